@@ -1,0 +1,80 @@
+/* What the code generators of all targets share: a place to put LLVM IR, and the pointwise operations.
+ *
+ * Code generation reads Tile IR and runs in a process of its own (codegen/main.c), so that an abort inside
+ * LLVM is a report of the parent. Nothing outside codegen/ includes an LLVM header.
+ */
+#ifndef PLAIT_CODEGEN_EMIT_H
+#define PLAIT_CODEGEN_EMIT_H
+
+#include <llvm-c/Core.h>
+
+#include "ir/ir.h"
+
+typedef enum PlaitTargetKind { PLAIT_TARGET_CPU, PLAIT_TARGET_PTX } PlaitTargetKind;
+
+typedef struct PlaitTarget {
+    const char *name;
+    PlaitTargetKind kind;
+    const char *llvm_cpu, *llvm_features;
+    uint32_t architecture, exact;
+    const char *meaning;
+} PlaitTarget;
+
+/* By name as in targets.def; NULL when there is none. */
+const PlaitTarget *plait_target_by_name(const char *name);
+/* All rows; ends with one whose name is NULL. */
+extern const PlaitTarget plait_targets[];
+
+typedef struct PlaitIsa {
+    const char *suffix, *llvm_cpu;
+    uint32_t vector_bytes;
+} PlaitIsa;
+enum { PLAIT_ISA_COUNT = 3 };
+extern const PlaitIsa plait_isas[PLAIT_ISA_COUNT];
+
+/* Where LLVM IR is being written. Owned by the generator that made it; arena memory is scratch of the process. */
+typedef struct PlaitEmit {
+    PlaitArena *arena;
+    LLVMContextRef context;
+    LLVMModuleRef module;
+    LLVMBuilderRef builder;
+    LLVMValueRef function; /* being emitted */
+    const PlaitTarget *target;
+    const PlaitIsa *isa;   /* NULL on a GPU */
+} PlaitEmit;
+
+/* LLVM type of a scalar in registers (bool: i1), or in memory (bool: i8); lanes > 1: a vector of them. */
+LLVMTypeRef plait_emit_type(const PlaitEmit *emit, PlaitScalar scalar, uint32_t lanes);
+LLVMTypeRef plait_emit_memory_type(const PlaitEmit *emit, PlaitScalar scalar, uint32_t lanes);
+LLVMValueRef plait_emit_number(const PlaitEmit *emit, PlaitScalar scalar, uint32_t lanes, double number);
+/* `scalar` (one lane) in every lane. */
+LLVMValueRef plait_emit_splat(PlaitEmit *emit, LLVMValueRef value, uint32_t lanes);
+
+/* A row of scalar_ops.def on register values; all operands have the same LLVM type (scalar or vector) of `scalar`.
+ * f32 results are within 2 ulp (exp, log, sqrt..) or 4 ulp (tanh, erf, pow, sin and cos up to |x| = 1e5) of the true value on the CPU;
+ * on a GPU likewise, except where the unit's approximate instruction is used (listed in codegen/math.c with their errors). */
+LLVMValueRef plait_emit_scalar_op(PlaitEmit *emit, PlaitOp op, PlaitScalar scalar, const LLVMValueRef *operands);
+LLVMValueRef plait_emit_select(PlaitEmit *emit, LLVMValueRef condition, LLVMValueRef yes, LLVMValueRef no);
+LLVMValueRef plait_emit_cast(PlaitEmit *emit, LLVMValueRef value, PlaitScalar from, PlaitScalar to);
+/* One step of a reduction: combines two partial results of reduce.sum, .prod, .max or .min. */
+LLVMValueRef plait_emit_combine(PlaitEmit *emit, PlaitOp reduce, PlaitScalar scalar, LLVMValueRef a, LLVMValueRef b);
+/* Multiply-add a * b + c, one rounding where the machine has it. */
+LLVMValueRef plait_emit_fma(PlaitEmit *emit, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
+/* A call of an LLVM intrinsic overloaded on the type of its first operand, e.g. "llvm.fma". */
+LLVMValueRef plait_emit_intrinsic(PlaitEmit *emit, const char *name, LLVMValueRef *operands, uint32_t count);
+
+/* The arguments of a kernel (runtime/descriptor.h): slot numbers, the same for every target. */
+typedef struct PlaitSlots {
+    uint32_t *tensor_slot; /* by position of the `tensor` instruction in the kernel: slot of its address; strides follow */
+    uint32_t *axis_slot;   /* by kernel axis: slot of its extent */
+    PlaitValue *tensors;   /* the kernel's `tensor` instructions in order */
+    uint32_t tensor_count, slot_count;
+} PlaitSlots;
+PlaitSlots plait_slots(PlaitArena *arena, const PlaitFunction *kernel);
+
+/* Emits every kernel of `module` whose target is emit->target->name. One entry each:
+ * CPU: function "KERNEL.vN" (dots of the kernel's name kept) for every row of isas.def; PTX: entry "KERNEL" with dots replaced by `_`. */
+void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module);
+void plait_ptx_emit_module(PlaitEmit *emit, const PlaitModule *module);
+
+#endif
