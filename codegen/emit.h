@@ -31,6 +31,8 @@ typedef struct PlaitIsa {
 } PlaitIsa;
 enum { PLAIT_ISA_COUNT = 3 };
 extern const PlaitIsa plait_isas[PLAIT_ISA_COUNT];
+/* From x86-64-v3 on there are fused multiply-add and f16 conversions. */
+static inline bool plait_isa_is_modern(const PlaitIsa *isa) { return isa->vector_bytes >= 32; }
 
 /* Where LLVM IR is being written. Owned by the generator that made it; arena memory is scratch of the process. */
 typedef struct PlaitEmit {
@@ -43,7 +45,8 @@ typedef struct PlaitEmit {
     const PlaitIsa *isa;   /* NULL on a GPU */
 } PlaitEmit;
 
-/* LLVM type of a scalar in registers (bool: i1), or in memory (bool: i8); lanes > 1: a vector of them. */
+/* LLVM type of a scalar in registers (bool: i1), or in memory (bool: i8); lanes > 1: a vector of them.
+ * f16 and bf16 are i16 on the CPU and half and bfloat on a GPU: nothing but loads, stores, selects and casts is done with them. */
 LLVMTypeRef plait_emit_type(const PlaitEmit *emit, PlaitScalar scalar, uint32_t lanes);
 LLVMTypeRef plait_emit_memory_type(const PlaitEmit *emit, PlaitScalar scalar, uint32_t lanes);
 LLVMValueRef plait_emit_number(const PlaitEmit *emit, PlaitScalar scalar, uint32_t lanes, double number);
@@ -76,5 +79,7 @@ PlaitSlots plait_slots(PlaitArena *arena, const PlaitFunction *kernel);
  * CPU: function "KERNEL.vN" (dots of the kernel's name kept) for every row of isas.def; PTX: entry "KERNEL" with dots replaced by `_`. */
 void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module);
 void plait_ptx_emit_module(PlaitEmit *emit, const PlaitModule *module);
+/* Dynamic shared memory that the PTX of a kernel takes at launch: what the generator writes as "plait.shared". */
+uint32_t plait_ptx_shared_bytes(const PlaitFunction *kernel);
 
 #endif

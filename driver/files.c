@@ -1,0 +1,224 @@
+/* Files: reading with limits, writing beside and renaming, temporary folders. */
+#include "driver/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "driver/cleanup.h"
+
+/* Negative results of slurp() beside -errno. */
+enum { TOO_LARGE = -100000 };
+
+static PlaitDiagnosticId id_of_error(PlaitDiagnosticId otherwise, int error)
+{
+    if (otherwise == PLAIT_FILE_UNWRITABLE) return otherwise;
+    if (error == ENOENT || error == ENOTDIR) return PLAIT_FILE_MISSING;
+    return error == EISDIR ? PLAIT_FILE_NOT_REGULAR : otherwise;
+}
+
+static const char *help_for(PlaitDiagnosticId id, int error)
+{
+    if (id == PLAIT_FILE_MISSING) return "check the path; it is relative to the current folder";
+    if (id == PLAIT_FILE_NOT_REGULAR) return "give the path of a file, not of a folder";
+    if (error == EACCES || error == EPERM) return "change its permissions with chmod, or those of its folder";
+    if (error == ENOSPC || error == EDQUOT) return "make room on that disk, or write elsewhere with another path";
+    if (error == EROFS) return "write elsewhere: that disk is read-only";
+    if (error == ENOENT) return "make the folder first: it does not exist";
+    if (error == EISDIR) return "give the path of a file: a folder has this name";
+    return "check the path and its permissions";
+}
+
+void plait_file_report(PlaitDriver *driver, PlaitDiagnosticId otherwise, const char *path, int error)
+{
+    PlaitDiagnosticId id = id_of_error(otherwise, error);
+    const char *expected = id == PLAIT_FILE_UNWRITABLE ? "a file that can be written" : "a file that can be read";
+    plait_driver_error(driver, id, plait_driver_text(driver, "`%s`: %s", path, strerror(error)), expected, help_for(id, error));
+}
+
+/* Reads until the end or the limit; the length, or -errno. The size that fstat tells is only a hint: pipes have none. */
+static long long slurp(PlaitArena *arena, int file, size_t limit, PlaitBytes *bytes)
+{
+    struct stat status;
+    if (fstat(file, &status) != 0) return -errno;
+    if (S_ISDIR(status.st_mode)) return -EISDIR;
+    if (S_ISREG(status.st_mode) && (unsigned long long)status.st_size > limit) return TOO_LARGE;
+    size_t capacity = S_ISREG(status.st_mode) && status.st_size > 0 ? (size_t)status.st_size + 1 : 65536;
+    *bytes = (PlaitBytes){.data = plait_arena_alloc(arena, capacity + 1)};
+    for (;;) {
+        if (bytes->length == capacity) {
+            if (capacity > limit) return TOO_LARGE;
+            unsigned char *larger = plait_arena_alloc(arena, capacity * 2 + 1);
+            memcpy(larger, bytes->data, bytes->length);
+            bytes->data = larger;
+            capacity *= 2;
+        }
+        ssize_t got = read(file, bytes->data + bytes->length, capacity - bytes->length);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return -errno;
+        bytes->length += (size_t)got;
+        if (got == 0) break;
+    }
+    return bytes->length > limit ? TOO_LARGE : (long long)bytes->length;
+}
+
+static long long read_path(PlaitArena *arena, const char *path, size_t limit, PlaitBytes *bytes)
+{
+    bool standard = strcmp(path, "-") == 0;
+    int file = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return -errno;
+    long long length = slurp(arena, file, limit, bytes);
+    if (!standard) close(file);
+    if (length >= 0) bytes->data[bytes->length] = '\0';
+    return length;
+}
+
+bool plait_file_read_quietly(PlaitArena *arena, const char *path, size_t limit, PlaitBytes *bytes)
+{
+    return read_path(arena, path, limit, bytes) >= 0;
+}
+
+bool plait_file_read(PlaitDriver *driver, const char *path, size_t limit, PlaitBytes *bytes)
+{
+    long long length = read_path(driver->arena, path, limit, bytes);
+    if (length >= 0) return true;
+    if (length == TOO_LARGE)
+        plait_driver_error(driver, PLAIT_FILE_TOO_LARGE, plait_driver_text(driver, "`%s`, larger than %zu bytes", path, limit),
+                           plait_driver_text(driver, "at most %zu bytes", limit), "is this the file you meant?");
+    else plait_file_report(driver, PLAIT_FILE_UNREADABLE, path, (int)-length);
+    return false;
+}
+
+uint32_t plait_file_read_source(PlaitDriver *driver, const char *path)
+{
+    PlaitBytes bytes;
+    if (!plait_file_read(driver, path, PLAIT_SOURCE_LIMIT, &bytes)) return 0;
+    const char *name = strcmp(path, "-") == 0 ? "<stdin>" : path;
+    return plait_sources_add(&driver->sources, name, (const char *)bytes.data, (uint32_t)bytes.length);
+}
+
+static bool write_all(int file, const void *data, size_t length)
+{
+    const char *at = data;
+    while (length > 0) {
+        ssize_t done = write(file, at, length);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return false;
+        at += done;
+        length -= (size_t)done;
+    }
+    return true;
+}
+
+/* What exists and is no regular file (/dev/null, a pipe) is written in place: renaming would replace it. */
+static bool is_special(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+static bool write_parts(int file, const void *const *parts, const size_t *lengths, uint32_t count)
+{
+    bool written = true;
+    for (uint32_t i = 0; i < count && written; i++) written = write_all(file, parts[i], lengths[i]);
+    int error = errno;
+    if (close(file) != 0 && written) return false;
+    errno = error;
+    return written;
+}
+
+static bool write_special(const char *path, const void *const *parts, const size_t *lengths, uint32_t count)
+{
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    return file >= 0 && write_parts(file, parts, lengths, count);
+}
+
+bool plait_file_write_quietly(const char *path, const void *const *parts, const size_t *lengths, uint32_t count)
+{
+    if (is_special(path)) return write_special(path, parts, lengths, count);
+    char beside[PLAIT_CLEANUP_PATH_LENGTH];
+    int length = snprintf(beside, sizeof beside, "%s.XXXXXX", path);
+    if (length < 0 || (size_t)length >= sizeof beside) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    int file = mkstemp(beside);
+    if (file < 0) return false;
+    plait_cleanup_add_path(beside);
+    mode_t mask = umask(0); /* the permissions that open() would have given */
+    umask(mask);
+    fchmod(file, 0666 & ~mask);
+    bool written = write_parts(file, parts, lengths, count) && rename(beside, path) == 0;
+    int error = errno;
+    if (!written) unlink(beside);
+    plait_cleanup_forget_path(beside);
+    errno = error;
+    return written;
+}
+
+bool plait_file_write(PlaitDriver *driver, const char *path, const void *data, size_t length)
+{
+    if (plait_file_write_quietly(path, &data, &length, 1)) return true;
+    plait_file_report(driver, PLAIT_FILE_UNWRITABLE, path, errno);
+    return false;
+}
+
+bool plait_file_copy(PlaitDriver *driver, const char *from, const char *to)
+{
+    PlaitBytes bytes;
+    return plait_file_read(driver, from, PLAIT_ARRAY_LIMIT, &bytes) && plait_file_write(driver, to, bytes.data, bytes.length);
+}
+
+const char *plait_temporary_folder(PlaitDriver *driver)
+{
+    const char *root = getenv("TMPDIR");
+    char *path = plait_driver_text(driver, "%s/plait-XXXXXX", root && *root ? root : "/tmp");
+    if (!mkdtemp(path)) {
+        plait_file_report(driver, PLAIT_FILE_UNWRITABLE, path, errno);
+        return NULL;
+    }
+    plait_cleanup_add_path(path);
+    return path;
+}
+
+bool plait_folder_make(PlaitArena *arena, const char *path)
+{
+    struct stat status;
+    if (mkdir(path, 0777) == 0) return true;
+    if (errno == EEXIST) {
+        bool folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+        if (!folder) errno = ENOTDIR;
+        return folder;
+    }
+    const char *above = plait_path_folder(arena, path);
+    if (errno != ENOENT || strcmp(above, path) == 0) return false;
+    return plait_folder_make(arena, above) && (mkdir(path, 0777) == 0 || errno == EEXIST);
+}
+
+const char *plait_path_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+const char *plait_path_folder(PlaitArena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash) return ".";
+    return slash == path ? "/" : plait_arena_strndup(arena, path, (size_t)(slash - path));
+}
+
+const char *plait_path_stem(PlaitArena *arena, const char *path)
+{
+    const char *base = plait_path_base(path), *dot = strrchr(base, '.');
+    return dot && dot != base ? plait_arena_strndup(arena, base, (size_t)(dot - base)) : base;
+}
+
+const char *plait_path_join(PlaitArena *arena, const char *folder, const char *name)
+{
+    return plait_arena_printf(arena, "%s/%s", folder, name);
+}

@@ -1,0 +1,209 @@
+/* Running children: posix_spawn, two pipes each, one poll loop for all.
+ *
+ * Threads are not needed, and a child that floods its output or hangs cannot stop the others.
+ */
+#include "driver/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "driver/cleanup.h"
+
+extern char **environ;
+
+enum { TICK_MILLISECONDS = 100, MOST_PARALLEL = 32, TAIL_BYTES = 2000 };
+
+/* A running job. */
+typedef struct Running {
+    PlaitJob *job; /* NULL: the place is free */
+    pid_t child;
+    int pipes[2]; /* its output and errors; -1 once closed */
+    double start;
+} Running;
+
+uint32_t plait_processor_count(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count < 1 ? 1 : (uint32_t)count;
+}
+
+static bool open_pipe(int ends[2])
+{
+    if (pipe(ends) != 0) return false;
+    for (int i = 0; i < 2; i++) fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+    return true;
+}
+
+static int spawn(const PlaitJob *job, int output, int errors, pid_t *child)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, plain;
+    sigemptyset(&none);
+    sigemptyset(&plain);
+    sigaddset(&plain, SIGPIPE);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &plain);
+    int error = posix_spawn(child, job->argv[0], &actions, &attributes, (char *const *)(uintptr_t)job->argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+static void start(Running *running, PlaitJob *job)
+{
+    int output[2], errors[2];
+    if (!open_pipe(output)) {
+        job->spawn_error = errno;
+        return;
+    }
+    if (!open_pipe(errors)) {
+        job->spawn_error = errno;
+        close(output[0]), close(output[1]);
+        return;
+    }
+    job->spawn_error = spawn(job, output[1], errors[1], &running->child);
+    close(output[1]), close(errors[1]);
+    if (job->spawn_error) {
+        close(output[0]), close(errors[0]);
+        return;
+    }
+    plait_cleanup_add_child(running->child);
+    running->job = job;
+    running->pipes[0] = output[0];
+    running->pipes[1] = errors[0];
+    running->start = plait_clock();
+}
+
+/* Reads what is there; closes the pipe at its end. What is over the limit is thrown away. False when there was nothing. */
+static bool drain(int *pipe_end, PlaitText *text)
+{
+    char buffer[65536];
+    ssize_t got = read(*pipe_end, buffer, sizeof buffer);
+    if (got > 0) {
+        if (text->length + (size_t)got <= PLAIT_JOB_OUTPUT_LIMIT) plait_text_add_bytes(text, buffer, (size_t)got);
+        return true;
+    }
+    if (got == 0 || (errno != EINTR && errno != EAGAIN)) {
+        close(*pipe_end);
+        *pipe_end = -1;
+    }
+    return false;
+}
+
+/* The last words of a child that has ended: a grandchild may hold the pipes open, so their end is not waited for. */
+static void drain_rest(Running *running)
+{
+    for (int i = 0; i < 2; i++) {
+        if (running->pipes[i] < 0) continue;
+        fcntl(running->pipes[i], F_SETFL, O_NONBLOCK);
+        while (drain(&running->pipes[i], i ? &running->job->errors : &running->job->output)) continue;
+        if (running->pipes[i] >= 0) close(running->pipes[i]);
+    }
+}
+
+static void end_if_done(Running *running, double seconds)
+{
+    PlaitJob *job = running->job;
+    if (!job->timed_out && plait_clock() - running->start > seconds) {
+        job->timed_out = true;
+        kill(-running->child, SIGKILL);
+    }
+    pid_t ended = waitpid(running->child, &job->status, WNOHANG);
+    if (ended == 0 || (ended < 0 && errno == EINTR)) return;
+    drain_rest(running);
+    plait_cleanup_forget_child(running->child);
+    job->seconds = plait_clock() - running->start;
+    *running = (Running){0};
+}
+
+static void wait_for_output(Running *running, uint32_t places)
+{
+    struct pollfd polled[2 * MOST_PARALLEL];
+    PlaitText *texts[2 * MOST_PARALLEL];
+    int *ends[2 * MOST_PARALLEL];
+    nfds_t count = 0;
+    bool closed = false; /* some child has closed both: its end is near, look again soon */
+    for (uint32_t i = 0; i < places; i++) {
+        if (!running[i].job) continue;
+        closed = closed || (running[i].pipes[0] < 0 && running[i].pipes[1] < 0);
+        for (int j = 0; j < 2; j++) {
+            if (running[i].pipes[j] < 0) continue;
+            ends[count] = &running[i].pipes[j];
+            texts[count] = j ? &running[i].job->errors : &running[i].job->output;
+            polled[count++] = (struct pollfd){.fd = running[i].pipes[j], .events = POLLIN};
+        }
+    }
+    if (poll(polled, count, closed ? 1 : TICK_MILLISECONDS) <= 0) return;
+    for (nfds_t i = 0; i < count; i++)
+        if (polled[i].revents) drain(ends[i], texts[i]);
+}
+
+void plait_jobs_run(PlaitArena *arena, PlaitJob *jobs, uint32_t count, uint32_t parallel, double seconds, PlaitProgress *progress)
+{
+    Running running[MOST_PARALLEL] = {0};
+    uint32_t places = parallel < 1 ? 1 : parallel > MOST_PARALLEL ? MOST_PARALLEL : parallel, next = 0, ended = 0;
+    for (uint32_t i = 0; i < count; i++) jobs[i].output = jobs[i].errors = plait_text(arena);
+    while (ended < count) {
+        for (uint32_t i = 0; i < places && next < count; i++) {
+            if (running[i].job) continue;
+            start(&running[i], &jobs[next++]);
+            if (!running[i].job) ended++;
+        }
+        wait_for_output(running, places);
+        for (uint32_t i = 0; i < places; i++) {
+            if (!running[i].job) continue;
+            end_if_done(&running[i], seconds);
+            if (!running[i].job) ended++;
+        }
+        if (progress) plait_progress_step(progress, progress->what, ended, count);
+    }
+}
+
+bool plait_job_succeeded(const PlaitJob *job)
+{
+    return !job->spawn_error && !job->timed_out && WIFEXITED(job->status) && WEXITSTATUS(job->status) == 0;
+}
+
+/* The end of what it wrote on standard error, on one paragraph. */
+static const char *last_words(PlaitDriver *driver, const PlaitJob *job)
+{
+    const char *words = plait_text_string(&job->errors);
+    size_t length = job->errors.length;
+    while (length > 0 && (words[length - 1] == '\n' || words[length - 1] == ' ')) length--;
+    size_t begin = length > TAIL_BYTES ? length - TAIL_BYTES : 0;
+    if (length == 0) return "it wrote no message";
+    return plait_driver_text(driver, "%s%.*s", begin ? "... " : "", (int)(length - begin), words + begin);
+}
+
+void plait_job_report(PlaitDriver *driver, const PlaitJob *job, const char *help)
+{
+    const char *words = last_words(driver, job);
+    if (job->spawn_error) {
+        plait_driver_error(driver, PLAIT_TOOL_MISSING, plait_driver_text(driver, "`%s`: %s", job->argv[0], strerror(job->spawn_error)),
+                           "an executable file", "install it, or set the environment variable that names it (docs/cli.md)");
+    } else if (job->timed_out) {
+        plait_driver_error(driver, PLAIT_TOOL_TIMEOUT, plait_driver_text(driver, "%s was stopped after %.0f s", job->name, job->seconds), "",
+                           "make the static sizes smaller, or the operator simpler; a compiler that hangs is worth a report");
+    } else if (WIFSIGNALED(job->status)) {
+        plait_driver_error(driver, PLAIT_TOOL_CRASHED,
+                           plait_driver_text(driver, "%s: signal %d (%s): %s", job->name, WTERMSIG(job->status), strsignal(WTERMSIG(job->status)), words), "",
+                           "this is a mistake in Plait or LLVM, not in your program; please report it with the program");
+    } else {
+        plait_driver_error(driver, PLAIT_TOOL_FAILED, plait_driver_text(driver, "%s: exit code %d: %s", job->name, WEXITSTATUS(job->status), words), "", help);
+    }
+}

@@ -1,0 +1,34 @@
+/* Children: run in parallel, output captured, stopped when they take too long. A child's crash is a fact about the child. */
+#ifndef PLAIT_DRIVER_PROCESS_H
+#define PLAIT_DRIVER_PROCESS_H
+
+#include <sys/types.h>
+
+#include "driver/driver.h"
+#include "driver/files.h"
+#include "driver/progress.h"
+
+typedef struct PlaitJob {
+    const char *name;        /* for messages: "plait-codegen object" */
+    const char *const *argv; /* ends with NULL; argv[0] is the path of the executable */
+    /* Filled in by plait_jobs_run: */
+    PlaitText output, errors; /* what it wrote, at most PLAIT_JOB_OUTPUT_LIMIT bytes of each */
+    int spawn_error;          /* errno when it could not be started, else 0 */
+    int status;               /* as waitpid gives it */
+    bool timed_out;
+    double seconds;
+} PlaitJob;
+
+enum { PLAIT_JOB_OUTPUT_LIMIT = 64 * 1024 * 1024 };
+
+/* Runs all jobs, at most `parallel` at a time, each for at most `seconds`. Does not judge how they end.
+ * Children read nothing, run in process groups of their own and are killed with them. `progress` may be NULL. */
+void plait_jobs_run(PlaitArena *arena, PlaitJob *jobs, uint32_t count, uint32_t parallel, double seconds, PlaitProgress *progress);
+/* Whether the job ended with exit code 0. */
+bool plait_job_succeeded(const PlaitJob *job);
+/* Reports why a job failed (E0801..E0804), with the end of what it wrote on standard error; `help` for an ordinary failure. */
+void plait_job_report(PlaitDriver *driver, const PlaitJob *job, const char *help);
+/* Number of processors that this process may use, at least 1. */
+uint32_t plait_processor_count(void);
+
+#endif

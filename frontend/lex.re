@@ -1,0 +1,193 @@
+/* The scanner: bytes to tokens.
+ *
+ * Newlines: one ends a statement only where a statement can end: outside ( and [, after a token that can be the last
+ * of one. So a line that ends in an operator, a comma or `=` goes on in the next.
+ * The text is zero-terminated and was checked for zero bytes and for UTF-8 before (compile.c).
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+
+static const struct {
+    const char *text;
+    int token;
+} keywords[] = {
+#define KEYWORD(text, token) {text, token},
+#include "frontend/keywords.def"
+#undef KEYWORD
+};
+
+static PlaitSpan span_of(const PlaitParser *parser, const char *begin, const char *end)
+{
+    return (PlaitSpan){parser->source, (uint32_t)(begin - parser->text), (uint32_t)(end - parser->text)};
+}
+
+static const char *quoted(PlaitParser *parser, const char *begin, const char *end)
+{
+    ptrdiff_t length = end - begin;
+    return plait_arena_printf(parser->arena, "`%.*s%s`", (int)(length > 40 ? 40 : length), begin, length > 40 ? "..." : "");
+}
+
+/* Gives up on the rest of the file. */
+static int stop(PlaitParser *parser, const char *begin, const char *found, const char *help)
+{
+    plait_parser_report(parser, PLAIT_NESTING, span_of(parser, begin, parser->cursor), found, "", help);
+    parser->stopped = true;
+    parser->cursor = begin + strlen(begin);
+    return END;
+}
+
+static int open_bracket(PlaitParser *parser, const char *begin, int token)
+{
+    if (++parser->brackets > PLAIT_MAX_EXPRESSION_DEPTH)
+        return stop(parser, begin, "more than 200 open brackets", "give parts of the expression names of their own, in statements before it");
+    return token;
+}
+
+static int open_brace(PlaitParser *parser, const char *begin)
+{
+    parser->brackets = 0;
+    if (++parser->braces > PLAIT_MAX_BLOCK_DEPTH)
+        return stop(parser, begin, "more than 16 open braces", "blocks nest at most 16 deep: end one with `}`");
+    return OPEN_BLOCK;
+}
+
+/* `select` is the function where `(` follows; the stage of that name is reserved. */
+static int scan_select(PlaitParser *parser)
+{
+    const char *next = parser->cursor + strspn(parser->cursor, " \t\r");
+    return *next == '(' ? SELECT : RESERVED;
+}
+
+static int scan_name(PlaitParser *parser, const char *begin, PLAIT_YYSTYPE *value)
+{
+    size_t length = (size_t)(parser->cursor - begin);
+    value->name = plait_names_add_bytes(parser->names, begin, length);
+    if (length > PLAIT_MAX_NAME_LENGTH) {
+        plait_parser_report(parser, PLAIT_NAME_LENGTH, span_of(parser, begin, parser->cursor),
+                            plait_arena_printf(parser->arena, "%zu characters", length), "at most 63 characters", "choose a shorter name");
+        return NAME;
+    }
+    const char *text = plait_names_text(parser->names, value->name);
+    if (strcmp(text, "select") == 0) return scan_select(parser);
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
+        if (strcmp(text, keywords[i].text) == 0) {
+            int token = keywords[i].token;
+            if (token == AXIS || token == CONST || token == FN || token == OPERATOR) parser->brackets = 0; /* one was left open */
+            return token;
+        }
+    return NAME;
+}
+
+static int scan_number(PlaitParser *parser, const char *begin, PLAIT_YYSTYPE *value)
+{
+    const char *end = parser->cursor;
+    value->number.number = strtod(begin, NULL);
+    value->number.whole = strcspn(begin, ".eE") >= (size_t)(end - begin);
+    size_t zeros = strspn(begin, "0.");
+    bool vanished = value->number.number == 0 && begin + zeros < end && begin[zeros] >= '1' && begin[zeros] <= '9';
+    if (isinf(value->number.number) || vanished)
+        plait_parser_report(parser, PLAIT_NUMBER_RANGE, span_of(parser, begin, end), quoted(parser, begin, end),
+                            "a number whose magnitude is between 5e-324 and 1.8e308", "write `inf` for infinity, 0 for zero");
+    return NUMBER;
+}
+
+static int bad_number(PlaitParser *parser, const char *begin)
+{
+    plait_parser_report(parser, PLAIT_NUMBER_FORM, span_of(parser, begin, parser->cursor), quoted(parser, begin, parser->cursor),
+                        "a number like 1, 2.5 or 1e-6",
+                        *begin == '.' ? "put a 0 before the point" : "put digits on both sides of the point, and an operator between a number and a name");
+    return BAD_TOKEN;
+}
+
+/* One report for a run of characters that are outside the language. */
+static int bad_character(PlaitParser *parser, const char *begin)
+{
+    while ((unsigned char)*parser->cursor >= 0x80) parser->cursor++;
+    bool ascii = (unsigned char)*begin < 0x80;
+    const char *found = ascii && (*begin < ' ' || *begin == 0x7F) ? plait_arena_printf(parser->arena, "the control character %d", *begin)
+                                                                  : quoted(parser, begin, parser->cursor);
+    const char *help = *begin == '&' || *begin == '|' ? "write `and`, `or`"
+                       : *begin == '!'                ? "write `not`, or `!=`"
+                       : *begin == '"' || *begin == '\'' ? "the language has no texts; comments begin with `#`"
+                       : ascii ? "remove it; comments begin with `#`" : "letters outside ASCII can stand in comments only";
+    plait_parser_report(parser, PLAIT_CHARACTER, span_of(parser, begin, parser->cursor), found, "", help);
+    return BAD_TOKEN;
+}
+
+static int next_token(PlaitParser *parser, const char **begin_of_token, PLAIT_YYSTYPE *value)
+{
+    const char *marker;
+    for (;;) {
+        const char *begin = *begin_of_token = parser->cursor;
+        /*!re2c
+            re2c:define:YYCTYPE = "unsigned char";
+            re2c:define:YYCURSOR = parser->cursor;
+            re2c:define:YYMARKER = marker;
+            re2c:yyfill:enable = 0;
+            re2c:flags:input = custom;
+            re2c:define:YYPEEK = "(unsigned char)*parser->cursor";
+            re2c:define:YYSKIP = "parser->cursor++;";
+            re2c:define:YYBACKUP = "marker = parser->cursor;";
+            re2c:define:YYRESTORE = "parser->cursor = marker;";
+
+            digits = [0-9]+;
+            letter = [A-Za-z_];
+            number = digits ("." digits)? ([eE] [+-]? digits)?;
+
+            "\x00"              { parser->cursor = begin; return END; }
+            [ \t\r]+            { continue; }
+            "#" [^\n\x00]*      { continue; }
+            "\n"                { if (parser->brackets == 0 && parser->can_end) return LINE_END; continue; }
+            letter (letter | [0-9])* { return scan_name(parser, begin, value); }
+            number              { return scan_number(parser, begin, value); }
+            number (letter | [0-9.])+ { return bad_number(parser, begin); }
+            "." digits          { return bad_number(parser, begin); }
+            "<="                { return LE; }
+            ">="                { return GE; }
+            "=="                { return EQ; }
+            "!="                { return NE; }
+            "//"                { return FLOOR_DIVIDE; }
+            "->"                { return ARROW; }
+            "+"                 { return PLUS; }
+            "-"                 { return MINUS; }
+            "*"                 { return TIMES; }
+            "/"                 { return DIVIDE; }
+            "%"                 { return REMAINDER; }
+            "^"                 { return POWER; }
+            "<"                 { return LT; }
+            ">"                 { return GT; }
+            "="                 { return ASSIGN; }
+            ":"                 { return COLON; }
+            ","                 { return COMMA; }
+            ";"                 { return SEMICOLON; }
+            "@"                 { return POSITION; }
+            "("                 { return open_bracket(parser, begin, OPEN); }
+            "["                 { return open_bracket(parser, begin, OPEN_AXES); }
+            ")"                 { parser->brackets -= parser->brackets > 0; return CLOSE; }
+            "]"                 { parser->brackets -= parser->brackets > 0; return CLOSE_AXES; }
+            "{"                 { return open_brace(parser, begin); }
+            "}"                 { parser->brackets = 0; parser->braces -= parser->braces > 0; return CLOSE_BLOCK; }
+            *                   { return bad_character(parser, begin); }
+        */
+    }
+}
+
+static bool can_end_statement(int token)
+{
+    static const int enders[] = {NAME, NUMBER, INF, TRUE, FALSE, CLOSE, CLOSE_AXES, CLOSE_BLOCK, BAD_TOKEN, RESERVED};
+    for (size_t i = 0; i < sizeof enders / sizeof *enders; i++)
+        if (enders[i] == token) return true;
+    return false;
+}
+
+int plait_yylex(PLAIT_YYSTYPE *value, PlaitSpan *span, PlaitParser *parser)
+{
+    const char *begin;
+    int token = next_token(parser, &begin, value);
+    parser->can_end = can_end_statement(token);
+    *span = span_of(parser, begin, parser->cursor);
+    return token;
+}

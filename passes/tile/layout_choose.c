@@ -1,0 +1,236 @@
+/* Searches the layout of a group of tiles by descent over a cost model.
+ *
+ * A candidate gives each axis a number of thread bits and a vector width; an order of the axes then places the bits:
+ * each axis gets the lowest field that is free of the axes it occurs together with. Every order of up to four axes is
+ * tried; for each, single changes (bits and width of one axis, one bit moved between two) are taken while they help.
+ *
+ * Costs count instructions of one thread. A warp's memory access costs 4 and one for each 32-byte sector it touches; a
+ * step of a reduction over lanes is a shuffle and a combination; a reduction over warps pays for shared memory and a
+ * barrier. Registers beyond what a thread has make a candidate useless, so their cost grows with the square.
+ */
+#include "passes/tile/layout_choose.h"
+
+#include <math.h>
+
+typedef struct Candidate {
+    uint32_t bits[PLAIT_MAX_RANK], vec[PLAIT_MAX_RANK], at[PLAIT_MAX_RANK];
+} Candidate;
+
+typedef struct Search {
+    const PlaitLayoutGroup *group;
+    uint32_t thread_bits;
+    uint32_t order[PLAIT_MAX_RANK];
+    Candidate best;
+    double best_cost;
+} Search;
+
+enum { SHUFFLE = 3, BARRIER = 60, ACCESS = 4, STEPS_OF_DOT = 4 };
+
+static uint32_t slots_along(const PlaitLayoutGroup *group, const Candidate *candidate, uint32_t axis)
+{
+    uint32_t span = candidate->vec[axis] << candidate->bits[axis];
+    return (group->sizes[axis] + span - 1) / span * candidate->vec[axis];
+}
+
+static double slots_of(const PlaitLayoutGroup *group, const Candidate *candidate, uint32_t axes)
+{
+    double slots = 1;
+    for (uint32_t i = 0; i < group->count; i++)
+        if (axes >> i & 1) slots *= slots_along(group, candidate, i);
+    return slots;
+}
+
+static uint32_t lane_bits(const Candidate *candidate, uint32_t axis)
+{
+    uint32_t at = candidate->at[axis], end = at + candidate->bits[axis];
+    if (at >= PLAIT_LANE_BITS) return 0;
+    return (end < PLAIT_LANE_BITS ? end : PLAIT_LANE_BITS) - at;
+}
+
+static uint32_t lane_bits_of(const PlaitLayoutGroup *group, const Candidate *candidate, uint32_t axes)
+{
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < group->count; i++)
+        if (axes >> i & 1) bits += lane_bits(candidate, i);
+    return bits;
+}
+
+static double memory_cost(const PlaitLayoutGroup *group, const Candidate *candidate, const PlaitLayoutTerm *term)
+{
+    double accesses = slots_of(group, candidate, term->axes);
+    double rows = ldexp(1, (int)lane_bits_of(group, candidate, term->axes & ~term->special)), row = term->bytes;
+    for (uint32_t i = 0; i < group->count; i++) {
+        if (!(term->special >> i & 1)) continue;
+        uint32_t widest = 16 / term->bytes, vec = candidate->vec[i];
+        accesses /= vec < widest ? vec : widest;
+        row *= vec << lane_bits(candidate, i);
+    }
+    return accesses * (ACCESS + rows * ceil(row / 32));
+}
+
+static double reduce_cost(const PlaitLayoutGroup *group, const Candidate *candidate, const PlaitLayoutTerm *term)
+{
+    double results = slots_of(group, candidate, term->axes & ~term->special);
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < group->count; i++)
+        if (term->special >> i & 1) bits += candidate->bits[i];
+    uint32_t lanes = lane_bits_of(group, candidate, term->special);
+    double cost = slots_of(group, candidate, term->axes) + results * SHUFFLE * lanes;
+    if (bits > lanes) cost += BARRIER + results * (2 + ldexp(2, (int)(bits - lanes)));
+    return cost;
+}
+
+static double term_cost(const PlaitLayoutGroup *group, const Candidate *candidate, const PlaitLayoutTerm *term)
+{
+    switch (term->kind) {
+    case PLAIT_COST_WORK: return slots_of(group, candidate, term->axes);
+    case PLAIT_COST_MEMORY: return memory_cost(group, candidate, term);
+    case PLAIT_COST_REDUCE: return reduce_cost(group, candidate, term);
+    case PLAIT_COST_DOT:
+        return slots_of(group, candidate, term->axes) + slots_of(group, candidate, term->special) +
+               slots_of(group, candidate, term->other);
+    case PLAIT_COST_CARRY:
+    case PLAIT_COST_LIVE: break;
+    }
+    return 0;
+}
+
+/* Registers that the group needs at once, roughly: its carries, and half as much again as its largest other value. */
+static double registers_of(const PlaitLayoutGroup *group, const Candidate *candidate)
+{
+    double carried = 0, largest = 0;
+    for (uint32_t i = 0; i < group->terms.count; i++) {
+        const PlaitLayoutTerm *term = &group->terms.data[i];
+        double size = term->bytes > 4 ? 2 : 1;
+        if (term->kind == PLAIT_COST_CARRY) carried += term->weight * size * slots_of(group, candidate, term->axes);
+        if (term->kind == PLAIT_COST_LIVE) largest = fmax(largest, size * slots_of(group, candidate, term->axes));
+        if (term->kind == PLAIT_COST_DOT)
+            largest = fmax(largest, STEPS_OF_DOT * (slots_of(group, candidate, term->special) + slots_of(group, candidate, term->other)));
+    }
+    return carried + 1.5 * largest;
+}
+
+/* Puts the fields of thread bits; false when there are not enough. */
+static bool place(const Search *search, Candidate *candidate)
+{
+    const PlaitLayoutGroup *group = search->group;
+    for (uint32_t k = 0; k < group->count; k++) {
+        uint32_t axis = search->order[k], taken = 0;
+        for (uint32_t j = 0; j < k; j++) {
+            uint32_t other = search->order[j];
+            if (group->together[axis] >> other & 1) taken |= ((1u << candidate->bits[other]) - 1) << candidate->at[other];
+        }
+        uint32_t field = (1u << candidate->bits[axis]) - 1, at = 0;
+        while (taken & field << at) at++;
+        if (at + candidate->bits[axis] > search->thread_bits) return false;
+        candidate->at[axis] = at;
+    }
+    return true;
+}
+
+static double candidate_cost(const Search *search, Candidate *candidate)
+{
+    if (!place(search, candidate)) return INFINITY;
+    double cost = 0;
+    for (uint32_t i = 0; i < search->group->terms.count; i++) {
+        const PlaitLayoutTerm *term = &search->group->terms.data[i];
+        cost += term->weight * term_cost(search->group, candidate, term);
+    }
+    double budget = search->thread_bits >= 9 ? 72 : 144;
+    double over = fmax(0, registers_of(search->group, candidate) - budget) / 16;
+    return cost * (1 + over * over);
+}
+
+/* Takes the candidate if it is cheaper; the same cost keeps what was found first. */
+static bool take_if_better(Search *search, Candidate candidate, Candidate *current, double *cost)
+{
+    double now = candidate_cost(search, &candidate);
+    if (!(now < *cost)) return false;
+    *current = candidate;
+    *cost = now;
+    return true;
+}
+
+static bool improve_axis(Search *search, uint32_t axis, Candidate *current, double *cost)
+{
+    const PlaitLayoutGroup *group = search->group;
+    bool improved = false;
+    for (uint32_t vec = 1; vec <= 8; vec *= 2) {
+        if (group->sizes[axis] % vec || (vec > 1 && !(group->wide >> axis & 1))) break;
+        for (uint32_t bits = 0; bits <= search->thread_bits; bits++) {
+            if (bits && vec << (bits - 1) >= group->sizes[axis]) break;
+            Candidate candidate = *current;
+            candidate.bits[axis] = bits;
+            candidate.vec[axis] = vec;
+            improved |= take_if_better(search, candidate, current, cost);
+        }
+    }
+    return improved;
+}
+
+static bool improve_pairs(Search *search, Candidate *current, double *cost)
+{
+    const PlaitLayoutGroup *group = search->group;
+    bool improved = false;
+    for (uint32_t from = 0; from < group->count; from++) {
+        for (uint32_t to = 0; to < group->count; to++) {
+            if (from == to || current->bits[from] == 0) continue;
+            if (current->vec[to] << current->bits[to] >= group->sizes[to]) continue;
+            Candidate candidate = *current;
+            candidate.bits[from]--;
+            candidate.bits[to]++;
+            improved |= take_if_better(search, candidate, current, cost);
+        }
+    }
+    return improved;
+}
+
+static void descend(Search *search)
+{
+    Candidate current = {0};
+    for (uint32_t i = 0; i < search->group->count; i++) current.vec[i] = 1;
+    double cost = candidate_cost(search, &current);
+    for (bool improved = true; improved;) {
+        improved = false;
+        for (uint32_t i = 0; i < search->group->count; i++) improved |= improve_axis(search, i, &current, &cost);
+        improved |= improve_pairs(search, &current, &cost);
+    }
+    if (cost < search->best_cost) {
+        search->best = current;
+        search->best_cost = cost;
+    }
+}
+
+/* Tries every order of the first four axes, the others after them. */
+static void try_orders(Search *search, uint32_t from)
+{
+    uint32_t most = search->group->count < 4 ? search->group->count : 4;
+    if (from >= most) {
+        descend(search);
+        return;
+    }
+    for (uint32_t i = from; i < most; i++) {
+        uint32_t chosen = search->order[i];
+        search->order[i] = search->order[from];
+        search->order[from] = chosen;
+        try_orders(search, from + 1);
+        search->order[from] = search->order[i];
+        search->order[i] = chosen;
+    }
+}
+
+PlaitLayout plait_layout_choose(const PlaitLayoutGroup *group, uint32_t thread_bits, double *cost)
+{
+    Search search = {.group = group, .thread_bits = thread_bits, .best_cost = INFINITY};
+    for (uint32_t i = 0; i < group->count; i++) {
+        search.order[i] = i;
+        search.best.vec[i] = 1;
+    }
+    try_orders(&search, 0);
+    PlaitLayout layout = {.count = (uint8_t)group->count};
+    for (uint32_t i = 0; i < group->count; i++)
+        layout.axes[i] = (PlaitLayoutAxis){group->axes[i], (uint8_t)search.best.at[i], (uint8_t)search.best.bits[i],
+                                           (uint16_t)search.best.vec[i]};
+    *cost = search.best_cost;
+    return layout;
+}
