@@ -91,10 +91,21 @@ static inline LLVMValueRef from_bits(const PlaitMath *m, LLVMValueRef bits)
     return LLVMBuildBitCast(m->emit->builder, bits, plait_emit_type(m->emit, m->scalar, m->lanes), "");
 }
 
-/* |magnitude| with the sign of `sign`. */
+/* |value| with the sign of `sign`. */
 static inline LLVMValueRef with_sign(const PlaitMath *m, LLVMValueRef value, LLVMValueRef sign)
 {
-    return plait_emit_intrinsic(m->emit, "llvm.copysign", (LLVMValueRef[]){value, sign}, 2);
+    LLVMBuilderRef b = m->emit->builder;
+    LLVMValueRef mask = bits_of(m, number(m, -0.0));
+    LLVMValueRef kept = LLVMBuildAnd(b, bits_of(m, value), LLVMBuildNot(b, mask, ""), "");
+    return from_bits(m, LLVMBuildOr(b, kept, LLVMBuildAnd(b, bits_of(m, sign), mask, ""), ""));
+}
+
+/* 2^n for an integer n that is the exponent of a normal number. */
+static inline LLVMValueRef power_of_two(const PlaitMath *m, LLVMValueRef n)
+{
+    LLVMBuilderRef b = m->emit->builder;
+    LLVMValueRef biased = LLVMBuildAdd(b, n, whole_number(m, m->format->bias), "");
+    return from_bits(m, LLVMBuildShl(b, biased, whole_number(m, m->format->fraction_bits), ""));
 }
 
 /* By Horner's rule. */
@@ -110,7 +121,7 @@ LLVMValueRef plait_math_log(const PlaitMath *m, LLVMValueRef x);
 /* x = 2^exponent * (1 + fraction), with 1 + fraction between sqrt(1/2) and sqrt(2). For x > 0 and finite. */
 typedef struct PlaitMathSplit {
     LLVMValueRef exponent, fraction; /* floating */
-    LLVMValueRef bits;               /* exponent as an integer */
+    LLVMValueRef whole;              /* exponent as an integer */
 } PlaitMathSplit;
 PlaitMathSplit plait_math_split(const PlaitMath *m, LLVMValueRef x);
 

@@ -33,11 +33,11 @@ static const char *help_for(PlaitDiagnosticId id, int error)
     return "check the path and its permissions";
 }
 
-void plait_file_report(PlaitDriver *driver, PlaitDiagnosticId otherwise, const char *path, int error)
+void plait_file_report(PlaitSession *session, PlaitDiagnosticId otherwise, const char *path, int error)
 {
     PlaitDiagnosticId id = id_of_error(otherwise, error);
     const char *expected = id == PLAIT_FILE_UNWRITABLE ? "a file that can be written" : "a file that can be read";
-    plait_driver_error(driver, id, plait_driver_text(driver, "`%s`: %s", path, strerror(error)), expected, help_for(id, error));
+    plait_session_error(session, id, plait_session_text(session, "`%s`: %s", path, strerror(error)), expected, help_for(id, error));
 }
 
 /* Reads until the end or the limit; the length, or -errno. The size that fstat tells is only a hint: pipes have none. */
@@ -82,23 +82,23 @@ bool plait_file_read_quietly(PlaitArena *arena, const char *path, size_t limit, 
     return read_path(arena, path, limit, bytes) >= 0;
 }
 
-bool plait_file_read(PlaitDriver *driver, const char *path, size_t limit, PlaitBytes *bytes)
+bool plait_file_read(PlaitSession *session, const char *path, size_t limit, PlaitBytes *bytes)
 {
-    long long length = read_path(driver->arena, path, limit, bytes);
+    long long length = read_path(session->arena, path, limit, bytes);
     if (length >= 0) return true;
     if (length == TOO_LARGE)
-        plait_driver_error(driver, PLAIT_FILE_TOO_LARGE, plait_driver_text(driver, "`%s`, larger than %zu bytes", path, limit),
-                           plait_driver_text(driver, "at most %zu bytes", limit), "is this the file you meant?");
-    else plait_file_report(driver, PLAIT_FILE_UNREADABLE, path, (int)-length);
+        plait_session_error(session, PLAIT_FILE_TOO_LARGE, plait_session_text(session, "`%s`, larger than %zu bytes", path, limit),
+                           plait_session_text(session, "at most %zu bytes", limit), "is this the file you meant?");
+    else plait_file_report(session, PLAIT_FILE_UNREADABLE, path, (int)-length);
     return false;
 }
 
-uint32_t plait_file_read_source(PlaitDriver *driver, const char *path)
+uint32_t plait_file_read_source(PlaitSession *session, const char *path)
 {
     PlaitBytes bytes;
-    if (!plait_file_read(driver, path, PLAIT_SOURCE_LIMIT, &bytes)) return 0;
+    if (!plait_file_read(session, path, PLAIT_SOURCE_LIMIT, &bytes)) return 0;
     const char *name = strcmp(path, "-") == 0 ? "<stdin>" : path;
-    return plait_sources_add(&driver->sources, name, (const char *)bytes.data, (uint32_t)bytes.length);
+    return plait_sources_add(&session->sources, name, (const char *)bytes.data, (uint32_t)bytes.length);
 }
 
 static bool write_all(int file, const void *data, size_t length)
@@ -160,25 +160,25 @@ bool plait_file_write_quietly(const char *path, const void *const *parts, const 
     return written;
 }
 
-bool plait_file_write(PlaitDriver *driver, const char *path, const void *data, size_t length)
+bool plait_file_write(PlaitSession *session, const char *path, const void *data, size_t length)
 {
     if (plait_file_write_quietly(path, &data, &length, 1)) return true;
-    plait_file_report(driver, PLAIT_FILE_UNWRITABLE, path, errno);
+    plait_file_report(session, PLAIT_FILE_UNWRITABLE, path, errno);
     return false;
 }
 
-bool plait_file_copy(PlaitDriver *driver, const char *from, const char *to)
+bool plait_file_copy(PlaitSession *session, const char *from, const char *to)
 {
     PlaitBytes bytes;
-    return plait_file_read(driver, from, PLAIT_ARRAY_LIMIT, &bytes) && plait_file_write(driver, to, bytes.data, bytes.length);
+    return plait_file_read(session, from, PLAIT_ARRAY_LIMIT, &bytes) && plait_file_write(session, to, bytes.data, bytes.length);
 }
 
-const char *plait_temporary_folder(PlaitDriver *driver)
+const char *plait_temporary_folder(PlaitSession *session)
 {
     const char *root = getenv("TMPDIR");
-    char *path = plait_driver_text(driver, "%s/plait-XXXXXX", root && *root ? root : "/tmp");
+    char *path = plait_session_text(session, "%s/plait-XXXXXX", root && *root ? root : "/tmp");
     if (!mkdtemp(path)) {
-        plait_file_report(driver, PLAIT_FILE_UNWRITABLE, path, errno);
+        plait_file_report(session, PLAIT_FILE_UNWRITABLE, path, errno);
         return NULL;
     }
     plait_cleanup_add_path(path);

@@ -2,7 +2,7 @@
 #ifndef PLAIT_DRIVER_FILES_H
 #define PLAIT_DRIVER_FILES_H
 
-#include "driver/driver.h"
+#include "driver/session.h"
 
 typedef struct PlaitBytes {
     unsigned char *data; /* a zero follows the last byte */
@@ -13,23 +13,23 @@ enum { PLAIT_SOURCE_LIMIT = 16 * 1024 * 1024 };
 #define PLAIT_ARRAY_LIMIT ((size_t)64 << 30)
 
 /* The whole file (`-`: standard input), in the driver's arena; at most `limit` bytes. Reports and returns false on failure. */
-bool plait_file_read(PlaitDriver *driver, const char *path, size_t limit, PlaitBytes *bytes);
+bool plait_file_read(PlaitSession *session, const char *path, size_t limit, PlaitBytes *bytes);
 /* The same without a word: for caches and probes. */
 bool plait_file_read_quietly(PlaitArena *arena, const char *path, size_t limit, PlaitBytes *bytes);
 /* Reads a program and adds it to the sources; 0 after a report. */
-uint32_t plait_file_read_source(PlaitDriver *driver, const char *path);
+uint32_t plait_file_read_source(PlaitSession *session, const char *path);
 
 /* Writes beside `path` and renames, so that readers see the old file or the new one. Reports and returns false on failure. */
-bool plait_file_write(PlaitDriver *driver, const char *path, const void *data, size_t length);
+bool plait_file_write(PlaitSession *session, const char *path, const void *data, size_t length);
 /* The same in parts, without a word: `errno` says why it failed. */
 bool plait_file_write_quietly(const char *path, const void *const *parts, const size_t *lengths, uint32_t count);
 /* Copies a file that we made to where the user wants it. */
-bool plait_file_copy(PlaitDriver *driver, const char *from, const char *to);
+bool plait_file_copy(PlaitSession *session, const char *from, const char *to);
 /* Reports why `path` cannot be read or written, by `error` (an errno). */
-void plait_file_report(PlaitDriver *driver, PlaitDiagnosticId otherwise, const char *path, int error);
+void plait_file_report(PlaitSession *session, PlaitDiagnosticId otherwise, const char *path, int error);
 
 /* A new folder under $TMPDIR or /tmp, removed by plait_cleanup_end and on signals; NULL after a report. */
-const char *plait_temporary_folder(PlaitDriver *driver);
+const char *plait_temporary_folder(PlaitSession *session);
 /* Makes a folder and those above it; false with errno set. */
 bool plait_folder_make(PlaitArena *arena, const char *path);
 /* The path of the folder that holds `path` ("." when there is none), and what follows its last slash. */

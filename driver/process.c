@@ -128,6 +128,7 @@ static void end_if_done(Running *running, double seconds)
     drain_rest(running);
     plait_cleanup_forget_child(running->child);
     job->seconds = plait_clock() - running->start;
+    job->ended = true;
     *running = (Running){0};
 }
 
@@ -148,62 +149,85 @@ static void wait_for_output(Running *running, uint32_t places)
             polled[count++] = (struct pollfd){.fd = running[i].pipes[j], .events = POLLIN};
         }
     }
+    if (count == 0 && !closed) return;
     if (poll(polled, count, closed ? 1 : TICK_MILLISECONDS) <= 0) return;
     for (nfds_t i = 0; i < count; i++)
         if (polled[i].revents) drain(ends[i], texts[i]);
 }
 
+/* The next job that can be started; skips those whose predecessor failed. NULL: none for now. */
+static PlaitJob *next_job(PlaitJob *jobs, uint32_t count, bool *begun)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const PlaitJob *before = jobs[i].after ? &jobs[jobs[i].after - 1] : NULL;
+        if (begun[i] || (before && !before->ended)) continue;
+        begun[i] = true;
+        if (!before || plait_job_succeeded(before)) return &jobs[i];
+        jobs[i].ended = jobs[i].skipped = true;
+    }
+    return NULL;
+}
+
+static void fill_places(Running *running, uint32_t places, PlaitJob *jobs, uint32_t count, bool *begun)
+{
+    for (uint32_t i = 0; i < places; i++) {
+        while (!running[i].job) {
+            PlaitJob *job = next_job(jobs, count, begun);
+            if (!job) return;
+            start(&running[i], job);
+            job->ended = !running[i].job;
+        }
+    }
+}
+
 void plait_jobs_run(PlaitArena *arena, PlaitJob *jobs, uint32_t count, uint32_t parallel, double seconds, PlaitProgress *progress)
 {
     Running running[MOST_PARALLEL] = {0};
-    uint32_t places = parallel < 1 ? 1 : parallel > MOST_PARALLEL ? MOST_PARALLEL : parallel, next = 0, ended = 0;
+    bool *begun = PLAIT_NEW_ARRAY(arena, bool, count);
+    uint32_t places = parallel < 1 ? 1 : parallel > MOST_PARALLEL ? MOST_PARALLEL : parallel, ended = 0;
     for (uint32_t i = 0; i < count; i++) jobs[i].output = jobs[i].errors = plait_text(arena);
     while (ended < count) {
-        for (uint32_t i = 0; i < places && next < count; i++) {
-            if (running[i].job) continue;
-            start(&running[i], &jobs[next++]);
-            if (!running[i].job) ended++;
-        }
+        fill_places(running, places, jobs, count, begun);
         wait_for_output(running, places);
-        for (uint32_t i = 0; i < places; i++) {
-            if (!running[i].job) continue;
-            end_if_done(&running[i], seconds);
-            if (!running[i].job) ended++;
-        }
+        for (uint32_t i = 0; i < places; i++)
+            if (running[i].job) end_if_done(&running[i], seconds);
+        ended = 0;
+        for (uint32_t i = 0; i < count; i++) ended += jobs[i].ended;
         if (progress) plait_progress_step(progress, progress->what, ended, count);
     }
 }
 
 bool plait_job_succeeded(const PlaitJob *job)
 {
-    return !job->spawn_error && !job->timed_out && WIFEXITED(job->status) && WEXITSTATUS(job->status) == 0;
+    return job->ended && !job->skipped && !job->spawn_error && !job->timed_out && WIFEXITED(job->status) && WEXITSTATUS(job->status) == 0;
 }
 
 /* The end of what it wrote on standard error, on one paragraph. */
-static const char *last_words(PlaitDriver *driver, const PlaitJob *job)
+static const char *last_words(PlaitSession *session, const PlaitJob *job)
 {
     const char *words = plait_text_string(&job->errors);
     size_t length = job->errors.length;
     while (length > 0 && (words[length - 1] == '\n' || words[length - 1] == ' ')) length--;
     size_t begin = length > TAIL_BYTES ? length - TAIL_BYTES : 0;
     if (length == 0) return "it wrote no message";
-    return plait_driver_text(driver, "%s%.*s", begin ? "... " : "", (int)(length - begin), words + begin);
+    return plait_session_text(session, "%s%.*s", begin ? "... " : "", (int)(length - begin), words + begin);
 }
 
-void plait_job_report(PlaitDriver *driver, const PlaitJob *job, const char *help)
+void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *help)
 {
-    const char *words = last_words(driver, job);
+    const char *words = last_words(session, job);
+    if (plait_job_succeeded(job) || job->skipped) return;
     if (job->spawn_error) {
-        plait_driver_error(driver, PLAIT_TOOL_MISSING, plait_driver_text(driver, "`%s`: %s", job->argv[0], strerror(job->spawn_error)),
+        plait_session_error(session, PLAIT_TOOL_MISSING, plait_session_text(session, "`%s`: %s", job->argv[0], strerror(job->spawn_error)),
                            "an executable file", "install it, or set the environment variable that names it (docs/cli.md)");
     } else if (job->timed_out) {
-        plait_driver_error(driver, PLAIT_TOOL_TIMEOUT, plait_driver_text(driver, "%s was stopped after %.0f s", job->name, job->seconds), "",
+        plait_session_error(session, PLAIT_TOOL_TIMEOUT, plait_session_text(session, "%s was stopped after %.0f s", job->name, job->seconds), "",
                            "make the static sizes smaller, or the operator simpler; a compiler that hangs is worth a report");
     } else if (WIFSIGNALED(job->status)) {
-        plait_driver_error(driver, PLAIT_TOOL_CRASHED,
-                           plait_driver_text(driver, "%s: signal %d (%s): %s", job->name, WTERMSIG(job->status), strsignal(WTERMSIG(job->status)), words), "",
+        plait_session_error(session, PLAIT_TOOL_CRASHED,
+                           plait_session_text(session, "%s: signal %d (%s): %s", job->name, WTERMSIG(job->status), strsignal(WTERMSIG(job->status)), words), "",
                            "this is a mistake in Plait or LLVM, not in your program; please report it with the program");
     } else {
-        plait_driver_error(driver, PLAIT_TOOL_FAILED, plait_driver_text(driver, "%s: exit code %d: %s", job->name, WEXITSTATUS(job->status), words), "", help);
+        plait_session_error(session, PLAIT_TOOL_FAILED, plait_session_text(session, "%s: exit code %d: %s", job->name, WEXITSTATUS(job->status), words), "", help);
     }
 }

@@ -4,14 +4,16 @@
 
 #include <sys/types.h>
 
-#include "driver/driver.h"
+#include "driver/session.h"
 #include "driver/files.h"
 #include "driver/progress.h"
 
 typedef struct PlaitJob {
     const char *name;        /* for messages: "plait-codegen object" */
     const char *const *argv; /* ends with NULL; argv[0] is the path of the executable */
+    uint32_t after;          /* index + 1 of the job whose success it waits for; 0: none */
     /* Filled in by plait_jobs_run: */
+    bool ended, skipped;      /* skipped: the job it waits for failed */
     PlaitText output, errors; /* what it wrote, at most PLAIT_JOB_OUTPUT_LIMIT bytes of each */
     int spawn_error;          /* errno when it could not be started, else 0 */
     int status;               /* as waitpid gives it */
@@ -26,8 +28,8 @@ enum { PLAIT_JOB_OUTPUT_LIMIT = 64 * 1024 * 1024 };
 void plait_jobs_run(PlaitArena *arena, PlaitJob *jobs, uint32_t count, uint32_t parallel, double seconds, PlaitProgress *progress);
 /* Whether the job ended with exit code 0. */
 bool plait_job_succeeded(const PlaitJob *job);
-/* Reports why a job failed (E0801..E0804), with the end of what it wrote on standard error; `help` for an ordinary failure. */
-void plait_job_report(PlaitDriver *driver, const PlaitJob *job, const char *help);
+/* Reports why a job failed, if it did (E0801..E0804), with the end of what it wrote on standard error; `help` for an ordinary failure. */
+void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *help);
 /* Number of processors that this process may use, at least 1. */
 uint32_t plait_processor_count(void);
 

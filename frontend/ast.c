@@ -262,6 +262,23 @@ void plait_ast_add_operator(PlaitParser *parser, PlaitAstName name, const PlaitA
 
 /* ---- looking ---- */
 
+void plait_ast_visit(const PlaitAstExpression *expression, PlaitAstVisitor visit, void *context)
+{
+    if (!expression) return;
+    visit(context, expression);
+    for (uint32_t i = 0; i < expression->children.count; i++) plait_ast_visit(expression->children.data[i], visit, context);
+}
+
+void plait_ast_visit_block(const PlaitAstBlock *block, PlaitAstVisitor visit, void *context)
+{
+    for (uint32_t i = 0; i < block->count; i++) {
+        const PlaitAstStatement *statement = block->data[i];
+        plait_ast_visit(statement->value, visit, context);
+        for (uint32_t k = 0; k < statement->carries.count; k++) plait_ast_visit(statement->carries.data[k].initial, visit, context);
+        if (statement->body) plait_ast_visit_block(statement->body, visit, context);
+    }
+}
+
 bool plait_ast_mentions(const PlaitAstExpression *expression, PlaitName name)
 {
     if (!expression) return false;

@@ -199,6 +199,10 @@ void plait_ast_add_function(PlaitParser *parser, PlaitAstName name, const PlaitA
 void plait_ast_add_operator(PlaitParser *parser, PlaitAstName name, const PlaitAstParams *params,
                             const PlaitAstParams *results, const PlaitAstBlock *body);
 
+/* Calls `visit` for every node of an expression (NULL: none) or of a block's statements. */
+typedef void (*PlaitAstVisitor)(void *context, const PlaitAstExpression *expression);
+void plait_ast_visit(const PlaitAstExpression *expression, PlaitAstVisitor visit, void *context);
+void plait_ast_visit_block(const PlaitAstBlock *block, PlaitAstVisitor visit, void *context);
 /* Whether the text mentions a name as a value (not as a function or in brackets). */
 bool plait_ast_mentions(const PlaitAstExpression *expression, PlaitName name);
 /* Statements [from, count) of a block. */

@@ -124,10 +124,9 @@ static int next_token(PlaitParser *parser, const char **begin_of_token, PLAIT_YY
         const char *begin = *begin_of_token = parser->cursor;
         /*!re2c
             re2c:define:YYCTYPE = "unsigned char";
-            re2c:define:YYCURSOR = parser->cursor;
-            re2c:define:YYMARKER = marker;
             re2c:yyfill:enable = 0;
             re2c:flags:input = custom;
+            re2c:api:style = free-form;
             re2c:define:YYPEEK = "(unsigned char)*parser->cursor";
             re2c:define:YYSKIP = "parser->cursor++;";
             re2c:define:YYBACKUP = "marker = parser->cursor;";

@@ -73,6 +73,8 @@ void plait_interp_destroy(PlaitSlot *slot)
 bool plait_interp_covers(const PlaitMachine *machine, const PlaitSlot *slot)
 {
     if (!slot->valid) return false;
+    for (uint32_t i = 0; i < slot->result_count; i++)
+        if (!plait_interp_covers(machine, &slot->results[i])) return false;
     for (uint32_t i = 0; i < slot->type.rank; i++) {
         PlaitWindow window = machine->windows[slot->type.axes[i]], held = slot->windows[i];
         if (window.count == 0) continue;
@@ -91,22 +93,27 @@ PlaitNest plait_interp_nest(const PlaitMachine *machine, PlaitType type)
     return nest;
 }
 
-int64_t plait_interp_nest_add(const PlaitMachine *machine, PlaitNest *nest, const PlaitSlot *slot, PlaitAxis skip)
+int64_t plait_interp_stride(const PlaitSlot *slot, PlaitAxis axis)
+{
+    for (uint32_t i = 0; i < slot->type.rank; i++)
+        if (slot->type.axes[i] == axis) return slot->strides[i];
+    return 0;
+}
+
+void plait_interp_nest_add(const PlaitMachine *machine, PlaitNest *nest, const PlaitSlot *slot, PlaitAxis skip)
 {
     uint32_t operand = nest->operands++;
-    int64_t offset = 0, skip_stride = 0;
+    int64_t offset = 0;
     for (uint32_t k = 0; k < nest->rank; k++) nest->strides[operand][k] = 0;
     for (uint32_t i = 0; i < slot->type.rank; i++) {
         PlaitAxis axis = slot->type.axes[i];
         bool skipped = axis == skip;
-        if (skipped) skip_stride = slot->strides[i];
         int64_t start = skipped ? 0 : machine->windows[axis].start;
         if (skipped || machine->windows[axis].count > 0) offset += (start - slot->windows[i].start) * slot->strides[i];
         for (uint32_t k = 0; k < nest->rank && !skipped; k++)
             if (nest->axes[k] == axis) nest->strides[operand][k] = slot->strides[i];
     }
     nest->data[operand] = slot->data + offset;
-    return skip_stride;
 }
 
 /* Whether loop `inner` continues loop `outer` in every operand, so that the two are one longer loop. */
@@ -190,11 +197,6 @@ PlaitPieces plait_interp_pieces(const PlaitMachine *machine, PlaitType type)
     return pieces;
 }
 
-void plait_interp_pieces_leave(PlaitMachine *machine, const PlaitPieces *pieces)
-{
-    for (uint32_t i = 0; i < pieces->type.rank; i++) machine->windows[pieces->type.axes[i]] = pieces->whole[i];
-}
-
 static void set_window(PlaitMachine *machine, const PlaitPieces *pieces, uint32_t i, int64_t start)
 {
     int64_t left = pieces->whole[i].start + pieces->whole[i].count - start;
@@ -219,6 +221,6 @@ bool plait_interp_pieces_next(PlaitMachine *machine, PlaitPieces *pieces)
         }
         set_window(machine, pieces, i, pieces->whole[i].start);
     }
-    plait_interp_pieces_leave(machine, pieces);
+    for (uint32_t i = 0; i < pieces->type.rank; i++) machine->windows[pieces->type.axes[i]] = pieces->whole[i];
     return false;
 }

@@ -34,9 +34,11 @@ typedef struct PlaitMachine {
     const PlaitArray *inputs;
     int64_t fold_block;
     PlaitWindow *windows; /* by axis */
-    PlaitWindow *domains; /* by axis: what a reduction runs over; the whole axis, or the block of a fold */
+    PlaitWindow *blocks;  /* by axis: the block at which the innermost running fold along it stands */
     PlaitSlot *slots;     /* by value */
-    PlaitValues *varying; /* by owner of a region: values inside that depend on the region's parameters */
+    PlaitValues *varying; /* by owner of a region: values inside that change from step to step at the same positions */
+    PlaitValue *dying;    /* by value: the first of those whose last use it is; only in bodies that run once */
+    PlaitValue *dying_next; /* by value: the next of that list */
 } PlaitMachine;
 
 /* Values of more elements than this are kept in pieces where possible: see plait_interp_lazy. */
@@ -73,9 +75,10 @@ typedef struct PlaitNest {
 
 PlaitNest plait_interp_nest(const PlaitMachine *machine, PlaitType type);
 /* Adds an operand, repeated along the nest's axes that it lacks. Along `skip` (or PLAIT_NO_AXIS) the operand stands at
- * position 0: the loop itself moves along that axis, by the stride that is returned. */
-int64_t plait_interp_nest_add(const PlaitMachine *machine, PlaitNest *nest, const PlaitSlot *slot, PlaitAxis skip);
+ * position 0, which it must hold: the loop itself moves along that axis. */
+void plait_interp_nest_add(const PlaitMachine *machine, PlaitNest *nest, const PlaitSlot *slot, PlaitAxis skip);
 void plait_interp_nest_run(PlaitNest *nest, PlaitLoop *loop, const void *context);
+int64_t plait_interp_stride(const PlaitSlot *slot, PlaitAxis axis); /* 0 when it lacks the axis */
 /* to = from at the present windows, broadcasting. */
 void plait_interp_copy(const PlaitMachine *machine, const PlaitSlot *to, const PlaitSlot *from);
 
@@ -90,20 +93,23 @@ typedef struct PlaitPieces {
 PlaitPieces plait_interp_pieces(const PlaitMachine *machine, PlaitType type);
 /* Goes to the next piece; after the last one, restores the windows and returns false. */
 bool plait_interp_pieces_next(PlaitMachine *machine, PlaitPieces *pieces);
-/* Restores the windows before the end. */
-void plait_interp_pieces_leave(PlaitMachine *machine, const PlaitPieces *pieces);
 
 /* ---- evaluation ---- */
 
 /* Makes the value's slot cover the present windows, computing what is needed; false when memory runs out. */
 bool plait_interp_need(PlaitMachine *machine, PlaitValue value); /* interp.c */
+/* The same for all of them at once: computing one may have moved another to other windows. */
+bool plait_interp_need_all(PlaitMachine *machine, const PlaitValue *values, uint32_t count); /* interp.c */
 /* Whether the value is large at the present windows and cheap to compute where it is used. */
 bool plait_interp_lazy(const PlaitMachine *machine, PlaitValue value); /* interp.c */
 /* The loop of a pointwise operation: data[0] the result, then the operands (interp_scalar.c). */
 PlaitLoop *plait_interp_loop(const PlaitFunction *function, const PlaitInst *inst);
-/* Runs a region once at the present windows (interp_region.c). */
+/* Runs a region once at the present windows: every value inside that is not lazy, and its yields (interp_region.c). */
 bool plait_interp_run(PlaitMachine *machine, const PlaitRegion *region);
-double plait_interp_wrap(double whole); /* to the range of i32 (interp_scalar.c) */
+/* Fills `varying` and `dying` for all regions below; false when memory runs out (interp_region.c). */
+bool plait_interp_plan(PlaitMachine *machine);
+/* A whole number brought into the range of i32, as two's complement does. */
+static inline double plait_interp_wrap(int64_t whole) { return (double)(int32_t)(uint32_t)(uint64_t)whole; }
 
 /* One for each operation that is not pointwise: makes the value's slot hold it at the present windows. Operations of
  * Tile IR have none. */

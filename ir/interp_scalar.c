@@ -6,11 +6,6 @@
 
 #include "ir/interp_machine.h"
 
-double plait_interp_wrap(double whole)
-{
-    return (double)(int32_t)(uint32_t)(uint64_t)(int64_t)whole;
-}
-
 /* Formulas. A row that has none does not compile; y is unused where there is one operand. */
 #define FORMULA(id, formula) \
     static inline double float_##id(double x, double y) \
@@ -99,11 +94,9 @@ FORMULA(MAX, x > y ? x : y)
         for (int64_t i = 0; i < n; i++) out[i * so] = float_##id(x[i * sx], y[i * sy]); \
     }
 
-static inline double wrap(int64_t whole) { return (double)(int32_t)(uint32_t)(uint64_t)whole; }
-
 #define INTEGER_LOOP(id, operands) \
     LOOP_HEAD(integer_loop, id, operands) \
-    for (int64_t i = 0; i < n; i++) out[i * so] = wrap(integer_##id((int64_t)x[i * sx], (int64_t)y[i * sy])); \
+    for (int64_t i = 0; i < n; i++) out[i * so] = plait_interp_wrap(integer_##id((int64_t)x[i * sx], (int64_t)y[i * sy])); \
     }
 
 #define CLASS_FLOAT(id, operands) FLOAT_LOOP(id, operands)

@@ -2,7 +2,7 @@
  *
  * A candidate gives each axis a number of thread bits and a vector width; an order of the axes then places the bits:
  * each axis gets the lowest field that is free of the axes it occurs together with. Every order of up to four axes is
- * tried; for each, single changes (bits and width of one axis, one bit moved between two) are taken while they help.
+ * tried; for each, one axis or two at a time get the best bits and widths while that helps.
  *
  * Costs count instructions of one thread. A warp's memory access costs 4 and one for each 32-byte sector it touches; a
  * step of a reduction over lanes is a shuffle and a combination; a reduction over warps pays for shared memory and a
@@ -24,7 +24,7 @@ typedef struct Search {
     double best_cost;
 } Search;
 
-enum { SHUFFLE = 3, BARRIER = 60, ACCESS = 4, STEPS_OF_DOT = 4 };
+enum { SHUFFLE = 3, BARRIER = 60, ACCESS = 4, STEPS_OF_DOT = 4, MOST_VEC = 8 };
 
 static uint32_t slots_along(const PlaitLayoutGroup *group, const Candidate *candidate, uint32_t axis)
 {
@@ -151,14 +151,17 @@ static bool take_if_better(Search *search, Candidate candidate, Candidate *curre
     return true;
 }
 
+static bool fits(const PlaitLayoutGroup *group, uint32_t axis, uint32_t bits, uint32_t vec)
+{
+    if (vec > 1 && (group->sizes[axis] % vec || !(group->wide >> axis & 1))) return false;
+    return bits == 0 || vec << (bits - 1) < group->sizes[axis];
+}
+
 static bool improve_axis(Search *search, uint32_t axis, Candidate *current, double *cost)
 {
-    const PlaitLayoutGroup *group = search->group;
     bool improved = false;
-    for (uint32_t vec = 1; vec <= 8; vec *= 2) {
-        if (group->sizes[axis] % vec || (vec > 1 && !(group->wide >> axis & 1))) break;
-        for (uint32_t bits = 0; bits <= search->thread_bits; bits++) {
-            if (bits && vec << (bits - 1) >= group->sizes[axis]) break;
+    for (uint32_t vec = 1; vec <= MOST_VEC; vec *= 2) {
+        for (uint32_t bits = 0; bits <= search->thread_bits && fits(search->group, axis, bits, vec); bits++) {
             Candidate candidate = *current;
             candidate.bits[axis] = bits;
             candidate.vec[axis] = vec;
@@ -168,27 +171,51 @@ static bool improve_axis(Search *search, uint32_t axis, Candidate *current, doub
     return improved;
 }
 
-static bool improve_pairs(Search *search, Candidate *current, double *cost)
+/* The widest vector for that many thread bits. */
+static uint32_t widest(const PlaitLayoutGroup *group, uint32_t axis, uint32_t bits)
+{
+    uint32_t vec = MOST_VEC;
+    while (vec > 1 && (!fits(group, axis, bits, vec) || vec << bits > group->sizes[axis])) vec /= 2;
+    return vec;
+}
+
+/* All ways to give two axes thread bits, each with single elements or the widest vectors. */
+static bool improve_pair(Search *search, uint32_t first, uint32_t second, Candidate *current, double *cost)
 {
     const PlaitLayoutGroup *group = search->group;
     bool improved = false;
-    for (uint32_t from = 0; from < group->count; from++) {
-        for (uint32_t to = 0; to < group->count; to++) {
-            if (from == to || current->bits[from] == 0) continue;
-            if (current->vec[to] << current->bits[to] >= group->sizes[to]) continue;
-            Candidate candidate = *current;
-            candidate.bits[from]--;
-            candidate.bits[to]++;
-            improved |= take_if_better(search, candidate, current, cost);
+    for (uint32_t i = 0; i <= search->thread_bits && fits(group, first, i, 1); i++) {
+        for (uint32_t k = 0; k <= search->thread_bits && fits(group, second, k, 1); k++) {
+            for (uint32_t wide = 0; wide < 4; wide++) {
+                Candidate candidate = *current;
+                candidate.bits[first] = i;
+                candidate.bits[second] = k;
+                candidate.vec[first] = wide & 1 ? widest(group, first, i) : 1;
+                candidate.vec[second] = wide & 2 ? widest(group, second, k) : 1;
+                improved |= take_if_better(search, candidate, current, cost);
+            }
         }
     }
     return improved;
 }
 
-static void descend(Search *search)
+static bool improve_pairs(Search *search, Candidate *current, double *cost)
+{
+    bool improved = false;
+    for (uint32_t first = 0; first < search->group->count; first++)
+        for (uint32_t second = first + 1; second < search->group->count; second++)
+            improved |= improve_pair(search, first, second, current, cost);
+    return improved;
+}
+
+/* From `bits` thread bits for every axis, or as many as it has use for. */
+static void descend(Search *search, uint32_t bits)
 {
     Candidate current = {0};
-    for (uint32_t i = 0; i < search->group->count; i++) current.vec[i] = 1;
+    for (uint32_t i = 0; i < search->group->count; i++) {
+        current.vec[i] = 1;
+        while (current.bits[i] < bits && fits(search->group, i, current.bits[i] + 1, 1)) current.bits[i]++;
+    }
     double cost = candidate_cost(search, &current);
     for (bool improved = true; improved;) {
         improved = false;
@@ -206,7 +233,8 @@ static void try_orders(Search *search, uint32_t from)
 {
     uint32_t most = search->group->count < 4 ? search->group->count : 4;
     if (from >= most) {
-        descend(search);
+        descend(search, 0);
+        descend(search, search->thread_bits / 2);
         return;
     }
     for (uint32_t i = from; i < most; i++) {

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Times the examples on the CPU beside PyTorch, on the same cores, and prints one table.
+
+    python3 bench/cpu.py --plait build/bin/plait [--threads N] [--no-compile] [NAME ...]
+
+B1 T4096 H8 D64 (operators over channels: 512 of them), f32 on both sides. For PyTorch the best of the forms in
+torch_forms.py counts, each also under torch.compile. Both get the same arrays; the error printed is RMS(difference) / RMS of
+Plait's output against PyTorch's. Needs PyTorch and a C++ compiler for torch.compile; nothing else in the repository does.
+"""
+import argparse
+import ctypes
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+import torch
+
+import torch_forms
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SIZES = dict(b=1, t=4096, h=8, c=512, d=64, e=64, p=64, n=64)
+OWN_SIZES = dict(mamba1=dict(n=16))
+
+
+class DLTensor(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p), ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32),
+                ("ndim", ctypes.c_int32), ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16),
+                ("shape", ctypes.POINTER(ctypes.c_int64)), ("strides", ctypes.POINTER(ctypes.c_int64)), ("byte_offset", ctypes.c_uint64)]
+
+
+def dl_tensor(x):
+    shape = (ctypes.c_int64 * x.dim())(*x.shape)
+    strides = (ctypes.c_int64 * x.dim())(*x.stride())
+    return DLTensor(x.data_ptr(), 1, 0, x.dim(), 2, 32, 1, shape, strides, 0)
+
+
+def signature(source):
+    """Inputs without a default, the number of those with one, and outputs: (name, axes) each."""
+    text = re.sub(r"#.*", "", source)
+    head = text[text.index("operator"):text.index("{")]
+    inputs, outputs = head.split("->")
+    optional = 0
+    lists = []
+    for part in (inputs, outputs):
+        found = []
+        for names, axes, default in re.findall(r"([\w\s,]+?):\s*\w+\[([\w\s,]*)\](\s*=)?", re.sub(r"=\s*[-\w.]+", "= ", part)):
+            for name in re.findall(r"\w+", names):
+                if default:
+                    optional += 1
+                else:
+                    found.append((name, re.findall(r"\w+", axes)))
+        lists.append(found)
+    return lists[0], optional, lists[1]
+
+
+def build(plait, name, folder):
+    """The example with f32 storage as a function of tensors, and its inputs."""
+    source = (ROOT / "examples" / name / f"{name}.plait").read_text().replace("bf16", "f32")
+    (folder / f"{name}.plait").write_text(source)
+    sizes = {**SIZES, **OWN_SIZES.get(name, {})}
+    for axis, size in re.findall(r"^axis (\w+) = (\d+)", source, re.M):
+        sizes.setdefault(axis, int(size))
+    command = [plait, "build", str(folder / f"{name}.plait"), "-o", str(folder / f"lib{name}.so"), "--target", "cpu"]
+    for axis in re.findall(r"^axis (\w+) = ", source, re.M):
+        command += ["-D", f"{axis}={sizes[axis]}"]
+    subprocess.run(command, check=True, capture_output=True)
+    library = ctypes.CDLL(str(folder / f"lib{name}.so"))
+    library.plait_error.restype = ctypes.c_char_p
+    inputs, optional, outputs = signature(source)
+    values = [torch.rand([sizes[a] for a in axes]) * 0.9 if n == "lower" else torch.randn([sizes[a] for a in axes]) for n, axes in inputs]
+    results = [torch.empty([sizes[a] for a in axes]) for _, axes in outputs]
+    tensors = [dl_tensor(x) for x in values] + [None] * optional + [dl_tensor(x) for x in results]
+    arguments = [None if x is None else ctypes.byref(x) for x in tensors] + [None]
+
+    def call():
+        if getattr(library, name)(*arguments) != 0:
+            raise RuntimeError(library.plait_error().decode())
+        return results[0]
+    return call, values
+
+
+def median_seconds(function, budget=3.0):
+    function()
+    times, start = [], time.perf_counter()
+    while len(times) < 3 or (time.perf_counter() - start < budget and len(times) < 30):
+        before = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - before)
+    return sorted(times)[len(times) // 2]
+
+
+def torch_times(forms, values, compile_too):
+    """Seconds of each form, and one result to compare with."""
+    seconds, result = {}, None
+    for name, form in forms.items():
+        result = form(*values)
+        seconds[name] = median_seconds(lambda: form(*values))
+        if compile_too and name in torch_forms.COMPILED:
+            try:
+                compiled = torch.compile(form)
+                seconds[f"{name}, compiled"] = median_seconds(lambda: compiled(*values))
+            except Exception as problem:  # reported, not hidden: the table then lacks this form
+                print(f"    torch.compile failed on {name}: {str(problem).splitlines()[0]}", file=sys.stderr)
+    return seconds, result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--plait", default=str(ROOT / "build" / "bin" / "plait"))
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--no-compile", action="store_true")
+    parser.add_argument("names", nargs="*")
+    arguments = parser.parse_args()
+    torch.manual_seed(1)
+    torch.set_num_threads(arguments.threads)
+    torch.set_grad_enabled(False)
+    print(f"PyTorch {torch.__version__}, {arguments.threads} threads, B1 T4096 H8 D64, f32; milliseconds")
+    print(f"{'operator':22} {'Plait':>9} {'PyTorch':>9} {'ratio':>7}  {'error':>8}  best form of PyTorch (others)")
+    for make in torch_forms.FORMS:
+        name = make.__name__
+        if arguments.names and name not in arguments.names:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            call, values = build(arguments.plait, name, pathlib.Path(folder))
+            ours = median_seconds(call)
+            seconds, reference = torch_times(make(), values, not arguments.no_compile)
+            error = ((call() - reference).square().mean().sqrt() / reference.square().mean().sqrt()).item()
+        best = min(seconds, key=seconds.get)
+        others = ", ".join(f"{n} {1e3 * s:.1f}" for n, s in seconds.items() if n != best)
+        print(f"{name:22} {1e3 * ours:9.2f} {1e3 * seconds[best]:9.2f} {seconds[best] / ours:6.2f}x  {error:8.1e}  {best} ({others})", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,403 @@
+/* Reading and writing tensors and buffers at the points of a nest.
+ *
+ * Tensors come with run-time strides and extents, and an access outside is 0 or nothing. Two ways:
+ *   rows   The index of the tensor's last axis is `something + position along the vector axis`. If the stride there is 1 and that index stays inside the
+ *          tensor over the whole nest (both checked once before the nest, which exists in two versions), a vector is loaded
+ *          or stored at once. The other indices are the same for all lanes: if one is outside, the address is replaced
+ *          by that of a row of zeros (loads) or a place nobody reads (stores), without a branch.
+ *   lanes  Everything else: addresses and checks in vectors, then one access for each lane, with the same replacement.
+ * Global memory is aligned to elements only. Buffers are aligned to 64 bytes, and their rows to 16 elements.
+ */
+#include "codegen/cpu/nest.h"
+
+/* ---- between registers and memory ---- */
+
+static LLVMValueRef from_memory(PlaitEmit *emit, PlaitScalar scalar, LLVMValueRef value)
+{
+    if (scalar != PLAIT_BOOL) return value;
+    return LLVMBuildICmp(emit->builder, LLVMIntNE, value, LLVMConstNull(LLVMTypeOf(value)), "");
+}
+
+static LLVMValueRef to_memory(PlaitEmit *emit, PlaitScalar scalar, LLVMValueRef value, uint32_t lanes)
+{
+    if (scalar != PLAIT_BOOL) return value;
+    return LLVMBuildZExt(emit->builder, value, plait_emit_memory_type(emit, scalar, lanes), "");
+}
+
+static LLVMValueRef load(PlaitEmit *emit, PlaitScalar scalar, uint32_t lanes, LLVMValueRef address, uint32_t alignment)
+{
+    LLVMValueRef value = LLVMBuildLoad2(emit->builder, plait_emit_memory_type(emit, scalar, lanes), address, "");
+    LLVMSetAlignment(value, alignment);
+    return from_memory(emit, scalar, value);
+}
+
+static void store(PlaitEmit *emit, PlaitScalar scalar, uint32_t lanes, LLVMValueRef value, LLVMValueRef address, uint32_t alignment)
+{
+    LLVMSetAlignment(LLVMBuildStore(emit->builder, to_memory(emit, scalar, value, lanes), address), alignment);
+}
+
+static LLVMValueRef element(PlaitEmit *emit, PlaitScalar scalar, LLVMValueRef base, LLVMValueRef offset)
+{
+    return LLVMBuildGEP2(emit->builder, plait_emit_memory_type(emit, scalar, 1), base, &offset, 1, "");
+}
+
+/* Lanes [first, first + count) of a vector of `lanes`, or with count > lanes its lanes and then garbage. */
+static LLVMValueRef cut(PlaitEmit *emit, LLVMValueRef value, uint32_t first, uint32_t count)
+{
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(emit->context);
+    LLVMValueRef picks[PLAIT_CPU_ROW];
+    if (count == 1) return LLVMBuildExtractElement(emit->builder, value, LLVMConstInt(i32, first, 0), "");
+    uint32_t lanes = LLVMGetVectorSize(LLVMTypeOf(value));
+    for (uint32_t i = 0; i < count; i++) picks[i] = first + i < lanes ? LLVMConstInt(i32, first + i, 0) : LLVMGetPoison(i32);
+    return LLVMBuildShuffleVector(emit->builder, value, LLVMGetPoison(LLVMTypeOf(value)), LLVMConstVector(picks, count), "");
+}
+
+/* Puts `part`, of `count` lanes, into the lanes of `whole` from `first` on. */
+static LLVMValueRef put(PlaitEmit *emit, LLVMValueRef whole, LLVMValueRef part, uint32_t first, uint32_t count)
+{
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(emit->context);
+    if (count == 1) return LLVMBuildInsertElement(emit->builder, whole, part, LLVMConstInt(i32, first, 0), "");
+    LLVMValueRef picks[PLAIT_CPU_ROW];
+    uint32_t lanes = LLVMGetVectorSize(LLVMTypeOf(whole));
+    LLVMValueRef widened = count == lanes ? part : cut(emit, part, 0, lanes);
+    for (uint32_t i = 0; i < lanes; i++) picks[i] = LLVMConstInt(i32, i >= first && i < first + count ? lanes + i - first : i, 0);
+    return LLVMBuildShuffleVector(emit->builder, whole, widened, LLVMConstVector(picks, lanes), "");
+}
+
+static uint32_t largest_power(uint32_t number) { return 1u << (31 - (uint32_t)__builtin_clz(number)); }
+
+/* `valid` of the nest's lanes from memory; the others are 0. A broken vector is loaded in pieces of powers of two. */
+static LLVMValueRef load_row(PlaitNest *nest, PlaitScalar scalar, LLVMValueRef address, uint32_t valid)
+{
+    PlaitEmit *emit = nest->cpu->emit;
+    uint32_t bytes = plait_scalar_bytes(scalar);
+    if (valid == nest->lanes) return load(emit, scalar, valid, address, bytes);
+    LLVMValueRef result = LLVMConstNull(plait_emit_type(emit, scalar, nest->lanes));
+    for (uint32_t at = 0; at < valid;) {
+        uint32_t count = largest_power(valid - at);
+        LLVMValueRef part = load(emit, scalar, count, element(emit, scalar, address, plait_cpu_number(nest->cpu, at)), bytes);
+        result = put(emit, result, part, at, count);
+        at += count;
+    }
+    return result;
+}
+
+static void store_row(PlaitNest *nest, PlaitScalar scalar, LLVMValueRef value, LLVMValueRef address, uint32_t valid)
+{
+    PlaitEmit *emit = nest->cpu->emit;
+    uint32_t bytes = plait_scalar_bytes(scalar);
+    if (valid == nest->lanes) {
+        store(emit, scalar, valid, value, address, bytes);
+        return;
+    }
+    for (uint32_t at = 0; at < valid;) {
+        uint32_t count = largest_power(valid - at);
+        store(emit, scalar, count, cut(emit, value, at, count), element(emit, scalar, address, plait_cpu_number(nest->cpu, at)), bytes);
+        at += count;
+    }
+}
+
+/* ---- tensors ---- */
+
+static uint32_t tensor_rank(const PlaitNest *nest, const PlaitCpuNode *access)
+{
+    return plait_cpu_node(nest->cpu->kernel, access->operands[0])->inst->type.rank;
+}
+
+/* Whether an index is a sum of scalars and positions, `*step` of which is that along the vector axis. */
+static bool is_affine(const PlaitNest *nest, PlaitCpuId id, int32_t *step)
+{
+    const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
+    int32_t steps[2] = {0, 0};
+    *step = 0;
+    if (!node->axes) return true;
+    if (node->kind != PLAIT_CPU_VIRTUAL) return false;
+    if (node->op == PLAIT_OP_IOTA) *step = plait_nest_is_wide(nest, node->axes);
+    if (node->op == PLAIT_OP_IOTA) return true;
+    if (node->op == PLAIT_OP_BROADCAST) return is_affine(nest, node->operands[0], step);
+    if (node->op != PLAIT_OP_ADD && node->op != PLAIT_OP_SUB) return false;
+    for (uint32_t i = 0; i < 2; i++)
+        if (!is_affine(nest, node->operands[i], &steps[i])) return false;
+    *step = node->op == PLAIT_OP_ADD ? steps[0] + steps[1] : steps[0] - steps[1];
+    return true;
+}
+
+/* An affine index at the first lane of the instance, i32. */
+static LLVMValueRef first_lane(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
+{
+    const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
+    LLVMBuilderRef builder = nest->cpu->emit->builder;
+    if (!plait_nest_is_wide(nest, node->axes)) return plait_nest_value(nest, id, instance);
+    if (node->op == PLAIT_OP_BROADCAST) return first_lane(nest, node->operands[0], instance);
+    if (node->op == PLAIT_OP_IOTA) {
+        LLVMValueRef position = plait_nest_position(nest, nest->vector_loop, instance);
+        position = LLVMBuildTrunc(builder, position, LLVMInt32TypeInContext(nest->cpu->emit->context), "");
+        return node->operand_count ? LLVMBuildAdd(builder, position, plait_nest_value(nest, node->operands[0], instance), "") : position;
+    }
+    LLVMValueRef a = first_lane(nest, node->operands[0], instance), b = first_lane(nest, node->operands[1], instance);
+    return node->op == PLAIT_OP_ADD ? LLVMBuildAdd(builder, a, b, "") : LLVMBuildSub(builder, a, b, "");
+}
+
+typedef struct Range {
+    LLVMValueRef least, most; /* i64 */
+} Range;
+
+/* The values of an affine index over the whole tile. */
+static Range range_of(PlaitNest *nest, PlaitCpuId id)
+{
+    PlaitCpu *cpu = nest->cpu;
+    const PlaitCpuNode *node = plait_cpu_node(cpu->kernel, id);
+    LLVMBuilderRef builder = cpu->emit->builder;
+    LLVMValueRef start = plait_cpu_number(cpu, 0);
+    if (node->op == PLAIT_OP_BROADCAST && node->axes) return range_of(nest, node->operands[0]);
+    if (node->op == PLAIT_OP_IOTA && node->axes) {
+        if (node->operand_count) start = LLVMBuildSExt(builder, plait_nest_value(nest, node->operands[0], 0), cpu->i64, "");
+        uint32_t last = plait_cpu_tile(cpu->kernel, node->inst->axes[0]) - 1;
+        return (Range){start, LLVMBuildAdd(builder, start, plait_cpu_number(cpu, last), "")};
+    }
+    if (!node->axes) {
+        start = LLVMBuildSExt(builder, plait_nest_value(nest, id, 0), cpu->i64, "");
+        return (Range){start, start};
+    }
+    Range a = range_of(nest, node->operands[0]), b = range_of(nest, node->operands[1]);
+    if (node->op == PLAIT_OP_ADD) return (Range){LLVMBuildAdd(builder, a.least, b.least, ""), LLVMBuildAdd(builder, a.most, b.most, "")};
+    return (Range){LLVMBuildSub(builder, a.least, b.most, ""), LLVMBuildSub(builder, a.most, b.least, "")};
+}
+
+/* Rows need the vector axis in the last index alone, with step 1, and a predicate that is the same for all lanes. */
+static int32_t row_of(const PlaitNest *nest, const PlaitCpuNode *access)
+{
+    uint32_t rank = tensor_rank(nest, access);
+    int32_t step;
+    if (!rank || nest->lanes == 1) return -1;
+    for (uint32_t i = 1; i < rank; i++)
+        if (plait_nest_is_wide(nest, plait_cpu_node(nest->cpu->kernel, access->operands[i])->axes)) return -1;
+    if (access->operand_count > rank + 2 && plait_nest_is_wide(nest, plait_cpu_node(nest->cpu->kernel, access->operands[rank + 2])->axes)) return -1;
+    return is_affine(nest, access->operands[rank], &step) && step == 1 ? (int32_t)rank - 1 : -1;
+}
+
+void plait_nest_find_accesses(PlaitNest *nest)
+{
+    for (uint32_t i = 0; i < nest->group->members.count; i++) {
+        PlaitCpuId id = nest->group->members.data[i];
+        const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
+        if (node->op != PLAIT_OP_LOAD && node->op != PLAIT_OP_STORE) continue;
+        plait_push(nest->cpu->emit->arena, &nest->accesses, (PlaitNestAccess){id, row_of(nest, node)});
+    }
+}
+
+LLVMValueRef plait_nest_rows_allowed(PlaitNest *nest)
+{
+    PlaitCpu *cpu = nest->cpu;
+    LLVMBuilderRef builder = cpu->emit->builder;
+    LLVMValueRef allowed = NULL;
+    for (uint32_t i = 0; i < nest->accesses.count; i++) {
+        const PlaitNestAccess *access = &nest->accesses.data[i];
+        if (access->row < 0) continue;
+        const PlaitCpuNode *node = plait_cpu_node(cpu->kernel, access->id);
+        PlaitCpuId tensor = node->operands[0];
+        PlaitAxis axis = plait_cpu_node(cpu->kernel, tensor)->inst->type.axes[access->row];
+        Range range = range_of(nest, node->operands[1 + access->row]);
+        LLVMValueRef unit = LLVMBuildICmp(builder, LLVMIntEQ, cpu->tensors[tensor].strides[access->row], plait_cpu_number(cpu, 1), "");
+        LLVMValueRef low = LLVMBuildICmp(builder, LLVMIntSGE, range.least, plait_cpu_number(cpu, 0), "");
+        LLVMValueRef high = LLVMBuildICmp(builder, LLVMIntSLT, range.most, cpu->extents[axis], "");
+        LLVMValueRef good = LLVMBuildAnd(builder, unit, LLVMBuildAnd(builder, low, high, ""), "");
+        allowed = allowed ? LLVMBuildAnd(builder, allowed, good, "") : good;
+    }
+    return allowed;
+}
+
+static int32_t row_at(const PlaitNest *nest, PlaitCpuId id)
+{
+    for (uint32_t i = 0; i < nest->accesses.count && nest->rows; i++)
+        if (nest->accesses.data[i].id == id) return nest->accesses.data[i].row;
+    return -1;
+}
+
+/* How late an index is known: loops outside of the nest, then the nest's own. Sums begin with what is known first, so that it can be hoisted. */
+static uint32_t depth_of(const PlaitNest *nest, PlaitCpuId id)
+{
+    const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
+    uint32_t depth = 0;
+    for (const PlaitRegion *region = node->region; region; region = region->parent) depth++;
+    for (uint32_t i = 0; i < nest->loop_count; i++)
+        if (node->axes & plait_axis_bit(nest->loops[i].axis)) depth = 100 + i;
+    return depth;
+}
+
+static void sort_indices(const PlaitNest *nest, const PlaitCpuNode *access, uint32_t rank, uint32_t *order)
+{
+    for (uint32_t i = 0; i < rank; i++) {
+        uint32_t depth = depth_of(nest, access->operands[1 + i]), at = i;
+        for (; at > 0 && depth_of(nest, access->operands[1 + order[at - 1]]) > depth; at--) order[at] = order[at - 1];
+        order[at] = i;
+    }
+}
+
+/* Where an access goes: the parts that are the same for all lanes, and those that are not (NULL: none). */
+typedef struct Place {
+    LLVMValueRef offset, inside;
+    LLVMValueRef lane_offsets, lanes_inside;
+} Place;
+
+static LLVMValueRef both(PlaitEmit *emit, LLVMValueRef a, LLVMValueRef b) { return a ? LLVMBuildAnd(emit->builder, a, b, "") : b; }
+static LLVMValueRef sum(PlaitEmit *emit, LLVMValueRef a, LLVMValueRef b) { return a ? LLVMBuildAdd(emit->builder, a, b, "") : b; }
+
+static void add_index(PlaitNest *nest, const PlaitCpuNode *access, uint32_t index, bool row, uint32_t instance, Place *place)
+{
+    PlaitCpu *cpu = nest->cpu;
+    PlaitEmit *emit = cpu->emit;
+    PlaitCpuId id = access->operands[1 + index];
+    PlaitAxis axis = plait_cpu_node(cpu->kernel, access->operands[0])->inst->type.axes[index];
+    LLVMValueRef stride = cpu->tensors[access->operands[0]].strides[index], extent = cpu->extents[axis];
+    bool wide = !row && nest->lanes > 1 && plait_nest_is_wide(nest, plait_cpu_node(cpu->kernel, id)->axes);
+    LLVMValueRef at = row ? first_lane(nest, id, instance) : plait_nest_value(nest, id, instance);
+    at = LLVMBuildSExt(emit->builder, at, plait_emit_type(emit, PLAIT_I64, wide ? nest->lanes : 1), "");
+    if (wide) {
+        stride = plait_emit_splat(emit, stride, nest->lanes);
+        extent = plait_emit_splat(emit, extent, nest->lanes);
+    }
+    LLVMValueRef offset = row ? at : LLVMBuildMul(emit->builder, at, stride, "");
+    LLVMValueRef inside = LLVMBuildICmp(emit->builder, LLVMIntULT, at, extent, "");
+    if (wide) {
+        place->lane_offsets = sum(emit, place->lane_offsets, offset);
+        place->lanes_inside = both(emit, place->lanes_inside, inside);
+    } else {
+        place->offset = sum(emit, place->offset, offset);
+        if (!row) place->inside = both(emit, place->inside, inside);
+    }
+}
+
+static Place place_of(PlaitNest *nest, const PlaitCpuNode *access, int32_t row, uint32_t instance)
+{
+    uint32_t rank = tensor_rank(nest, access), order[PLAIT_MAX_RANK];
+    Place place = {0};
+    sort_indices(nest, access, rank, order);
+    for (uint32_t i = 0; i < rank; i++) add_index(nest, access, order[i], row == (int32_t)order[i], instance, &place);
+    if (access->operand_count > rank + 2) {
+        PlaitCpuId predicate = access->operands[rank + 2];
+        LLVMValueRef value = plait_nest_value(nest, predicate, instance);
+        bool wide = nest->lanes > 1 && plait_nest_is_wide(nest, plait_cpu_node(nest->cpu->kernel, predicate)->axes);
+        LLVMValueRef *part = wide ? &place.lanes_inside : &place.inside;
+        *part = both(nest->cpu->emit, *part, value);
+    }
+    if (!place.offset) place.offset = plait_cpu_number(nest->cpu, 0);
+    return place;
+}
+
+/* The address of an access whose lanes are one row, or that is a single element; `outside` instead where it is outside. */
+static LLVMValueRef address_of(PlaitNest *nest, const PlaitCpuNode *access, const Place *place, LLVMValueRef outside)
+{
+    PlaitEmit *emit = nest->cpu->emit;
+    PlaitScalar scalar = plait_cpu_node(nest->cpu->kernel, access->operands[0])->scalar;
+    LLVMValueRef address = element(emit, scalar, nest->cpu->tensors[access->operands[0]].address, place->offset);
+    return place->inside ? plait_emit_select(emit, place->inside, address, outside) : address;
+}
+
+/* The addresses of all lanes, a vector. */
+static LLVMValueRef addresses_of(PlaitNest *nest, const PlaitCpuNode *access, Place place, LLVMValueRef outside)
+{
+    PlaitEmit *emit = nest->cpu->emit;
+    PlaitScalar scalar = plait_cpu_node(nest->cpu->kernel, access->operands[0])->scalar;
+    LLVMValueRef base = element(emit, scalar, nest->cpu->tensors[access->operands[0]].address, place.offset);
+    LLVMValueRef addresses = element(emit, scalar, base, place.lane_offsets);
+    LLVMValueRef inside = place.lanes_inside;
+    if (place.inside) inside = both(emit, inside, plait_emit_splat(emit, place.inside, nest->lanes));
+    return plait_emit_select(emit, inside, addresses, plait_emit_splat(emit, outside, nest->lanes));
+}
+
+LLVMValueRef plait_nest_load(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
+{
+    PlaitEmit *emit = nest->cpu->emit;
+    const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
+    int32_t row = row_at(nest, id);
+    uint32_t bytes = plait_scalar_bytes(node->scalar), valid = plait_nest_lanes(nest, instance);
+    Place place = place_of(nest, node, row, instance);
+    if (row >= 0) return load_row(nest, node->scalar, address_of(nest, node, &place, nest->cpu->zeros), valid);
+    if (!place.lane_offsets) return load(emit, node->scalar, 1, address_of(nest, node, &place, nest->cpu->zeros), bytes);
+    LLVMValueRef addresses = addresses_of(nest, node, place, nest->cpu->zeros);
+    LLVMValueRef result = LLVMConstNull(plait_emit_type(emit, node->scalar, nest->lanes));
+    for (uint32_t i = 0; i < valid; i++) result = put(emit, result, load(emit, node->scalar, 1, cut(emit, addresses, i, 1), bytes), i, 1);
+    return result;
+}
+
+void plait_nest_store(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
+{
+    PlaitEmit *emit = nest->cpu->emit;
+    const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
+    int32_t row = row_at(nest, id);
+    PlaitCpuId stored = node->operands[1 + tensor_rank(nest, node)];
+    PlaitScalar scalar = plait_cpu_node(nest->cpu->kernel, stored)->scalar;
+    uint32_t bytes = plait_scalar_bytes(scalar), valid = plait_nest_lanes(nest, instance);
+    LLVMValueRef value = plait_nest_operand(nest, stored, instance, node->space);
+    Place place = place_of(nest, node, row, instance);
+    if (row >= 0) {
+        store_row(nest, scalar, value, address_of(nest, node, &place, nest->cpu->dump), valid);
+        return;
+    }
+    if (!place.lane_offsets) {
+        store(emit, scalar, 1, value, address_of(nest, node, &place, nest->cpu->dump), bytes);
+        return;
+    }
+    LLVMValueRef addresses = addresses_of(nest, node, place, nest->cpu->dump);
+    for (uint32_t i = 0; i < valid; i++) store(emit, scalar, 1, cut(emit, value, i, 1), cut(emit, addresses, i, 1), bytes);
+}
+
+/* ---- buffers ---- */
+
+static LLVMValueRef buffer_offset(PlaitNest *nest, const PlaitCpuBuffer *buffer, uint32_t instance)
+{
+    LLVMBuilderRef builder = nest->cpu->emit->builder;
+    LLVMValueRef sum_of = plait_cpu_number(nest->cpu, 0);
+    uint64_t fixed = 0;
+    for (uint32_t i = 0; i < buffer->rank; i++)
+        for (uint32_t k = 0; k < nest->loop_count; k++) {
+            const PlaitNestLoop *loop = &nest->loops[k];
+            if (loop->axis != buffer->axes[i]) continue;
+            fixed += (uint64_t)plait_nest_digit(nest, instance, k) * loop->unit * buffer->strides[i];
+            sum_of = LLVMBuildAdd(builder, sum_of, LLVMBuildMul(builder, loop->index, plait_cpu_number(nest->cpu, buffer->strides[i]), ""), "");
+        }
+    return LLVMBuildAdd(builder, sum_of, plait_cpu_number(nest->cpu, fixed), "");
+}
+
+/* The stride of the vector axis in a buffer: 1 if it is innermost, 0 if the buffer has it not. */
+static uint32_t vector_stride(const PlaitNest *nest, const PlaitCpuBuffer *buffer)
+{
+    for (uint32_t i = 0; i < buffer->rank; i++)
+        if (nest->vector_loop != UINT32_MAX && nest->loops[nest->vector_loop].axis == buffer->axes[i]) return buffer->strides[i];
+    return 0;
+}
+
+static uint32_t vector_alignment(PlaitScalar scalar, uint32_t lanes)
+{
+    uint32_t bytes = plait_scalar_bytes(scalar) * lanes;
+    return bytes < 64 ? bytes : 64;
+}
+
+LLVMValueRef plait_nest_read_buffer(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
+{
+    PlaitEmit *emit = nest->cpu->emit;
+    uint32_t index = plait_cpu_node(nest->cpu->kernel, id)->buffer;
+    if (!index) plait_bug("a value that no buffer holds");
+    const PlaitCpuBuffer *buffer = &nest->cpu->kernel->buffers.data[index];
+    uint32_t stride = vector_stride(nest, buffer), bytes = plait_scalar_bytes(buffer->scalar);
+    LLVMValueRef address = element(emit, buffer->scalar, nest->cpu->buffers[index], buffer_offset(nest, buffer, instance));
+    if (!stride || nest->lanes == 1) return load(emit, buffer->scalar, 1, address, bytes);
+    if (stride == 1) return load(emit, buffer->scalar, nest->lanes, address, vector_alignment(buffer->scalar, nest->lanes));
+    LLVMValueRef result = LLVMConstNull(plait_emit_type(emit, buffer->scalar, nest->lanes));
+    for (uint32_t i = 0; i < plait_nest_lanes(nest, instance); i++) {
+        LLVMValueRef at = element(emit, buffer->scalar, address, plait_cpu_number(nest->cpu, (uint64_t)i * stride));
+        result = put(emit, result, load(emit, buffer->scalar, 1, at, bytes), i, 1);
+    }
+    return result;
+}
+
+void plait_nest_write_buffer(PlaitNest *nest, uint32_t index, LLVMValueRef value, uint32_t instance)
+{
+    PlaitEmit *emit = nest->cpu->emit;
+    const PlaitCpuBuffer *buffer = &nest->cpu->kernel->buffers.data[index];
+    uint32_t stride = vector_stride(nest, buffer), lanes = stride ? nest->lanes : 1;
+    plait_assert(stride <= 1 || lanes == 1);
+    LLVMValueRef address = element(emit, buffer->scalar, nest->cpu->buffers[index], buffer_offset(nest, buffer, instance));
+    store(emit, buffer->scalar, lanes, value, address, vector_alignment(buffer->scalar, lanes));
+}

@@ -1,0 +1,263 @@
+/* Writes the tables of runtime/descriptor.h as constants of an LLVM module, and for each operator the C function
+ *     int NAME(DLTensor *a, ..., void *stream) { DLTensor *all[] = {a, ...}; return plait_runtime_call(&op, all, stream, NULL, 0); }
+ * Exported are plait_library and those functions.
+ */
+#include "codegen/package.h"
+
+#include <string.h>
+
+#include <llvm-c/Target.h>
+
+#include "runtime/descriptor.h"
+
+/* The structures below are written field by field, with the padding that C gives them. */
+_Static_assert(sizeof(PlaitAxisDescriptor) == 24 && sizeof(PlaitTensorDescriptor) == 48, "descriptor.h changed");
+_Static_assert(sizeof(PlaitKernelDescriptor) == 88 && sizeof(PlaitImageDescriptor) == 48, "descriptor.h changed");
+_Static_assert(sizeof(PlaitTargetDescriptor) == 24 && sizeof(PlaitVariantDescriptor) == 40, "descriptor.h changed");
+_Static_assert(sizeof(PlaitOperatorDescriptor) == 24 && sizeof(PlaitLibraryDescriptor) == 32, "descriptor.h changed");
+_Static_assert((int)PLAIT_DESCRIPTOR_MAX_RANK == (int)PLAIT_MAX_RANK, "a tensor of the IR fits its descriptor");
+_Static_assert(PLAIT_BOOL == 0 && PLAIT_I64 == 2 && PLAIT_BF16 == 4 && PLAIT_F64 == 6, "scalars as the runtime counts them");
+_Static_assert(PLAIT_ROLE_FEATURE == 0 && PLAIT_ROLE_TIME == 3, "roles as the runtime counts them");
+_Static_assert(PLAIT_TENSOR_INPUT == 0 && PLAIT_TENSOR_OUTPUT == 1 && PLAIT_TENSOR_WORKSPACE == 2, "kinds as the runtime counts them");
+
+typedef struct Tables {
+    PlaitCodegen *codegen;
+    PlaitEmit *emit;
+    LLVMTypeRef pointer, i8, i16, i32, i64;
+    LLVMValueRef none;
+    LLVMValueRef *images; /* by file of options.kernels: its image's descriptor, or `none` */
+} Tables;
+
+static LLVMValueRef number32(const Tables *tables, int64_t value) { return LLVMConstInt(tables->i32, (uint32_t)value, 0); }
+static LLVMValueRef number64(const Tables *tables, int64_t value) { return LLVMConstInt(tables->i64, (uint64_t)value, 1); }
+static LLVMValueRef byte(const Tables *tables, uint32_t value) { return LLVMConstInt(tables->i8, value, 0); }
+
+#define RECORD(tables, type, ...) \
+    record(tables, (LLVMValueRef[]){__VA_ARGS__}, sizeof((LLVMValueRef[]){__VA_ARGS__}) / sizeof(LLVMValueRef), sizeof(type))
+
+static LLVMValueRef record(const Tables *tables, LLVMValueRef *fields, size_t count, size_t size)
+{
+    LLVMValueRef value = LLVMConstStructInContext(tables->emit->context, fields, (unsigned)count, 0);
+    LLVMTargetDataRef layout = LLVMGetModuleDataLayout(tables->emit->module);
+    plait_assert(LLVMABISizeOfType(layout, LLVMTypeOf(value)) == size);
+    return value;
+}
+
+/* A constant of the object's own; its address. */
+static LLVMValueRef place(const Tables *tables, LLVMValueRef value, uint32_t alignment)
+{
+    LLVMValueRef global = LLVMAddGlobal(tables->emit->module, LLVMTypeOf(value), "");
+    LLVMSetInitializer(global, value);
+    LLVMSetGlobalConstant(global, 1);
+    LLVMSetLinkage(global, LLVMPrivateLinkage);
+    LLVMSetUnnamedAddress(global, LLVMGlobalUnnamedAddr);
+    if (alignment) LLVMSetAlignment(global, alignment);
+    return global;
+}
+
+/* An array of records; NULL when empty. */
+static LLVMValueRef place_all(const Tables *tables, LLVMValueRef *values, uint32_t count)
+{
+    if (count == 0) return tables->none;
+    return place(tables, LLVMConstArray2(LLVMTypeOf(values[0]), values, count), 0);
+}
+
+static LLVMValueRef text(const Tables *tables, const char *string)
+{
+    return place(tables, LLVMConstStringInContext2(tables->emit->context, string, strlen(string), 0), 0);
+}
+
+static LLVMValueRef name_text(const Tables *tables, PlaitName name) { return text(tables, plait_names_text(&tables->codegen->names, name)); }
+
+static LLVMValueRef *room(const Tables *tables, uint32_t count) { return PLAIT_NEW_ARRAY(tables->codegen->arena, LLVMValueRef, count); }
+
+static LLVMValueRef shorts(const Tables *tables, const uint16_t *numbers, uint32_t count)
+{
+    LLVMValueRef *values = room(tables, count);
+    for (uint32_t i = 0; i < count; i++) values[i] = LLVMConstInt(tables->i16, numbers[i], 0);
+    return place_all(tables, values, count);
+}
+
+/* ---- images ---- */
+
+/* A zero follows, so that PTX is a C string; 64 bytes is what the driver's own tools align images to. */
+static LLVMValueRef bytes(const Tables *tables, const PlaitText *content)
+{
+    if (content->length == 0) return tables->none;
+    return place(tables, LLVMConstStringInContext2(tables->emit->context, content->data, content->length, 0), 64);
+}
+
+static LLVMValueRef image_descriptor(const Tables *tables, const PlaitPackageImage *image)
+{
+    return RECORD(tables, PlaitImageDescriptor, text(tables, image->target->name), bytes(tables, &image->cubin), bytes(tables, &image->ptx),
+                  number64(tables, (int64_t)image->cubin.length), number64(tables, (int64_t)image->ptx.length),
+                  number32(tables, image->target->architecture), number32(tables, image->target->exact));
+}
+
+static void emit_images(Tables *tables, const PlaitPackageImage *images)
+{
+    const PlaitCodegenOptions *options = &tables->codegen->options;
+    tables->images = room(tables, options->kernels.count);
+    for (uint32_t i = 0; i < options->kernels.count; i++) {
+        tables->images[i] = tables->none;
+        for (uint32_t j = 0; j < options->images.count; j++)
+            if (images[j].target == options->kernels.data[i].target) tables->images[i] = place(tables, image_descriptor(tables, &images[j]), 0);
+    }
+}
+
+/* ---- kernels ---- */
+
+static LLVMValueRef cpu_function(const Tables *tables, const char *kernel, const char *suffix)
+{
+    const char *name = plait_arena_printf(tables->codegen->arena, "%s.%s", kernel, suffix);
+    LLVMTypeRef parameters[] = {tables->pointer, tables->i64, tables->i64};
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(tables->emit->context), parameters, 3, 0);
+    LLVMValueRef function = LLVMAddFunction(tables->emit->module, name, type);
+    LLVMSetVisibility(function, LLVMHiddenVisibility);
+    return function;
+}
+
+/* The entry in the GPU image: PTX has no dots in names. */
+static char *entry_name(const Tables *tables, const char *kernel)
+{
+    char *name = plait_arena_strdup(tables->codegen->arena, kernel);
+    for (char *c = name; *c; c++)
+        if (*c == '.') *c = '_';
+    return name;
+}
+
+static LLVMValueRef grid_blocks(const Tables *tables, const PlaitFunction *function)
+{
+    LLVMValueRef *values = room(tables, function->grid.count);
+    for (uint32_t i = 0; i < function->grid.count; i++) values[i] = number32(tables, function->grid.data[i].block);
+    return place_all(tables, values, function->grid.count);
+}
+
+static LLVMValueRef grid_axes(const Tables *tables, const PlaitFunction *function)
+{
+    uint16_t *axes = PLAIT_NEW_ARRAY(tables->codegen->arena, uint16_t, function->grid.count);
+    for (uint32_t i = 0; i < function->grid.count; i++) axes[i] = function->grid.data[i].axis;
+    return shorts(tables, axes, function->grid.count);
+}
+
+static LLVMValueRef kernel_descriptor(const Tables *tables, const PlaitPackageKernel *kernel, PlaitTargetKind kind)
+{
+    const PlaitFunction *function = kernel->function;
+    const char *name = plait_names_text(&tables->codegen->names, function->name);
+    LLVMValueRef functions[] = {tables->none, tables->none, tables->none};
+    _Static_assert(sizeof functions / sizeof *functions == PLAIT_ISA_COUNT, "one function a level");
+    for (uint32_t i = 0; kind == PLAIT_TARGET_CPU && i < PLAIT_ISA_COUNT; i++) functions[i] = cpu_function(tables, name, plait_isas[i].suffix);
+    uint32_t shared = kind == PLAIT_TARGET_PTX ? plait_ptx_shared_bytes(function) : 0;
+    return RECORD(tables, PlaitKernelDescriptor, text(tables, kind == PLAIT_TARGET_PTX ? entry_name(tables, name) : name),
+                  LLVMConstArray2(tables->pointer, functions, PLAIT_ISA_COUNT), shorts(tables, kernel->tensors, kernel->slots.tensor_count),
+                  shorts(tables, kernel->axes, function->axes.count), grid_axes(tables, function), grid_blocks(tables, function),
+                  number32(tables, kernel->slots.tensor_count), number32(tables, function->axes.count), number32(tables, function->grid.count),
+                  number32(tables, function->threads), number32(tables, shared), number32(tables, kernel->slots.slot_count));
+}
+
+static LLVMValueRef target_descriptor(const Tables *tables, const PlaitPackageTarget *target)
+{
+    PlaitTargetKind kind = tables->codegen->options.kernels.data[target->file].target->kind;
+    LLVMValueRef *kernels = room(tables, target->kernels.count);
+    for (uint32_t i = 0; i < target->kernels.count; i++) kernels[i] = kernel_descriptor(tables, &target->kernels.data[i], kind);
+    return RECORD(tables, PlaitTargetDescriptor, tables->images[target->file], place_all(tables, kernels, target->kernels.count),
+                  number64(tables, target->kernels.count));
+}
+
+/* ---- variants ---- */
+
+static LLVMValueRef axis_descriptor(const Tables *tables, const PlaitAxisInfo *axis)
+{
+    return RECORD(tables, PlaitAxisDescriptor, name_text(tables, axis->name), number64(tables, axis->size),
+                  number32(tables, axis->same_as == PLAIT_NO_AXIS ? -1 : axis->same_as), number32(tables, axis->role));
+}
+
+static LLVMValueRef tensor_descriptor(const Tables *tables, const PlaitTensorInfo *tensor)
+{
+    LLVMValueRef axes[PLAIT_MAX_RANK], reserved[5];
+    for (uint32_t i = 0; i < PLAIT_MAX_RANK; i++) axes[i] = LLVMConstInt(tables->i16, i < tensor->type.rank ? tensor->type.axes[i] : 0, 0);
+    for (uint32_t i = 0; i < 5; i++) reserved[i] = byte(tables, 0);
+    return RECORD(tables, PlaitTensorDescriptor, name_text(tables, tensor->name),
+                  LLVMConstReal(LLVMDoubleTypeInContext(tables->emit->context), tensor->fallback), byte(tables, tensor->kind),
+                  byte(tables, tensor->type.scalar), byte(tables, tensor->type.rank), LLVMConstArray2(tables->i8, reserved, 5),
+                  LLVMConstArray2(tables->i16, axes, PLAIT_MAX_RANK));
+}
+
+static LLVMValueRef variant_descriptor(const Tables *tables, const PlaitPackageVariant *variant)
+{
+    LLVMValueRef *axes = room(tables, variant->axes.count), *tensors = room(tables, variant->tensors.count), *targets = room(tables, variant->targets.count);
+    for (uint32_t i = 0; i < variant->axes.count; i++) axes[i] = axis_descriptor(tables, &variant->axes.data[i]);
+    for (uint32_t i = 0; i < variant->tensors.count; i++) tensors[i] = tensor_descriptor(tables, &variant->tensors.data[i]);
+    for (uint32_t i = 0; i < variant->targets.count; i++) targets[i] = target_descriptor(tables, &variant->targets.data[i]);
+    return RECORD(tables, PlaitVariantDescriptor, place_all(tables, axes, variant->axes.count), place_all(tables, tensors, variant->tensors.count),
+                  place_all(tables, targets, variant->targets.count), number32(tables, variant->axes.count), number32(tables, variant->tensors.count),
+                  number32(tables, variant->targets.count), number32(tables, variant->argument_count));
+}
+
+/* ---- operators ---- */
+
+static LLVMValueRef operator_descriptor(const Tables *tables, const PlaitPackageOperator *op)
+{
+    LLVMValueRef *variants = room(tables, op->variants.count);
+    for (uint32_t i = 0; i < op->variants.count; i++) variants[i] = variant_descriptor(tables, op->variants.data[i]);
+    return RECORD(tables, PlaitOperatorDescriptor, text(tables, op->name), place_all(tables, variants, op->variants.count),
+                  number64(tables, op->variants.count));
+}
+
+static LLVMValueRef runtime_call(const Tables *tables, LLVMTypeRef *type)
+{
+    static const char name[] = "plait_runtime_call";
+    LLVMTypeRef parameters[] = {tables->pointer, tables->pointer, tables->pointer, tables->pointer, tables->i64};
+    *type = LLVMFunctionType(tables->i32, parameters, 5, 0);
+    LLVMValueRef function = LLVMGetNamedFunction(tables->emit->module, name);
+    if (function) return function;
+    function = LLVMAddFunction(tables->emit->module, name, *type);
+    LLVMSetVisibility(function, LLVMHiddenVisibility);
+    return function;
+}
+
+static void emit_function(const Tables *tables, const PlaitPackageOperator *op, LLVMValueRef descriptor)
+{
+    LLVMBuilderRef builder = tables->emit->builder;
+    uint32_t count = op->variants.data[0]->argument_count;
+    LLVMTypeRef *parameters = PLAIT_NEW_ARRAY(tables->codegen->arena, LLVMTypeRef, count + 1), call_type;
+    for (uint32_t i = 0; i <= count; i++) parameters[i] = tables->pointer;
+    LLVMValueRef function = LLVMAddFunction(tables->emit->module, op->name, LLVMFunctionType(tables->i32, parameters, count + 1, 0));
+    LLVMPositionBuilderAtEnd(builder, LLVMAppendBasicBlockInContext(tables->emit->context, function, ""));
+    LLVMTypeRef array = LLVMArrayType2(tables->pointer, count);
+    LLVMValueRef tensors = LLVMBuildAlloca(builder, array, "");
+    for (uint32_t i = 0; i < count; i++) {
+        LLVMValueRef index[] = {number64(tables, 0), number64(tables, i)};
+        LLVMBuildStore(builder, LLVMGetParam(function, i), LLVMBuildInBoundsGEP2(builder, array, tensors, index, 2, ""));
+    }
+    LLVMValueRef callee = runtime_call(tables, &call_type);
+    LLVMValueRef operands[] = {descriptor, tensors, LLVMGetParam(function, count), tables->none, number64(tables, 0)};
+    LLVMBuildRet(builder, LLVMBuildCall2(builder, call_type, callee, operands, 5, ""));
+}
+
+static void emit_library(const Tables *tables, LLVMValueRef operators, uint32_t count)
+{
+    LLVMValueRef library = RECORD(tables, PlaitLibraryDescriptor, number32(tables, PLAIT_DESCRIPTOR_VERSION), number32(tables, 0), operators,
+                                  number64(tables, count), text(tables, tables->codegen->options.compiler));
+    LLVMValueRef global = LLVMAddGlobal(tables->emit->module, LLVMTypeOf(library), "plait_library");
+    LLVMSetInitializer(global, library);
+    LLVMSetGlobalConstant(global, 1);
+}
+
+void plait_package_emit(PlaitCodegen *codegen, PlaitEmit *emit, const PlaitPackagePlan *plan, const PlaitPackageImage *images)
+{
+    LLVMContextRef context = emit->context;
+    LLVMTypeRef pointer = LLVMPointerTypeInContext(context, 0);
+    Tables tables = {codegen, emit, pointer, LLVMInt8TypeInContext(context), LLVMInt16TypeInContext(context), LLVMInt32TypeInContext(context),
+                     LLVMInt64TypeInContext(context), LLVMConstNull(pointer), NULL};
+    emit_images(&tables, images);
+    uint32_t count = plan->operators.count;
+    LLVMValueRef *operators = room(&tables, count);
+    for (uint32_t i = 0; i < count; i++) operators[i] = operator_descriptor(&tables, &plan->operators.data[i]);
+    LLVMValueRef all = place_all(&tables, operators, count);
+    for (uint32_t i = 0; i < count; i++) {
+        LLVMValueRef offset = number64(&tables, i * (int64_t)sizeof(PlaitOperatorDescriptor));
+        emit_function(&tables, &plan->operators.data[i], LLVMConstInBoundsGEP2(tables.i8, all, &offset, 1));
+    }
+    emit_library(&tables, all, count);
+}

@@ -1,0 +1,61 @@
+/* Conversion between layouts, through shared memory: every element is written once, each thread reads what it needs. */
+#include "codegen/ptx/ptx.h"
+
+/* Elements of the array from one position of axis `index` of `shape` to the next; the array is padded as `reader` is,
+ * so that surplus positions stay inside of it. Both have the same axes. */
+static uint32_t pitch_of(const PlaitPtxShape *shape, uint32_t index, const PlaitPtxShape *reader)
+{
+    uint32_t pitch = 1, at = 0;
+    while (reader->axes[at].axis != shape->axes[index].axis) at++;
+    for (uint32_t i = at + 1; i < reader->rank; i++) pitch *= plait_ptx_padded(&reader->axes[i]);
+    return pitch;
+}
+
+uint32_t plait_ptx_convert_bytes(const PlaitFunction *kernel, PlaitValue value)
+{
+    PlaitType type = plait_type_of(kernel, value);
+    PlaitPtxShape shape = plait_ptx_shape(kernel, type);
+    uint32_t bytes = plait_scalar_bytes((PlaitScalar)type.scalar);
+    for (uint32_t i = 0; i < shape.rank; i++) bytes *= plait_ptx_padded(&shape.axes[i]);
+    return bytes;
+}
+
+typedef struct Place {
+    LLVMValueRef element; /* i32, this thread's part; NULL: 0 */
+    uint32_t fixed;
+} Place;
+
+static Place place_of(PlaitPtx *ptx, const PlaitPtxShape *shape, uint32_t slot, const PlaitPtxShape *reader)
+{
+    LLVMBuilderRef b = ptx->emit->builder;
+    Place place = {NULL, 0};
+    for (uint32_t i = 0; i < shape->rank; i++) {
+        uint32_t pitch = pitch_of(shape, i, reader);
+        place.fixed += pitch * plait_ptx_static_position(&shape->axes[i], plait_ptx_axis_slot(shape, slot, i));
+        LLVMValueRef field = plait_ptx_field(ptx, &shape->axes[i]);
+        if (!field) continue;
+        field = LLVMBuildMul(b, field, LLVMConstInt(LLVMTypeOf(field), pitch, 0), "");
+        place.element = place.element ? LLVMBuildAdd(b, place.element, field, "") : field;
+    }
+    return place;
+}
+
+void plait_ptx_emit_convert(PlaitPtx *ptx, PlaitValue value)
+{
+    PlaitValue source = plait_inst(ptx->kernel, value)->operands[0];
+    const PlaitPtxShape *from = plait_ptx_shape_of(ptx, source), *to = plait_ptx_shape_of(ptx, value);
+    PlaitScalar scalar = (PlaitScalar)plait_type_of(ptx->kernel, value).scalar;
+    LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, to->slots), first = plait_ptx_first_copy(ptx, from);
+    uint32_t byte = plait_ptx_scratch(ptx);
+    for (uint32_t slot = 0; slot < from->slots; slot++) {
+        Place place = place_of(ptx, from, slot, to);
+        LLVMValueRef predicate = plait_ptx_both(ptx, first, plait_ptx_valid(ptx, from, slot));
+        LLVMValueRef pointer = plait_ptx_shared_pointer(ptx, scalar, byte, place.element, place.fixed);
+        plait_ptx_shared_store(ptx, scalar, pointer, ptx->values[source][slot], predicate);
+    }
+    plait_ptx_barrier(ptx);
+    for (uint32_t slot = 0; slot < to->slots; slot++) {
+        Place place = place_of(ptx, to, slot, to);
+        plait_ptx_shared_load(ptx, scalar, plait_ptx_shared_pointer(ptx, scalar, byte, place.element, place.fixed), 1, &slots[slot]);
+    }
+}

@@ -1,0 +1,175 @@
+/* Kernels as PTX entries: arguments, program numbers, and the two versions of the body.
+ *
+ *     entry:  arguments, thread number, program numbers, extents
+ *     start:  are all tensors contiguous and aligned?  -> wide or any
+ *     wide:   the body with a last stride of 1 and wide accesses
+ *     any:    the body for any strides
+ *
+ * A kernel whose accesses gain nothing from contiguous tensors has only the second body.
+ */
+#include <string.h>
+
+#include "codegen/ptx/ptx.h"
+
+static LLVMTypeRef int32_type(const PlaitPtx *ptx) { return LLVMInt32TypeInContext(ptx->emit->context); }
+static LLVMTypeRef int64_type(const PlaitPtx *ptx) { return LLVMInt64TypeInContext(ptx->emit->context); }
+
+static const char *entry_name(PlaitArena *arena, const PlaitFunction *kernel)
+{
+    char *name = plait_arena_strdup(arena, plait_names_text(kernel->module->names, kernel->name));
+    for (char *c = name; *c; c++)
+        if (*c == '.') *c = '_';
+    return name;
+}
+
+static const unsigned of_function = (unsigned)LLVMAttributeFunctionIndex;
+
+static void add_text_attribute(const PlaitEmit *emit, unsigned index, const char *name, const char *value)
+{
+    LLVMAttributeRef attribute = LLVMCreateStringAttribute(emit->context, name, (unsigned)strlen(name), value, (unsigned)strlen(value));
+    LLVMAddAttributeAtIndex(emit->function, index, attribute);
+}
+
+static void add_flag(const PlaitEmit *emit, unsigned index, const char *name, uint64_t value)
+{
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    LLVMAddAttributeAtIndex(emit->function, index, LLVMCreateEnumAttribute(emit->context, kind, value));
+}
+
+/* The arguments are one array by value, read where they stand. */
+static void create_function(PlaitPtx *ptx)
+{
+    PlaitEmit *emit = ptx->emit;
+    LLVMTypeRef pointer = LLVMPointerTypeInContext(emit->context, 0);
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(emit->context), &pointer, 1, 0);
+    emit->function = LLVMAddFunction(emit->module, entry_name(emit->arena, ptx->kernel), type);
+    LLVMSetFunctionCallConv(emit->function, 71); /* ptx_kernel */
+    LLVMTypeRef array = LLVMArrayType2(int64_type(ptx), ptx->slots.slot_count ? ptx->slots.slot_count : 1);
+    unsigned kind = LLVMGetEnumAttributeKindForName("byval", 5);
+    LLVMAddAttributeAtIndex(emit->function, 1, LLVMCreateTypeAttribute(emit->context, kind, array));
+    add_flag(emit, 1, "align", 8);
+    add_flag(emit, 1, "readonly", 0);
+    add_text_attribute(emit, 1, "nvvm.grid_constant", "");
+    add_flag(emit, of_function, "nounwind", 0);
+    const char *threads = plait_arena_printf(emit->arena, "%u", ptx->kernel->threads);
+    add_text_attribute(emit, of_function, "nvvm.reqntid", threads);
+    const char *shared = plait_arena_printf(emit->arena, "%u", plait_ptx_shared_bytes(ptx->kernel));
+    add_text_attribute(emit, of_function, "plait.shared", shared);
+}
+
+static LLVMValueRef read_register(PlaitPtx *ptx, const char *name)
+{
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    LLVMValueRef function = LLVMGetIntrinsicDeclaration(ptx->emit->module, id, NULL, 0);
+    return LLVMBuildCall2(ptx->entry, LLVMIntrinsicGetType(ptx->emit->context, id, NULL, 0), function, NULL, 0, "");
+}
+
+static void read_arguments(PlaitPtx *ptx)
+{
+    LLVMValueRef array = LLVMGetParam(ptx->emit->function, 0);
+    ptx->arguments = PLAIT_NEW_ARRAY(ptx->emit->arena, LLVMValueRef, ptx->slots.slot_count);
+    for (uint32_t i = 0; i < ptx->slots.slot_count; i++) {
+        LLVMValueRef index = LLVMConstInt(int32_type(ptx), i, 0);
+        LLVMValueRef pointer = LLVMBuildInBoundsGEP2(ptx->entry, int64_type(ptx), array, &index, 1, "");
+        ptx->arguments[i] = LLVMBuildLoad2(ptx->entry, int64_type(ptx), pointer, "");
+    }
+    ptx->thread = read_register(ptx, "llvm.nvvm.read.ptx.sreg.tid.x");
+}
+
+/* Program numbers are linear, the first axis of the grid fastest; an axis has ceil(extent / block) positions. */
+static void read_programs(PlaitPtx *ptx)
+{
+    LLVMBuilderRef b = ptx->entry;
+    const PlaitFunction *kernel = ptx->kernel;
+    ptx->programs = PLAIT_NEW_ARRAY(ptx->emit->arena, LLVMValueRef, kernel->axes.count);
+    LLVMValueRef rest = read_register(ptx, "llvm.nvvm.read.ptx.sreg.ctaid.x");
+    for (uint32_t i = 0; i < kernel->grid.count; i++) {
+        PlaitGridAxis axis = kernel->grid.data[i];
+        LLVMValueRef block = LLVMConstInt(int32_type(ptx), axis.block, 0), number = rest;
+        if (i + 1 < kernel->grid.count) {
+            LLVMValueRef round = LLVMConstInt(int32_type(ptx), axis.block - 1, 0);
+            LLVMValueRef count = LLVMBuildUDiv(b, LLVMBuildAdd(b, plait_ptx_extent(ptx, axis.axis), round, ""), block, "");
+            number = LLVMBuildURem(b, rest, count, "");
+            rest = LLVMBuildUDiv(b, rest, count, "");
+        }
+        ptx->programs[axis.axis] = LLVMBuildMul(b, number, block, "");
+    }
+}
+
+static void note_use(void *context, PlaitValue value)
+{
+    PlaitPtx *ptx = context;
+    const PlaitInst *inst = plait_inst(ptx->kernel, value);
+    if (inst->op == PLAIT_OP_LOAD) ptx->tensor_use[inst->operands[0]] |= PLAIT_PTX_LOADED;
+    if (inst->op == PLAIT_OP_STORE) ptx->tensor_use[inst->operands[0]] |= PLAIT_PTX_STORED;
+}
+
+/* One array for all kernels of the module: its size is an argument of the launch. */
+static LLVMValueRef shared_array(PlaitEmit *emit)
+{
+    static const char name[] = "plait_shared";
+    LLVMValueRef array = LLVMGetNamedGlobal(emit->module, name);
+    if (array) return array;
+    array = LLVMAddGlobalInAddressSpace(emit->module, LLVMArrayType2(LLVMInt8TypeInContext(emit->context), 0), name, 3);
+    LLVMSetAlignment(array, 1024);
+    return array;
+}
+
+static void emit_body(PlaitPtx *ptx, LLVMBasicBlockRef block, bool wide)
+{
+    uint32_t count = ptx->kernel->insts.count;
+    LLVMPositionBuilderAtEnd(ptx->emit->builder, block);
+    ptx->wide = wide;
+    ptx->last_half = PLAIT_HALF_NONE;
+    ptx->values = PLAIT_NEW_ARRAY(ptx->emit->arena, LLVMValueRef *, count);
+    ptx->kept_done = PLAIT_NEW_ARRAY(ptx->emit->arena, bool, count);
+    plait_ptx_emit_region(ptx, ptx->kernel->body);
+    LLVMBuildRetVoid(ptx->emit->builder);
+}
+
+static void emit_versions(PlaitPtx *ptx)
+{
+    PlaitEmit *emit = ptx->emit;
+    LLVMBasicBlockRef entry = LLVMAppendBasicBlockInContext(emit->context, emit->function, "entry");
+    LLVMBasicBlockRef start = LLVMAppendBasicBlockInContext(emit->context, emit->function, "start");
+    LLVMBasicBlockRef any = LLVMAppendBasicBlockInContext(emit->context, emit->function, "any");
+    LLVMPositionBuilderAtEnd(ptx->entry, entry);
+    LLVMPositionBuilderAtEnd(emit->builder, start);
+    read_arguments(ptx);
+    read_programs(ptx);
+    LLVMValueRef condition = plait_ptx_wide_condition(ptx);
+    if (condition) {
+        LLVMBasicBlockRef wide = LLVMAppendBasicBlockInContext(emit->context, emit->function, "wide");
+        LLVMBuildCondBr(emit->builder, condition, wide, any);
+        emit_body(ptx, wide, true);
+    } else {
+        LLVMBuildBr(emit->builder, any);
+    }
+    emit_body(ptx, any, false);
+    LLVMBuildBr(ptx->entry, start);
+}
+
+static void emit_kernel(PlaitEmit *emit, const PlaitFunction *kernel)
+{
+    uint32_t count = kernel->insts.count;
+    PlaitPtx ptx = {.emit = emit, .kernel = kernel, .slots = plait_slots(emit->arena, kernel)};
+    ptx.tensor_use = PLAIT_NEW_ARRAY(emit->arena, uint8_t, count);
+    ptx.shapes = PLAIT_NEW_ARRAY(emit->arena, PlaitPtxShape *, count);
+    ptx.kept_at = PLAIT_NEW_ARRAY(emit->arena, uint32_t, count);
+    ptx.scratch = plait_ptx_plan(kernel, ptx.kept_at);
+    if (ptx.scratch.bytes || ptx.scratch.kept) ptx.shared = shared_array(emit);
+    plait_region_walk(kernel, kernel->body, note_use, &ptx);
+    create_function(&ptx);
+    ptx.entry = LLVMCreateBuilderInContext(emit->context);
+    emit_versions(&ptx);
+    LLVMDisposeBuilder(ptx.entry);
+}
+
+void plait_ptx_emit_module(PlaitEmit *emit, const PlaitModule *module)
+{
+    for (uint32_t i = 0; i < module->functions.count; i++) {
+        const PlaitFunction *kernel = module->functions.data[i];
+        if (kernel->level != PLAIT_LEVEL_TILE) continue;
+        if (strcmp(plait_names_text(module->names, kernel->target), emit->target->name) == 0) emit_kernel(emit, kernel);
+    }
+}

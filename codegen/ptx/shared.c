@@ -1,0 +1,115 @@
+/* Shared memory: how much a kernel needs, and barriers that make its reuse free of races.
+ *
+ * Every operation that moves values between threads (a reduction over warps, a product, a conversion) is one *use* of
+ * the scratch: write, barrier, read. With two halves that alternate, the barrier inside a use also guards the half that
+ * the use after the next writes again, so that no further barrier is needed; in a loop with an odd number of uses, or
+ * with one half only, a use waits first. `last_half` says which half may still be read by a slower thread.
+ */
+#include "codegen/ptx/ptx.h"
+
+enum { ALIGNMENT = 128, MOST_KEPT = 100 * 1024, MOST_DOUBLED = 96 * 1024 };
+
+static uint32_t aligned(uint32_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
+
+typedef struct Planner {
+    const PlaitFunction *kernel;
+    PlaitPtxScratch scratch;
+    uint32_t *kept_at; /* relative to the end of the scratch */
+} Planner;
+
+static void plan_kept(void *context, PlaitValue value)
+{
+    Planner *planner = context;
+    if (plait_op_of(planner->kernel, value) != PLAIT_OP_DOT) return;
+    for (uint32_t side = 0; side < 2; side++) {
+        PlaitPtxStage stage = plait_ptx_stage(planner->kernel, value, side);
+        uint32_t bytes = aligned(stage.bytes);
+        bool keep = plait_ptx_stage_can_stay(planner->kernel, value, side) && planner->scratch.kept + bytes <= MOST_KEPT;
+        if (!keep || planner->kept_at[stage.value]) continue;
+        planner->kept_at[stage.value] = planner->scratch.kept + 1;
+        planner->scratch.kept += bytes;
+    }
+}
+
+static uint32_t bytes_of(const PlaitFunction *kernel, PlaitValue value, const uint32_t *kept_at)
+{
+    PlaitOp op = plait_op_of(kernel, value);
+    if (op == PLAIT_OP_DOT) return plait_ptx_dot_bytes(kernel, value, kept_at);
+    if (op == PLAIT_OP_CONVERT) return plait_ptx_convert_bytes(kernel, value);
+    return plait_op_is_reduce(op) ? plait_ptx_reduce_bytes(kernel, value) : 0;
+}
+
+static void plan_scratch(void *context, PlaitValue value)
+{
+    Planner *planner = context;
+    uint32_t bytes = aligned(bytes_of(planner->kernel, value, planner->kept_at));
+    if (bytes > planner->scratch.bytes) planner->scratch.bytes = bytes;
+    if (plait_op_of(planner->kernel, value) != PLAIT_OP_DOT) return;
+    uint32_t reach = plait_ptx_dot_reach(planner->kernel, value);
+    if (reach > planner->scratch.slack) planner->scratch.slack = reach;
+}
+
+PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, uint32_t *kept_at)
+{
+    Planner planner = {.kernel = kernel, .kept_at = kept_at};
+    plait_region_walk(kernel, kernel->body, plan_kept, &planner);
+    plait_region_walk(kernel, kernel->body, plan_scratch, &planner);
+    PlaitPtxScratch *scratch = &planner.scratch;
+    scratch->halves = 2 * scratch->bytes + scratch->kept <= MOST_DOUBLED ? 2 : 1;
+    for (PlaitValue value = 0; value < kernel->insts.count; value++)
+        if (kept_at[value]) kept_at[value] += scratch->halves * scratch->bytes;
+    return *scratch;
+}
+
+uint32_t plait_ptx_shared_bytes(const PlaitFunction *kernel)
+{
+    uint32_t *kept_at = PLAIT_NEW_ARRAY(kernel->module->arena, uint32_t, kernel->insts.count);
+    PlaitPtxScratch scratch = plait_ptx_plan(kernel, kept_at);
+    uint32_t bytes = scratch.halves * scratch.bytes + scratch.kept;
+    return bytes ? bytes + aligned(scratch.slack) : 0;
+}
+
+uint32_t plait_ptx_scratch(PlaitPtx *ptx)
+{
+    bool wait = ptx->last_half == PLAIT_HALF_ANY || (ptx->scratch.halves == 1 && ptx->last_half != PLAIT_HALF_NONE);
+    if (wait) plait_ptx_barrier(ptx);
+    uint32_t half = !wait && ptx->last_half == 0 ? 1 : 0;
+    ptx->last_half = half;
+    return half * ptx->scratch.bytes;
+}
+
+/* Uses of scratch in a region itself; sets `nested` when a loop in it has any. */
+static uint32_t uses_in(const PlaitPtx *ptx, const PlaitRegion *region, bool *nested)
+{
+    uint32_t uses = 0;
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        PlaitValue value = region->body.data[i];
+        uses += bytes_of(ptx->kernel, value, ptx->kept_at) > 0;
+        const PlaitRegion *inner = plait_inst(ptx->kernel, value)->body;
+        bool deeper = false;
+        if (inner && (uses_in(ptx, inner, &deeper) || deeper)) *nested = true;
+    }
+    return uses;
+}
+
+void plait_ptx_scratch_loop(PlaitPtx *ptx, const PlaitRegion *body)
+{
+    bool nested = false;
+    uint32_t uses = uses_in(ptx, body, &nested);
+    if (nested || uses % 2 == 1) ptx->last_half = PLAIT_HALF_ANY;
+    else if (uses && ptx->last_half == PLAIT_HALF_NONE) ptx->last_half = ptx->scratch.halves == 2 ? 1 : 0;
+}
+
+LLVMValueRef plait_ptx_shared_pointer(PlaitPtx *ptx, PlaitScalar scalar, uint32_t byte, LLVMValueRef element, uint32_t fixed)
+{
+    LLVMBuilderRef b = ptx->emit->builder;
+    LLVMTypeRef int8 = LLVMInt8TypeInContext(ptx->emit->context), int32 = LLVMInt32TypeInContext(ptx->emit->context);
+    uint32_t bytes = plait_scalar_bytes(scalar);
+    LLVMValueRef pointer = ptx->shared;
+    if (element) {
+        LLVMValueRef offset = LLVMBuildMul(b, element, LLVMConstInt(int32, bytes, 0), "");
+        pointer = LLVMBuildInBoundsGEP2(b, int8, pointer, &offset, 1, "");
+    }
+    LLVMValueRef rest = LLVMConstInt(int32, byte + fixed * bytes, 0);
+    return LLVMBuildInBoundsGEP2(b, int8, pointer, &rest, 1, "");
+}

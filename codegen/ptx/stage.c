@@ -1,0 +1,148 @@
+/* Operands of products in shared memory.
+ *
+ * An operand is written as an array over its axes. Neighbours lie along the axis that the writing threads hold in
+ * neighbouring slots or lanes, so that writing is free of bank conflicts; rows are padded by 16 bytes so that reading
+ * is, too, when lanes read different rows. An operand that does not change in the loop around the product is written
+ * once, before the loop.
+ */
+#include "codegen/ptx/ptx.h"
+
+enum { ROW_PAD = 16, STEPS = 4 };
+
+/* The axis along which threads hold neighbours: the one with the widest vector, else the one in the lowest lane bits. */
+static PlaitAxis inner_axis(const PlaitPtxShape *shape, PlaitAxis contracted)
+{
+    PlaitAxis inner = contracted;
+    uint32_t vec = 1, bit = UINT32_MAX;
+    for (uint32_t i = 0; i < shape->rank; i++) {
+        const PlaitPtxAxis *axis = &shape->axes[i];
+        bool lower = axis->vec == vec && axis->bits > 0 && axis->bit < bit;
+        if (axis->vec < vec || (axis->vec == vec && !lower)) continue;
+        inner = axis->axis;
+        vec = axis->vec;
+        bit = axis->bits > 0 ? axis->bit : UINT32_MAX;
+    }
+    return inner;
+}
+
+static uint32_t rounded(uint32_t value, uint32_t to) { return (value + to - 1) / to * to; }
+
+/* Positions along an axis of the array: all of the tile, to a whole number of steps or of 16 bytes. */
+static uint32_t extent_of(const PlaitPtxAxis *axis, uint32_t bytes)
+{
+    uint32_t unit = ROW_PAD / bytes;
+    return rounded(axis->tile, unit > STEPS ? unit : STEPS);
+}
+
+PlaitPtxStage plait_ptx_stage(const PlaitFunction *kernel, PlaitValue dot, uint32_t side)
+{
+    const PlaitInst *inst = plait_inst(kernel, dot);
+    PlaitPtxStage stage = {.value = inst->operands[side]};
+    const PlaitInst *operand = plait_inst(kernel, stage.value);
+    bool narrower = operand->op == PLAIT_OP_CAST &&
+                    plait_scalar_bytes((PlaitScalar)plait_type_of(kernel, operand->operands[0]).scalar) < plait_scalar_bytes((PlaitScalar)operand->type.scalar) &&
+                    plait_scalar_kind((PlaitScalar)plait_type_of(kernel, operand->operands[0]).scalar) == PLAIT_FLOATING;
+    if (narrower) stage.value = operand->operands[0];
+    PlaitType type = plait_type_of(kernel, stage.value);
+    PlaitPtxShape shape = plait_ptx_shape(kernel, type);
+    stage.scalar = (PlaitScalar)type.scalar;
+    uint32_t bytes = plait_scalar_bytes(stage.scalar), size = 1;
+    stage.inner = inner_axis(&shape, inst->axes[0]);
+    for (uint32_t i = 0; i < shape.rank; i++) {
+        if (shape.axes[i].axis != stage.inner) continue;
+        stage.pitch[i] = 1;
+        size = extent_of(&shape.axes[i], bytes) + ROW_PAD / bytes;
+    }
+    for (uint32_t i = shape.rank; i-- > 0;) {
+        if (shape.axes[i].axis == stage.inner) continue;
+        stage.pitch[i] = size;
+        size *= shape.axes[i].tile;
+    }
+    stage.bytes = size * bytes;
+    return stage;
+}
+
+bool plait_ptx_stage_can_stay(const PlaitFunction *kernel, PlaitValue dot, uint32_t side)
+{
+    PlaitValue value = plait_ptx_stage(kernel, dot, side).value;
+    return plait_inst(kernel, value)->region != plait_inst(kernel, dot)->region;
+}
+
+void plait_ptx_stage_write(PlaitPtx *ptx, const PlaitPtxStage *stage, uint32_t byte)
+{
+    const PlaitPtxShape *shape = plait_ptx_shape_of(ptx, stage->value);
+    LLVMBuilderRef b = ptx->emit->builder;
+    LLVMTypeRef int32 = LLVMInt32TypeInContext(ptx->emit->context);
+    LLVMValueRef element = NULL, first = plait_ptx_first_copy(ptx, shape);
+    for (uint32_t i = 0; i < shape->rank; i++) {
+        LLVMValueRef field = plait_ptx_field(ptx, &shape->axes[i]);
+        if (!field) continue;
+        LLVMValueRef part = LLVMBuildMul(b, field, LLVMConstInt(int32, stage->pitch[i], 0), "");
+        element = element ? LLVMBuildAdd(b, element, part, "") : part;
+    }
+    for (uint32_t slot = 0; slot < shape->slots; slot++) {
+        uint32_t fixed = 0;
+        for (uint32_t i = 0; i < shape->rank; i++)
+            fixed += stage->pitch[i] * plait_ptx_static_position(&shape->axes[i], plait_ptx_axis_slot(shape, slot, i));
+        LLVMValueRef predicate = plait_ptx_both(ptx, first, plait_ptx_valid(ptx, shape, slot));
+        LLVMValueRef pointer = plait_ptx_shared_pointer(ptx, stage->scalar, byte, element, fixed);
+        plait_ptx_shared_store(ptx, stage->scalar, pointer, ptx->values[stage->value][slot], predicate);
+    }
+}
+
+typedef struct Keeper {
+    PlaitPtx *ptx;
+    const PlaitRegion *body;
+    bool staged;
+} Keeper;
+
+static void keep(void *context, PlaitValue value)
+{
+    Keeper *keeper = context;
+    PlaitPtx *ptx = keeper->ptx;
+    if (plait_op_of(ptx->kernel, value) != PLAIT_OP_DOT) return;
+    for (uint32_t side = 0; side < 2; side++) {
+        PlaitPtxStage stage = plait_ptx_stage(ptx->kernel, value, side);
+        const PlaitRegion *home = plait_inst(ptx->kernel, stage.value)->region;
+        if (!ptx->kept_at[stage.value] || ptx->kept_done[stage.value] || plait_region_inside(home, keeper->body)) continue;
+        if (!keeper->staged && home->parent) plait_ptx_barrier(ptx); /* an outer loop comes here again */
+        plait_ptx_stage_write(ptx, &stage, ptx->kept_at[stage.value] - 1);
+        ptx->kept_done[stage.value] = true;
+        keeper->staged = true;
+    }
+}
+
+void plait_ptx_stage_kept(PlaitPtx *ptx, const PlaitRegion *body)
+{
+    Keeper keeper = {.ptx = ptx, .body = body};
+    plait_region_walk(ptx->kernel, body, keep, &keeper);
+    if (keeper.staged) plait_ptx_barrier(ptx);
+}
+
+uint32_t plait_ptx_dot_bytes(const PlaitFunction *kernel, PlaitValue dot, const uint32_t *kept_at)
+{
+    uint32_t bytes = 0;
+    for (uint32_t side = 0; side < 2; side++) {
+        PlaitPtxStage stage = plait_ptx_stage(kernel, dot, side);
+        if (!kept_at[stage.value]) bytes += rounded(stage.bytes, ROW_PAD);
+    }
+    return bytes;
+}
+
+uint32_t plait_ptx_dot_reach(const PlaitFunction *kernel, PlaitValue dot)
+{
+    PlaitPtxShape result = plait_ptx_shape(kernel, plait_type_of(kernel, dot));
+    uint32_t most = 0;
+    for (uint32_t side = 0; side < 2; side++) {
+        PlaitPtxStage stage = plait_ptx_stage(kernel, dot, side);
+        PlaitType type = plait_type_of(kernel, stage.value);
+        uint32_t reach = 0;
+        for (uint32_t i = 0; i < type.rank; i++) {
+            const PlaitPtxAxis *axis = plait_ptx_axis(&result, type.axes[i]);
+            if (axis) reach += (plait_ptx_padded(axis) - axis->tile) * stage.pitch[i];
+        }
+        reach *= plait_scalar_bytes(stage.scalar);
+        if (reach > most) most = reach;
+    }
+    return most;
+}

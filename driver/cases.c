@@ -1,0 +1,117 @@
+/* Sizes, random inputs and calls for `check` and `bench`. */
+#include "driver/cases.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "ir/sample.h"
+
+bool plait_case_axis_used(const PlaitFunction *function, PlaitAxis axis)
+{
+    for (uint32_t i = 0; i < function->params.count; i++)
+        if (plait_type_has(plait_type_of(function, function->params.data[i]), axis)) return true;
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        if (plait_type_has(function->outputs.data[i].type, axis)) return true;
+    return false;
+}
+
+static int64_t chosen_size(const PlaitFunction *function, PlaitAxis axis, const PlaitVariant *sizes)
+{
+    for (uint32_t i = 0; sizes && i < sizes->count; i++)
+        if (strcmp(plait_axis_text(function, axis), sizes->defines[i].axis) == 0) return sizes->defines[i].size;
+    return -1;
+}
+
+int64_t *plait_case_extents(PlaitSession *session, const PlaitFunction *function, const PlaitVariant *sizes, const PlaitUsualSizes *usual)
+{
+    int64_t *extents = PLAIT_NEW_ARRAY(session->arena, int64_t, function->axes.count);
+    uint32_t times = 0;
+    for (uint32_t i = 0; i < function->axes.count; i++) {
+        const PlaitAxisInfo *axis = &function->axes.data[i];
+        if (axis->size != PLAIT_RUNTIME_SIZE || axis->same_as != PLAIT_NO_AXIS) continue;
+        extents[i] = chosen_size(function, (PlaitAxis)i, sizes);
+        bool further = axis->role == PLAIT_ROLE_TIME && times++ > 0;
+        if (extents[i] < 0) extents[i] = further ? usual->second_time : usual->roles[axis->role];
+    }
+    plait_extents_complete(function, extents);
+    return extents;
+}
+
+/* The used axes and their extents: "b=2 t=65" or JSON members. */
+static void print_sizes(const PlaitFunction *function, const int64_t *extents, PlaitText *text, const char *format)
+{
+    bool first = true;
+    for (uint32_t i = 0; i < function->axes.count; i++) {
+        if (!plait_case_axis_used(function, (PlaitAxis)i)) continue;
+        if (!first) plait_text_add(text, *format == '"' ? ", " : " ");
+        const char *name = plait_axis_text(function, (PlaitAxis)i);
+        if (*format == '"') plait_text_printf(text, "\"%s\": %lld", name, (long long)extents[i]);
+        else plait_text_printf(text, "%s=%lld", name, (long long)extents[i]);
+        first = false;
+    }
+}
+
+void plait_case_sizes_json(const PlaitCase *it, PlaitText *text)
+{
+    plait_text_add(text, "{");
+    print_sizes(it->function, it->extents, text, "\"");
+    plait_text_add(text, "}");
+}
+
+void plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction *function, const int64_t *extents, uint64_t seed, bool omit)
+{
+    PlaitText sizes = plait_text(session->arena);
+    print_sizes(function, extents, &sizes, "");
+    *it = (PlaitCase){.function = function, .extents = plait_arena_copy(session->arena, extents, function->axes.count * sizeof *extents), .sizes = plait_text_string(&sizes)};
+    it->inputs = PLAIT_NEW_ARRAY(session->arena, PlaitArray, function->params.count);
+    it->kept = PLAIT_NEW_ARRAY(session->arena, PlaitArray, function->params.count);
+    if (!plait_sample_inputs(function, extents, seed, it->kept)) plait_arena_fail(session->arena);
+    for (uint32_t i = 0; i < function->params.count; i++) {
+        it->inputs[i] = it->kept[i];
+        bool optional = !isnan(plait_inst(function, function->params.data[i])->number);
+        if (omit && optional) it->inputs[i].data = NULL;
+    }
+}
+
+void plait_case_end(PlaitCase *it) { plait_arrays_free(it->kept, it->function->params.count); }
+
+static bool create_argument(PlaitSession *session, const PlaitCase *it, PlaitArgument *argument, PlaitName name, PlaitType type)
+{
+    int64_t sizes[PLAIT_MAX_RANK];
+    for (uint32_t i = 0; i < type.rank; i++) sizes[i] = it->extents[type.axes[i]];
+    *argument = (PlaitArgument){.name = plait_names_text(it->function->module->names, name), .scalar = type.scalar, .rank = type.rank};
+    return plait_argument_create(session, argument, sizes);
+}
+
+static bool create_input(PlaitSession *session, const PlaitCase *it, PlaitArgument *argument, uint32_t number)
+{
+    const PlaitInst *inst = plait_inst(it->function, it->function->params.data[number]);
+    const PlaitArray *array = &it->inputs[number];
+    uint32_t bytes = plait_scalar_bytes((PlaitScalar)inst->type.scalar);
+    if (!create_argument(session, it, argument, inst->name, inst->type)) return false;
+    argument->absent = !array->data && array->count > 0;
+    for (int64_t i = 0; i < array->count && !argument->absent; i++)
+        plait_scalar_store((PlaitScalar)inst->type.scalar, array->data[i], (char *)argument->host + (size_t)i * bytes);
+    return true;
+}
+
+bool plait_case_call(PlaitSession *session, const PlaitCase *it, PlaitOperatorCall *call)
+{
+    const PlaitFunction *function = it->function;
+    uint32_t inputs = function->params.count;
+    call->count = inputs + function->outputs.count;
+    call->arguments = PLAIT_NEW_ARRAY(session->arena, PlaitArgument, call->count);
+    for (uint32_t i = 0; i < call->count; i++) {
+        const PlaitOutput *output = i < inputs ? NULL : &function->outputs.data[i - inputs];
+        bool created = output ? create_argument(session, it, &call->arguments[i], output->name, output->type) : create_input(session, it, &call->arguments[i], i);
+        if (!created) return false;
+        call->arguments[i].output = output != NULL;
+    }
+    return plait_operator_call_begin(session, call);
+}
+
+void plait_json_number(PlaitText *text, double number)
+{
+    if (isfinite(number)) plait_text_number(text, number);
+    else plait_text_add(text, "null");
+}

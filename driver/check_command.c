@@ -1,0 +1,172 @@
+/* `plait check`: every target that can run here against the interpreter.
+ *
+ * The interpreter runs the program as the front end made it, before any pass, in double precision. Every second case leaves
+ * out the inputs that have a default. Each case runs twice, with the outputs filled with NaN before, and must give the
+ * same bits.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "driver/cases.h"
+#include "driver/progress.h"
+#include "ir/sample.h"
+
+static const PlaitUsualSizes usual[] = {
+    /* feature, batch, head, time; second time */
+    {{5, 2, 2, 65}, 33}, {{1, 1, 1, 1}, 1}, {{3, 2, 1, 0}, 7}, {{2, 1, 3, 31}, 0}, {{4, 1, 2, 129}, 65}, {{7, 3, 1, 64}, 128}, {{6, 1, 1, 63}, 2}, {{2, 0, 2, 5}, 3},
+};
+enum { USUAL_COUNT = sizeof usual / sizeof *usual, FOLD_BLOCK = 64 };
+
+static const double limit_single = 1e-5, limit_half = 3e-3;
+
+typedef struct Check {
+    PlaitSession *session;
+    PlaitBench bench;
+    PlaitVariants sizes; /* of --sizes */
+    PlaitProgress progress;
+    uint32_t done, total; /* cases */
+    uint32_t rows, failures;
+    uint64_t seed;
+} Check;
+
+static bool is_half(uint8_t scalar) { return scalar == PLAIT_BF16 || scalar == PLAIT_F16; }
+
+static double limit_of(const PlaitFunction *function, const PlaitOutput *output)
+{
+    bool half = is_half(output->type.scalar);
+    for (uint32_t i = 0; i < function->params.count; i++) half = half || is_half(plait_type_of(function, function->params.data[i]).scalar);
+    return half ? limit_half : limit_single;
+}
+
+/* What a run has left in an argument, as an array of doubles. */
+static double error_of(Check *check, const PlaitArgument *argument, const PlaitArray *reference)
+{
+    PlaitArray actual = *reference;
+    uint32_t bytes = plait_scalar_bytes((PlaitScalar)argument->scalar);
+    actual.data = PLAIT_NEW_ARRAY(check->session->arena, double, (size_t)reference->count);
+    for (int64_t i = 0; i < reference->count; i++) actual.data[i] = plait_scalar_load((PlaitScalar)argument->scalar, (const char *)argument->host + (size_t)i * bytes);
+    return plait_relative_error(&actual, reference);
+}
+
+static void add_row(Check *check, const PlaitCase *it, const PlaitTargetRow *row, const PlaitOutput *output, double error, bool same_bits)
+{
+    PlaitSession *session = check->session;
+    const PlaitNames *names = it->function->module->names;
+    const char *name = plait_names_text(names, it->function->name), *output_name = plait_names_text(names, output->name);
+    double limit = limit_of(it->function, output);
+    bool pass = error <= limit && same_bits;
+    plait_text_printf(&session->output, "%-24s%-8s%-44s %-10s%10.2e%10.0e  %s\n", name, row->name, it->sizes, output_name, error, limit,
+                      pass ? "pass" : same_bits ? "FAIL" : "FAIL: two runs differ");
+    plait_text_printf(&session->fields, "%s{\"operator\": \"%s\", \"target\": \"%s\", \"output\": \"%s\", \"sizes\": ", check->rows++ ? ", " : "", name, row->name, output_name);
+    plait_case_sizes_json(it, &session->fields);
+    plait_text_add(&session->fields, ", \"error\": ");
+    plait_json_number(&session->fields, error);
+    plait_text_printf(&session->fields, ", \"limit\": %g, \"same_bits\": %s, \"pass\": %s}", limit, same_bits ? "true" : "false", pass ? "true" : "false");
+    if (pass) return;
+    check->failures++;
+    const char *where = plait_session_text(session, "`%s` of `%s` on %s at %s", output_name, name, row->name, it->sizes);
+    plait_session_error(session, PLAIT_CHECK_FAILED, same_bits ? plait_session_text(session, "%s: error %.2e", where, error) : plait_session_text(session, "%s: two runs differ", where),
+                        plait_session_text(session, "at most %.0e, and the same bits every time", limit), "this is a mistake in Plait, not in your program; please report it with the program");
+}
+
+static bool run_once(Check *check, PlaitOperatorCall *call)
+{
+    const char *message;
+    if (!plait_operator_call_clear(check->session, call)) return false;
+    if (plait_operator_call_run(call, &message)) return plait_operator_call_fetch(check->session, call);
+    plait_session_error(check->session, PLAIT_CALL_FAILED, plait_session_text(check->session, "%s", message), "",
+                        "with --library, the library must be built from this program with the same sizes");
+    return false;
+}
+
+/* The outputs of a run, to be compared with those of the next. */
+static void **copy_outputs(PlaitArena *arena, const PlaitOperatorCall *call)
+{
+    void **copies = PLAIT_NEW_ARRAY(arena, void *, call->count);
+    for (uint32_t i = 0; i < call->count; i++)
+        if (call->arguments[i].output) copies[i] = plait_arena_copy(arena, call->arguments[i].host, call->arguments[i].bytes);
+    return copies;
+}
+
+static void check_target(Check *check, const PlaitCase *it, const PlaitArray *references, const PlaitTargetRow *row)
+{
+    PlaitSession *session = check->session;
+    PlaitOperatorCall call = {.library = &check->bench.library, .gpu = row->gpu};
+    call.op = plait_library_operator(session, &check->bench.library, plait_names_text(it->function->module->names, it->function->name));
+    if (!call.op) return;
+    if (!plait_library_has_code(call.op, row->gpu)) return;
+    if (plait_case_call(session, it, &call) && run_once(check, &call)) {
+        void **first = copy_outputs(session->arena, &call);
+        bool again = run_once(check, &call);
+        for (uint32_t i = 0; again && i < it->function->outputs.count; i++) {
+            const PlaitArgument *argument = &call.arguments[it->function->params.count + i];
+            bool same = memcmp(first[it->function->params.count + i], argument->host, argument->bytes) == 0;
+            add_row(check, it, row, &it->function->outputs.data[i], error_of(check, argument, &references[i]), same);
+        }
+    }
+    plait_operator_call_end(&call);
+}
+
+/* All targets at one choice of sizes. */
+static void check_case(Check *check, const PlaitFunction *function, const int64_t *extents, bool omit)
+{
+    PlaitSession *session = check->session;
+    PlaitCase it;
+    plait_progress_step(&check->progress, "checking", check->done, check->total);
+    plait_case_begin(session, &it, function, extents, check->seed, omit);
+    PlaitArray *references = PLAIT_NEW_ARRAY(session->arena, PlaitArray, function->outputs.count);
+    if (!plait_interpret(function, it.extents, it.inputs, references, FOLD_BLOCK)) {
+        plait_case_end(&it);
+        plait_arena_fail(session->arena);
+    }
+    for (uint32_t i = 0; i < check->bench.rows.count; i++) check_target(check, &it, references, check->bench.rows.data[i]);
+    plait_arrays_free(references, function->outputs.count);
+    plait_case_end(&it);
+    check->done++;
+}
+
+static bool seen(int64_t *const *extents, uint32_t count, uint32_t axes)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (memcmp(extents[i], extents[count], axes * sizeof **extents) == 0) return true;
+    return false;
+}
+
+static void check_operator(Check *check, const PlaitFunction *function)
+{
+    int64_t *extents[USUAL_COUNT] = {0};
+    uint32_t given = check->sizes.count, count = 0;
+    for (uint32_t i = 0; i < given; i++) check_case(check, function, plait_case_extents(check->session, function, &check->sizes.data[i], &usual[0]), false);
+    for (uint32_t i = 0; !given && i < USUAL_COUNT; i++) {
+        extents[count] = plait_case_extents(check->session, function, NULL, &usual[i]);
+        if (seen(extents, count, function->axes.count)) continue;
+        check_case(check, function, extents[count], count % 2 == 1);
+        count++;
+    }
+}
+
+static void check_everything(Check *check)
+{
+    PlaitSession *session = check->session;
+    const PlaitVariants *variants = &check->bench.program.variants;
+    plait_text_printf(&session->output, "%-24s%-8s%-44s %-10s%10s%10s\n", "operator", "target", "sizes", "output", "error", "limit");
+    plait_text_add(&session->fields, ", \"rows\": [");
+    for (uint32_t i = 0; i < variants->count; i++) {
+        const PlaitModule *module = plait_program_compile(session, &check->bench.program, &variants->data[i]);
+        if (!module) break;
+        check->total = variants->count * module->functions.count * (check->sizes.count ? check->sizes.count : USUAL_COUNT);
+        for (uint32_t j = 0; j < module->functions.count; j++) check_operator(check, module->functions.data[j]);
+    }
+    plait_progress_end(&check->progress);
+    plait_text_printf(&session->fields, "], \"failures\": %u", check->failures);
+    plait_text_printf(&session->output, "%u results, %u failures\n", check->rows, check->failures);
+}
+
+void plait_command_CHECK(PlaitSession *session)
+{
+    Check check = {.session = session, .progress = plait_progress_begin(), .seed = plait_option_count(&session->options, PLAIT_OPTION_SEED, 1)};
+    if (!plait_bench_begin(session, &check.bench) || !plait_bench_sizes(session, &check.bench, &check.sizes)) return;
+    check_everything(&check);
+    if (check.rows == 0 && !plait_session_failed(session))
+        plait_session_error(session, PLAIT_LIBRARY_UNUSABLE, "nothing in the library runs on this machine", "code for one of its devices", "build it with --target cpu, or for the GPU that is there");
+}

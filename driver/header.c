@@ -1,0 +1,199 @@
+/* The header of a library: plait.h, then each operator with its tensors, axes, sizes and an example call. */
+#define _GNU_SOURCE /* RTLD_DEFAULT */
+#include <ctype.h>
+#include <dlfcn.h>
+#include <string.h>
+
+#include "driver/build.h"
+#include "driver/embedded.h"
+#include "driver/version.h"
+
+typedef struct Header {
+    PlaitSession *session;
+    PlaitModule *const *modules; /* by variant */
+    uint32_t variant_count;
+    PlaitText text;
+} Header;
+
+static const struct {
+    const char *code;
+    int bits;
+} element_types[PLAIT_SCALAR_COUNT] = {
+    [PLAIT_BOOL] = {"kDLBool", 8},   [PLAIT_I32] = {"kDLInt", 32},    [PLAIT_I64] = {"kDLInt", 64},   [PLAIT_F16] = {"kDLFloat", 16},
+    [PLAIT_BF16] = {"kDLBfloat", 16}, [PLAIT_F32] = {"kDLFloat", 32}, [PLAIT_F64] = {"kDLFloat", 64},
+};
+
+static const char *const role_texts[PLAIT_ROLE_COUNT] = {"feature", "batch", "head", "time"};
+
+static bool is_keyword(const char *name)
+{
+    static const char *const keywords[] = {
+        "alignas", "alignof", "and", "asm", "auto", "bool", "break", "case", "catch", "char", "class", "const", "constexpr", "continue", "decltype", "default",
+        "delete", "do", "double", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int", "long",
+        "mutable", "namespace", "new", "noexcept", "not", "nullptr", "operator", "or", "private", "protected", "public", "register", "requires", "restrict",
+        "return", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw", "true", "try", "typedef", "typeid", "typename",
+        "typeof", "union", "unsigned", "using", "virtual", "void", "volatile", "while", "xor", "main", "linux", "unix"};
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
+        if (strcmp(keywords[i], name) == 0) return true;
+    return false;
+}
+
+/* An operator becomes a C function: it must not be a word of C or C++, or hide a function of the C library or of plait.h. */
+static bool check_name(Header *header, const PlaitFunction *function)
+{
+    const char *name = plait_names_text(header->modules[0]->names, function->name);
+    bool word = is_keyword(name), ours = strncmp(name, "plait_", 6) == 0, reserved = name[0] == '_', library = dlsym(RTLD_DEFAULT, name) != NULL;
+    if (!word && !ours && !reserved && !library) return true;
+    const char *why = word ? "a word of C or C++" : ours ? "reserved for Plait's own functions" : reserved ? "reserved in C" : "a function of the C library";
+    plait_report(&header->session->diagnostics,
+                 (PlaitDiagnostic){.id = PLAIT_C_NAME_TAKEN, .span = function->span, .found = plait_session_text(header->session, "operator `%s`: %s", name, why),
+                                   .expected = "a name that a C function of the library can have",
+                                   .help = plait_session_text(header->session, "rename it, for example `%s_op`", name[0] == '_' || ours ? "my" : name)});
+    return false;
+}
+
+/* The name of a parameter in C. */
+static const char *parameter(Header *header, PlaitName name)
+{
+    const char *text = plait_names_text(header->modules[0]->names, name);
+    return is_keyword(text) || strcmp(text, "stream") == 0 ? plait_session_text(header->session, "%s_", text) : text;
+}
+
+static const char *type_text(Header *header, const PlaitFunction *function, PlaitType type)
+{
+    PlaitText text = plait_text(header->session->arena);
+    plait_type_print(function, type, &text);
+    return plait_text_string(&text);
+}
+
+static void print_tensor(Header *header, const PlaitFunction *function, PlaitName name, PlaitType type, const char *kind, double fallback)
+{
+    plait_text_printf(&header->text, " *     %-12s %-7s %s", parameter(header, name), kind, type_text(header, function, type));
+    if (fallback == fallback) {
+        plait_text_add(&header->text, "   (optional: NULL stands for ");
+        plait_text_number(&header->text, fallback);
+        plait_text_add(&header->text, ")");
+    }
+    plait_text_add(&header->text, "\n");
+}
+
+static void print_tensors(Header *header, const PlaitFunction *function)
+{
+    plait_text_add(&header->text, " * Tensors, in the order of the arguments (type and axes in the order of `shape`):\n");
+    for (uint32_t i = 0; i < function->params.count; i++) {
+        const PlaitInst *inst = plait_inst(function, function->params.data[i]);
+        print_tensor(header, function, inst->name, inst->type, "input", inst->number);
+    }
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        print_tensor(header, function, function->outputs.data[i].name, function->outputs.data[i].type, "output", __builtin_nan(""));
+}
+
+static bool is_used(const PlaitFunction *function, PlaitAxis axis)
+{
+    for (uint32_t i = 0; i < function->params.count; i++)
+        if (plait_type_has(plait_type_of(function, function->params.data[i]), axis)) return true;
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        if (plait_type_has(function->outputs.data[i].type, axis)) return true;
+    return false;
+}
+
+/* "64 or 128" over the variants; "any, the same in all tensors" for run-time sizes. */
+static void print_sizes(Header *header, const char *operator_name, PlaitAxis axis)
+{
+    int64_t before = -2;
+    for (uint32_t i = 0; i < header->variant_count; i++) {
+        const PlaitFunction *function = plait_program_operator(header->modules[i], operator_name);
+        int64_t size = function->axes.data[axis].size;
+        if (size == before) continue;
+        if (size == PLAIT_RUNTIME_SIZE) plait_text_add(&header->text, "any size, the same in all tensors");
+        else plait_text_printf(&header->text, "%s%lld", before == -2 ? "" : " or ", (long long)size);
+        before = size;
+    }
+}
+
+static void print_axes(Header *header, const PlaitFunction *function)
+{
+    plait_text_add(&header->text, " * Axes:\n");
+    for (uint32_t i = 0; i < function->axes.count; i++) {
+        const PlaitAxisInfo *axis = &function->axes.data[i];
+        if (!is_used(function, (PlaitAxis)i)) continue;
+        plait_text_printf(&header->text, " *     %-12s %-7s ", plait_names_text(header->modules[0]->names, axis->name), role_texts[axis->role]);
+        print_sizes(header, plait_names_text(header->modules[0]->names, function->name), (PlaitAxis)i);
+        if (axis->same_as != PLAIT_NO_AXIS) plait_text_printf(&header->text, " (that of %s)", plait_axis_text(function, axis->same_as));
+        plait_text_add(&header->text, "\n");
+    }
+}
+
+/* A tensor of the example: sizes of run time get a number by their role. */
+static void print_example_tensor(Header *header, const PlaitFunction *function, PlaitName name, PlaitType type)
+{
+    static const int usual[PLAIT_ROLE_COUNT] = {64, 2, 8, 4096};
+    const char *text = parameter(header, name);
+    if (type.rank) plait_text_printf(&header->text, " *     int64_t %s_shape[] = {", text);
+    for (uint32_t i = 0; i < type.rank; i++) {
+        const PlaitAxisInfo *axis = &function->axes.data[plait_axis_extent_of(function, type.axes[i])];
+        long long size = axis->size == PLAIT_RUNTIME_SIZE ? usual[axis->role] : axis->size;
+        plait_text_printf(&header->text, "%s%lld", i ? ", " : "", size);
+    }
+    if (type.rank) plait_text_add(&header->text, "};\n");
+    plait_text_printf(&header->text, " *     DLTensor %s = {%s_data, {kDLCPU, 0}, %u, {%s, %d, 1}, ", text, text, type.rank, element_types[type.scalar].code,
+                      element_types[type.scalar].bits);
+    plait_text_printf(&header->text, type.rank ? "%s_shape, NULL, 0};\n" : "NULL, NULL, 0};\n", text);
+}
+
+static void print_example(Header *header, const PlaitFunction *function)
+{
+    plait_text_add(&header->text, " * Example, on the CPU:\n");
+    for (uint32_t i = 0; i < function->params.count; i++) {
+        const PlaitInst *inst = plait_inst(function, function->params.data[i]);
+        print_example_tensor(header, function, inst->name, inst->type);
+    }
+    for (uint32_t i = 0; i < function->outputs.count; i++) print_example_tensor(header, function, function->outputs.data[i].name, function->outputs.data[i].type);
+    plait_text_printf(&header->text, " *     if (%s(", plait_names_text(header->modules[0]->names, function->name));
+    for (uint32_t i = 0; i < function->params.count; i++) plait_text_printf(&header->text, "&%s, ", parameter(header, plait_inst(function, function->params.data[i])->name));
+    for (uint32_t i = 0; i < function->outputs.count; i++) plait_text_printf(&header->text, "&%s, ", parameter(header, function->outputs.data[i].name));
+    plait_text_add(&header->text, "NULL) != PLAIT_STATUS_OK) fprintf(stderr, \"%s\\n\", plait_error());\n */\n");
+}
+
+static void print_prototype(Header *header, const PlaitFunction *function)
+{
+    plait_text_printf(&header->text, "int %s(", plait_names_text(header->modules[0]->names, function->name));
+    for (uint32_t i = 0; i < function->params.count; i++)
+        plait_text_printf(&header->text, "const DLTensor *%s, ", parameter(header, plait_inst(function, function->params.data[i])->name));
+    for (uint32_t i = 0; i < function->outputs.count; i++) plait_text_printf(&header->text, "DLTensor *%s, ", parameter(header, function->outputs.data[i].name));
+    plait_text_add(&header->text, "void *stream);\n\n");
+}
+
+static void print_operator(Header *header, const PlaitFunction *function)
+{
+    plait_text_printf(&header->text, "/* %s\n *\n", plait_names_text(header->modules[0]->names, function->name));
+    print_tensors(header, function);
+    print_axes(header, function);
+    plait_text_add(&header->text, " * Strides count elements: NULL for compact tensors (last axis fastest); inputs may have any, outputs must not overlap themselves.\n"
+                                  " * Returns PLAIT_STATUS_OK or another status of plait.h above; plait_error() then names the argument and says what is wrong.\n");
+    print_example(header, function);
+    print_prototype(header, function);
+}
+
+/* "scan-v2.h" -> "PLAIT_LIBRARY_SCAN_V2_H". */
+static const char *guard_of(PlaitSession *session, const char *header)
+{
+    char *guard = plait_session_text(session, "PLAIT_LIBRARY_%s", header);
+    for (char *c = guard; *c; c++) *c = isalnum((unsigned char)*c) ? (char)toupper((unsigned char)*c) : '_';
+    return guard;
+}
+
+const char *plait_header_text(PlaitSession *session, const PlaitProgram *program, PlaitModule *const *modules, const char *library, const char *name)
+{
+    Header header = {session, modules, program->variants.count, plait_text(session->arena)};
+    const char *guard = guard_of(session, name);
+    plait_text_printf(&header.text, "/* %s: the operators of %s, made from %s by plait %s. Do not edit.\n *\n * Link with %s; nothing else is needed.\n */\n", name, library,
+                      plait_path_base(plait_program_source(session, program)->name), PLAIT_VERSION, library);
+    plait_text_printf(&header.text, "#ifndef %s\n#define %s\n\n", guard, guard);
+    plait_text_add(&header.text, plait_embedded_header);
+    plait_text_add(&header.text, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+    for (uint32_t i = 0; i < modules[0]->functions.count; i++)
+        if (check_name(&header, modules[0]->functions.data[i])) print_operator(&header, modules[0]->functions.data[i]);
+    plait_text_add(&header.text, "#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
+    return plait_text_string(&header.text);
+}

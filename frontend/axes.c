@@ -1,0 +1,206 @@
+/* Axes: those of the file, those of functions being inlined, and those that attend makes. */
+#include <string.h>
+
+#include "frontend/sema.h"
+
+const PlaitAxisInfo *plait_axes_info(const PlaitSema *sema, PlaitAxis axis) { return &sema->builder.function->axes.data[axis]; }
+
+static PlaitAxisSymbol *find_symbol(PlaitSema *sema, PlaitName name)
+{
+    for (uint32_t i = 0; i < sema->axes.count; i++)
+        if (sema->axes.data[i].name.name == name) return &sema->axes.data[i];
+    return NULL;
+}
+
+/* ---- declarations ---- */
+
+static const char *const role_names[PLAIT_ROLE_COUNT] = {"feature", "batch", "head", "time"};
+
+static PlaitAxisRole declared_role(PlaitSema *sema, const PlaitAstAxis *axis)
+{
+    if (!axis->role.name) return PLAIT_ROLE_FEATURE;
+    const char *text = plait_sema_text(sema, axis->role.name);
+    for (uint32_t i = 0; i < PLAIT_ROLE_COUNT; i++)
+        if (strcmp(text, role_names[i]) == 0) return (PlaitAxisRole)i;
+    plait_sema_report(sema, PLAIT_AXIS_DECLARATION, axis->role.span, plait_sema_format(sema, "`%s`", text),
+                      "`batch`, `head`, `time` or `feature`", "write `axis t : time`, `axis h : head = 8` or `axis d = 64`");
+    return PLAIT_ROLE_COUNT;
+}
+
+static bool check_size(PlaitSema *sema, PlaitAstName name, PlaitSpan span, double size)
+{
+    if (size >= 1 && size <= PLAIT_LARGEST_AXIS_SIZE && size == (double)(int64_t)size) return true;
+    PlaitText text = plait_text(sema->arena);
+    plait_text_number(&text, size);
+    plait_sema_report(sema, PLAIT_AXIS_SIZE, span, plait_sema_format(sema, "size %s of the axis `%s`", plait_text_string(&text), plait_sema_text(sema, name.name)),
+                      plait_sema_format(sema, "a whole number from 1 to %d", PLAIT_LARGEST_AXIS_SIZE),
+                      "an axis whose size is known only when the operator runs is declared with a role: `axis t : time`");
+    return false;
+}
+
+static int64_t declared_size(PlaitSema *sema, const PlaitAstAxis *axis, PlaitAxisRole role)
+{
+    if (!axis->size) {
+        if (role == PLAIT_ROLE_FEATURE)
+            plait_sema_report(sema, PLAIT_AXIS_DECLARATION, axis->name.span, plait_sema_format(sema, "the feature axis `%s` without a size", plait_sema_text(sema, axis->name.name)),
+                              "a size, or the role `batch`, `head` or `time`", "write `axis d = 64`, or `axis t : time` for a size of run time");
+        return role == PLAIT_ROLE_FEATURE ? 1 : PLAIT_RUNTIME_SIZE;
+    }
+    PlaitTerm number;
+    if (!plait_sema_constant(sema, axis->size, &number)) return 1;
+    return check_size(sema, axis->name, axis->size->span, number.number) ? (int64_t)number.number : 1;
+}
+
+static int64_t overridden_size(PlaitSema *sema, PlaitAstName name, int64_t size, const PlaitAxisSize *overrides, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (overrides[i].axis == name.name && check_size(sema, name, (PlaitSpan){0}, (double)overrides[i].size)) size = overrides[i].size;
+    return size;
+}
+
+/* `same t`: t stands before, both are time axes, and static sizes agree. */
+static PlaitName declared_same(PlaitSema *sema, const PlaitAstAxis *axis, PlaitAxisRole role, int64_t *size)
+{
+    if (!axis->same_as.name) return 0;
+    const PlaitAxisSymbol *other = find_symbol(sema, axis->same_as.name);
+    const char *own = plait_sema_text(sema, axis->name.name), *name = plait_sema_text(sema, axis->same_as.name);
+    if (!other || other->role != PLAIT_ROLE_TIME || role != PLAIT_ROLE_TIME || axis->size) {
+        plait_sema_report(sema, PLAIT_AXIS_DECLARATION, axis->same_as.span, plait_sema_format(sema, "`%s` same `%s`", own, name),
+                          "a time axis without a size of its own, the same as a time axis declared before", "write `axis t : time` and then `axis s : time same t`");
+        return 0;
+    }
+    if (*size == PLAIT_RUNTIME_SIZE) *size = other->size;
+    else if (*size != other->size)
+        plait_sema_report(sema, PLAIT_UNEQUAL_SIZES, axis->same_as.span, plait_sema_format(sema, "size %lld for `%s`, which is the same as `%s`", (long long)*size, own, name),
+                          "equal sizes", plait_sema_format(sema, "give `-D` for `%s` only", name));
+    return other->name.name;
+}
+
+void plait_axes_declare(PlaitSema *sema, const PlaitAstAxis *axis, const PlaitAxisSize *overrides, uint32_t count)
+{
+    const PlaitAxisSymbol *known = find_symbol(sema, axis->name.name);
+    if (known) {
+        plait_sema_report_related(sema, (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN, .span = axis->name.span,
+                                                          .found = plait_sema_format(sema, "a second axis `%s`", plait_sema_text(sema, axis->name.name)),
+                                                          .help = "remove one of the two, or rename it", .related = known->name.span, .related_note = "the first"});
+        return;
+    }
+    if (sema->axes.count == PLAIT_MAX_AXES) {
+        plait_sema_report(sema, PLAIT_PROGRAM_SIZE, axis->name.span, plait_sema_format(sema, "more than %d axes", PLAIT_MAX_AXES), "", "split the file");
+        return;
+    }
+    PlaitAxisRole role = declared_role(sema, axis);
+    if (role == PLAIT_ROLE_COUNT) role = PLAIT_ROLE_TIME; /* reported; go on with an axis that can be used anywhere */
+    int64_t size = overridden_size(sema, axis->name, declared_size(sema, axis, role), overrides, count);
+    PlaitName same_as = declared_same(sema, axis, role, &size);
+    plait_push(sema->arena, &sema->axes, (PlaitAxisSymbol){axis->name, role, size, same_as, PLAIT_NO_AXIS});
+}
+
+/* ---- in an operator ---- */
+
+void plait_axes_forget(PlaitSema *sema)
+{
+    for (uint32_t i = 0; i < sema->axes.count; i++) sema->axes.data[i].axis = PLAIT_NO_AXIS;
+}
+
+static PlaitAxis use_symbol(PlaitSema *sema, PlaitAxisSymbol *symbol)
+{
+    if (symbol->axis != PLAIT_NO_AXIS) return symbol->axis;
+    PlaitAxis same_as = symbol->same_as ? use_symbol(sema, find_symbol(sema, symbol->same_as)) : PLAIT_NO_AXIS;
+    PlaitAxisInfo info = {.name = symbol->name.name, .role = symbol->role, .size = symbol->size, .same_as = same_as};
+    return symbol->axis = plait_axis_add(sema->builder.function, info);
+}
+
+PlaitAxis plait_axes_find(PlaitSema *sema, PlaitName name)
+{
+    const PlaitCall *call = sema->call;
+    for (uint32_t i = 0; call && i < call->function->axes.count; i++)
+        if (call->function->axes.data[i].name == name) return call->axes[i];
+    for (const PlaitStage *stage = sema->stage; stage; stage = stage->outer)
+        if (stage->call == call && stage->name == name) return stage->axis;
+    if (call && call->function->standard) return PLAIT_NO_AXIS;
+    PlaitAxisSymbol *symbol = find_symbol(sema, name);
+    return symbol ? use_symbol(sema, symbol) : PLAIT_NO_AXIS;
+}
+
+PlaitAxis plait_axes_resolve(PlaitSema *sema, PlaitAstName name)
+{
+    PlaitAxis axis = plait_axes_find(sema, name.name);
+    if (axis != PLAIT_NO_AXIS) return axis;
+    PLAIT_VECTOR(const char *) known = {0};
+    for (uint32_t i = 0; i < sema->axes.count; i++) plait_push(sema->arena, &known, plait_sema_text(sema, sema->axes.data[i].name.name));
+    plait_sema_unknown(sema, PLAIT_UNKNOWN_AXIS, name, "the name of an axis", known.data, known.count);
+    return PLAIT_NO_AXIS;
+}
+
+bool plait_axes_resolve_list(PlaitSema *sema, const PlaitAstNames *names, PlaitAxis *axes, uint32_t *count)
+{
+    bool good = true;
+    *count = 0;
+    for (uint32_t i = 0; i < names->count; i++) {
+        if (*count == PLAIT_MAX_RANK) {
+            plait_sema_report(sema, PLAIT_RANK, names->data[i].span, plait_sema_format(sema, "%u axes", names->count),
+                              plait_sema_format(sema, "at most %d", PLAIT_MAX_RANK), "values have at most 12 axes");
+            return false;
+        }
+        PlaitAxis axis = plait_axes_resolve(sema, names->data[i]);
+        good &= axis != PLAIT_NO_AXIS;
+        for (uint32_t k = 0; axis != PLAIT_NO_AXIS && k < *count; k++) {
+            if (axes[k] != axis) continue;
+            plait_sema_report(sema, PLAIT_REPEATED_AXIS, names->data[i].span, plait_sema_format(sema, "`%s` again", plait_sema_text(sema, names->data[i].name)),
+                              "each axis once", "remove it, or declare a second axis of the same size under another name");
+            good = false;
+        }
+        axes[(*count)++] = axis;
+    }
+    return good;
+}
+
+/* A name for an axis of the operator that no other axis of it has. */
+static PlaitName free_name(PlaitSema *sema, PlaitName name)
+{
+    PlaitName candidate = name;
+    for (uint32_t i = 2; plait_axis_find(sema->builder.function, candidate) != PLAIT_NO_AXIS || (candidate != name && find_symbol(sema, candidate)); i++)
+        candidate = plait_names_add(sema->names, plait_sema_format(sema, "%s_%u", plait_sema_text(sema, name), i));
+    return candidate;
+}
+
+PlaitAxis plait_axes_along(PlaitSema *sema, PlaitName name, PlaitAxis along)
+{
+    PlaitFunction *function = sema->builder.function;
+    PlaitAxis known = plait_axis_find(function, name);
+    if (known != PLAIT_NO_AXIS && function->axes.data[known].same_as == along) return known;
+    PlaitAxisInfo info = {.name = free_name(sema, name), .role = PLAIT_ROLE_TIME, .size = function->axes.data[along].size, .same_as = along};
+    return plait_axis_add(function, info);
+}
+
+uint32_t plait_axes_of_time(const PlaitSema *sema, PlaitType type, PlaitAxis *axes)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < type.rank; i++)
+        if (plait_axes_info(sema, type.axes[i])->role == PLAIT_ROLE_TIME) axes[count++] = type.axes[i];
+    return count;
+}
+
+/* ---- types ---- */
+
+static bool resolve_scalar(PlaitSema *sema, PlaitAstName name, PlaitScalar *scalar)
+{
+    if (plait_scalar_by_text(plait_sema_text(sema, name.name), scalar) && *scalar != PLAIT_I64) return true;
+    static const char *const known[] = {"f64", "f32", "bf16", "f16", "i32", "bool"};
+    plait_sema_unknown(sema, PLAIT_UNKNOWN_TYPE, name, "f64, f32, bf16, f16, i32 or bool", known, 6);
+    return false;
+}
+
+bool plait_sema_type(PlaitSema *sema, const PlaitAstType *ast, PlaitType *type)
+{
+    PlaitScalar scalar;
+    PlaitAxis axes[PLAIT_MAX_RANK];
+    uint32_t count;
+    bool good = resolve_scalar(sema, ast->scalar, &scalar);
+    good &= plait_axes_resolve_list(sema, &ast->axes, axes, &count);
+    if (!good) return false;
+    *type = plait_type(scalar);
+    for (uint32_t i = 0; i < count; i++) *type = plait_type_with(*type, axes[i]);
+    return true;
+}

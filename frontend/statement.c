@@ -1,0 +1,53 @@
+/* Statements and blocks. */
+#include "frontend/sema.h"
+
+static void lower_assign(PlaitSema *sema, const PlaitAstStatement *statement)
+{
+    PlaitTerm term = plait_sema_expression(sema, statement->value);
+    plait_scope_bind(sema, statement->name, term);
+}
+
+/* Only the last statement of a function is a value; call.c takes that one. */
+static void lower_value(PlaitSema *sema, const PlaitAstStatement *statement)
+{
+    plait_sema_expression(sema, statement->value);
+    if (statement->value->kind == PLAIT_AST_BROKEN) return;
+    plait_sema_report(sema, PLAIT_UNNAMED_VALUE, statement->span, "an expression as a statement", "`name = expression`",
+                      "give the value a name; only the last statement of a function is a value alone");
+}
+
+static void (*const lower[PLAIT_AST_STATEMENT_KIND_COUNT])(PlaitSema *sema, const PlaitAstStatement *statement) = {
+    [PLAIT_AST_ASSIGN] = lower_assign,
+    [PLAIT_AST_VALUE] = lower_value,
+    [PLAIT_AST_SCAN] = plait_sema_scan,
+    [PLAIT_AST_ATTEND] = plait_sema_attend,
+};
+
+void plait_sema_statement(PlaitSema *sema, const PlaitAstStatement *statement)
+{
+    sema->builder.span = plait_sema_place(sema, statement->span);
+    lower[statement->kind](sema, statement);
+}
+
+void plait_sema_block(PlaitSema *sema, const PlaitAstBlock *block, PlaitPending *pending)
+{
+    pending->outer = sema->pending;
+    sema->pending = pending;
+    for (uint32_t i = 0; i < block->count; i++) {
+        pending->next = i + 1;
+        plait_sema_statement(sema, block->data[i]);
+    }
+    sema->pending = pending->outer;
+}
+
+void plait_sema_poison_names(PlaitSema *sema, const PlaitAstBlock *block)
+{
+    for (uint32_t i = 0; i < block->count; i++) {
+        const PlaitAstStatement *statement = block->data[i];
+        if (statement->kind == PLAIT_AST_ASSIGN)
+            plait_push(sema->arena, &sema->scope, (PlaitBinding){statement->name.name, plait_poison(), statement->name.span, PLAIT_NO_AXIS});
+        for (uint32_t k = 0; k < statement->carries.count; k++)
+            plait_push(sema->arena, &sema->scope, (PlaitBinding){statement->carries.data[k].name.name, plait_poison(), statement->carries.data[k].name.span, PLAIT_NO_AXIS});
+        if (statement->body) plait_sema_poison_names(sema, statement->body);
+    }
+}

@@ -1,0 +1,124 @@
+/* Syntax errors in words.
+ *
+ * The grammar knows exactly which tokens fit; a list of all of them helps nobody, so those that begin an expression
+ * are said as "an expression" and those that continue one as "an operator". The help is the first row of `advice`
+ * that fits what was found and what was expected.
+ */
+#include "frontend/syntax.h"
+
+#include <math.h>
+#include <string.h>
+
+double plait_syntax_infinity(void) { return (double)INFINITY; }
+
+void plait_syntax_report_depth(PlaitParser *parser, PlaitSpan span)
+{
+    parser->stopped = true;
+    plait_parser_report(parser, PLAIT_NESTING, span, "an expression nested too deeply to read", "", "give parts of it names of their own, in statements before it");
+}
+
+static bool expects(const PlaitSyntaxError *error, const char *token)
+{
+    for (uint32_t i = 0; i < error->expected_count; i++)
+        if (strcmp(error->expected[i], token) == 0) return true;
+    return false;
+}
+
+static const char *const expression_starts[] = {"a number", "`inf`", "`true`", "`false`", "`select`", "`not`", "`-`", "`(`", "a name", NULL};
+static const char *const operators[] = {"`+`", "`-`", "`*`", "`/`", "`//`", "`%`", "`^`", "`<`", "`<=`", "`>`", "`>=`", "`==`", "`!=`",
+                                        "`and`", "`or`", "`if`", "`@`", NULL};
+
+static bool in_list(const char *const *list, const char *token)
+{
+    while (*list && strcmp(*list, token) != 0) list++;
+    return *list != NULL;
+}
+
+/* Whether the token is said by a group's name, or not said at all. */
+static bool grouped(const PlaitSyntaxError *error, const char *token, bool expression, bool operator)
+{
+    if (expression && in_list(expression_starts, token)) return true;
+    if (operator && in_list(operators, token)) return true;
+    bool lines = expects(error, "the end of the line");
+    if (lines && (strcmp(token, "`;`") == 0 || strcmp(token, "the end of the file") == 0)) return true;
+    return strcmp(token, "a reserved word") == 0 || strcmp(token, "a malformed token") == 0;
+}
+
+static const char *expected_text(PlaitParser *parser, const PlaitSyntaxError *error)
+{
+    const char *said[100];
+    uint32_t count = 0;
+    bool expression = expects(error, "a number") && expects(error, "`(`");
+    bool operator = expects(error, "`+`") && expects(error, "`*`");
+    if (expression) said[count++] = "an expression";
+    if (operator) said[count++] = "an operator";
+    for (uint32_t i = 0; i < error->expected_count; i++)
+        if (!grouped(error, error->expected[i], expression, operator)) said[count++] = error->expected[i];
+    PlaitText text = plait_text(parser->arena);
+    for (uint32_t i = 0; i < count; i++)
+        plait_text_printf(&text, "%s%s", i == 0 ? "" : i + 1 < count ? ", " : " or ", said[i]);
+    return plait_text_string(&text);
+}
+
+/* Advice for a found and an expected token; NULL: any. */
+static const struct {
+    const char *found, *expected, *help;
+} advice[] = {
+    {"`=`", "`==`", "write `==` to compare; an assignment is a statement of its own"},
+    {"`[`", "`+`", "brackets follow a function or a type only; take a value at another position with `x@[axis](index)`"},
+    {"`)`", "a number", "an operand is missing before `)`"},
+    {"`*`", "a number", "write `x ^ y` for a power"},
+    {"`*`", "`->`", "an operator's results follow its parameters: `-> (y : f32[t])`"},
+    {"`{`", "`->`", "an operator's results follow its parameters: `-> (y : f32[t])`"},
+    {NULL, "`->`", "an operator's results follow its parameters: `-> (y : f32[t])`"},
+    {"the end of the file", "`}`", "close the block with `}`"},
+    {"the end of the file", NULL, "the file ends in the middle of a declaration or a block"},
+    {"`operator`", NULL, "a declaration begins on a line of its own, outside blocks; is a `}` missing before it?"},
+    {"`axis`", NULL, "a declaration begins on a line of its own, outside blocks; is a `}` missing before it?"},
+    {"`const`", NULL, "a declaration begins on a line of its own, outside blocks; is a `}` missing before it?"},
+    {"`fn`", NULL, "a declaration begins on a line of its own, outside blocks; is a `}` missing before it?"},
+    {"`}`", "`axis`", "this `}` closes nothing"},
+    {NULL, "`axis`", "at the top of a file stand `axis`, `const`, `fn` and `operator`; statements go into an operator's braces"},
+    {NULL, "`carry`", "a scan is written `scan t carry S = 0 { ... }`"},
+    {NULL, "`where`", "a stage is written `attend s where s <= t { ... }`"},
+    {NULL, "`else`", "a conditional is written `a if condition else b`"},
+    {"the end of the line", "a number", "an operand is missing at the end of the line"},
+    {NULL, "a number", "an operand is missing here"},
+    {NULL, "`:`", "declare it as `name : type[axes]`, for example `x : bf16[b, t, d]`"},
+    {NULL, "`{`", "the body stands in braces"},
+    {NULL, "`=`", "give it a value: `name = expression`"},
+    {NULL, "the end of the line", "one statement a line; separate several by `;`"},
+    {NULL, "`)`", "close the parenthesis, or separate arguments by `,`"},
+    {NULL, "`]`", "axes are written `[a, b]`"},
+    {NULL, "a name", "a name begins with a letter; words of the language (`axis`, `scan`, `carry`, ...) are no names"},
+    {NULL, NULL, "docs/language.md has the grammar"},
+};
+
+static const char *help_text(const PlaitSyntaxError *error)
+{
+    for (size_t i = 0;; i++) {
+        bool found = !advice[i].found || strcmp(advice[i].found, error->found) == 0;
+        if (found && (!advice[i].expected || expects(error, advice[i].expected))) return advice[i].help;
+    }
+}
+
+/* The token as written, or what it stands for when it has no text. */
+static const char *found_text(PlaitParser *parser, const PlaitSyntaxError *error)
+{
+    uint32_t length = error->span.end - error->span.begin;
+    const char *text = parser->text + error->span.begin;
+    if (length == 0 || *text == '\n') return error->found;
+    return plait_arena_printf(parser->arena, "`%.*s`", (int)(length > 40 ? 40 : length), text);
+}
+
+void plait_syntax_report(PlaitParser *parser, const PlaitSyntaxError *error)
+{
+    if (parser->stopped || error->reported) return;
+    const char *found = found_text(parser, error);
+    if (error->reserved) {
+        plait_parser_report(parser, PLAIT_RESERVED_WORD, error->span, found, "",
+                            "this word is reserved for a later version of the language: use another name");
+        return;
+    }
+    plait_parser_report(parser, PLAIT_SYNTAX, error->span, found, expected_text(parser, error), help_text(error));
+}

@@ -1,0 +1,83 @@
+/* Terms: what an expression has become. */
+#include <math.h>
+
+#include "frontend/sema.h"
+
+const char *plait_sema_type_text(const PlaitSema *sema, PlaitType type)
+{
+    PlaitText text = plait_text(sema->arena);
+    plait_text_add(&text, "`");
+    plait_type_print(sema->builder.function, type, &text);
+    plait_text_add(&text, "`");
+    return plait_text_string(&text);
+}
+
+const char *plait_term_text(const PlaitSema *sema, PlaitTerm term)
+{
+    if (term.kind == PLAIT_TERM_VALUE) return plait_sema_type_text(sema, plait_term_type(sema, term));
+    if (term.kind == PLAIT_TERM_POISON) return "something wrong";
+    if (term.number_kind == PLAIT_NUMBER_TRUTH) return term.number != 0 ? "`true`" : "`false`";
+    PlaitText text = plait_text(sema->arena);
+    plait_text_add(&text, "the number ");
+    plait_text_number(&text, term.number);
+    return plait_text_string(&text);
+}
+
+bool plait_term_has_axis(const PlaitSema *sema, PlaitTerm term, PlaitAxis axis)
+{
+    return term.kind == PLAIT_TERM_VALUE && plait_type_has(plait_term_type(sema, term), axis);
+}
+
+static bool is_16_bit(PlaitScalar scalar) { return scalar == PLAIT_F16 || scalar == PLAIT_BF16; }
+
+/* A number as a constant: what does not fit the type is reported. */
+static PlaitTerm number_as(PlaitSema *sema, PlaitSpan span, PlaitTerm term, PlaitScalar scalar)
+{
+    PlaitScalarKind kind = plait_scalar_kind(scalar);
+    bool truth = term.number_kind == PLAIT_NUMBER_TRUTH;
+    if (truth != (kind == PLAIT_TRUTH)) {
+        plait_sema_report(sema, PLAIT_WRONG_TYPE, span, plait_term_text(sema, term), truth ? "a number" : "a truth value",
+                          truth ? "`select(condition, 1, 0)` turns a truth value into a number" : "compare it, for example with `!= 0`");
+        return plait_poison();
+    }
+    if (kind == PLAIT_INTEGER && (term.number != trunc(term.number) || fabs(term.number) > 2147483647.0)) {
+        plait_sema_report(sema, PLAIT_NUMBER_RANGE, span, plait_term_text(sema, term), "a whole number that i32 holds",
+                          "convert the other operand with `f32(...)`, or use a smaller number");
+        return plait_poison();
+    }
+    double largest = scalar == PLAIT_F64 ? 1.7976931348623157e308 : 3.4028234663852886e38;
+    if (kind == PLAIT_FLOATING && !isinf(term.number) && fabs(term.number) > largest) {
+        plait_sema_report(sema, PLAIT_NUMBER_RANGE, span, plait_term_text(sema, term), "a number that f32 holds, at most 3.4e38", "write `inf` for infinity, or compute in f64");
+        return plait_poison();
+    }
+    return plait_term(plait_build_const(&sema->builder, scalar, term.number));
+}
+
+PlaitTerm plait_term_as(PlaitSema *sema, PlaitSpan span, PlaitTerm term, PlaitScalar scalar)
+{
+    if (term.kind == PLAIT_TERM_POISON) return term;
+    if (term.kind == PLAIT_TERM_NUMBER) return number_as(sema, span, term, scalar);
+    return plait_term(plait_build_cast(&sema->builder, term.value, scalar));
+}
+
+PlaitTerm plait_term_computing(PlaitSema *sema, PlaitTerm term)
+{
+    if (term.kind != PLAIT_TERM_VALUE || !is_16_bit((PlaitScalar)plait_term_type(sema, term).scalar)) return term;
+    return plait_term(plait_build_cast(&sema->builder, term.value, PLAIT_F32));
+}
+
+bool plait_terms_fit(PlaitSema *sema, PlaitSpan span, const PlaitTerm *terms, uint32_t count)
+{
+    PlaitType type = plait_type(PLAIT_BOOL);
+    for (uint32_t i = 0; i < count; i++) {
+        if (terms[i].kind != PLAIT_TERM_VALUE) continue;
+        PlaitType own = plait_term_type(sema, terms[i]);
+        if (plait_type_union_rank(type, own) > PLAIT_MAX_RANK) {
+            plait_sema_report(sema, PLAIT_RANK, span, plait_sema_format(sema, "a value over %u axes", plait_type_union_rank(type, own)),
+                              plait_sema_format(sema, "at most %d axes", PLAIT_MAX_RANK), "reduce over some of the axes before");
+            return false;
+        }
+        type = plait_type_union(type, own);
+    }
+    return true;
+}

@@ -1,0 +1,381 @@
+/* Values of the operator as tiles: written on demand, wherever their operands are known.
+ *
+ * A value is lowered *at places*: for each axis, the i32 tile value of the positions that are wanted. That is how a
+ * gather, a delayed tap of a convolution and a block of keys are the same thing: the operand at other places. What was lowered once at the
+ * same places is found again (memo). Every instruction goes to the outermost open region in which its operands are known, so what does not depend
+ * on a loop stands before it.
+ */
+#include "ir/affine.h"
+#include "passes/lower/lower.h"
+
+/* ---- small helpers ---- */
+
+static uint32_t depth_of(const PlaitRegion *region)
+{
+    uint32_t depth = 0;
+    for (; region->parent; region = region->parent) depth++;
+    return depth;
+}
+
+PlaitBuilder plait_lower_at(const PlaitLowering *lowering, const PlaitValue *operands, uint32_t count)
+{
+    PlaitBuilder builder = {lowering->kernel, lowering->kernel->body, lowering->span};
+    for (uint32_t i = 0; i < count; i++) {
+        PlaitRegion *region = plait_inst(lowering->kernel, operands[i])->region;
+        if (depth_of(region) > depth_of(builder.region)) builder.region = region;
+    }
+    return builder;
+}
+
+PlaitValue plait_lower_binary(PlaitLowering *lowering, PlaitOp op, PlaitValue x, PlaitValue y)
+{
+    PlaitBuilder builder = plait_lower_at(lowering, (PlaitValue[]){x, y}, 2);
+    return plait_build_binary(&builder, op, x, y);
+}
+
+PlaitValue plait_lower_broadcast(PlaitLowering *lowering, PlaitValue x, PlaitType type)
+{
+    PlaitBuilder builder = plait_lower_at(lowering, &x, 1);
+    return plait_build_broadcast(&builder, x, type);
+}
+
+PlaitValue plait_lower_i32(PlaitLowering *lowering, int64_t number)
+{
+    PlaitBuilder builder = plait_lower_at(lowering, NULL, 0);
+    return plait_build_const(&builder, PLAIT_I32, (double)number);
+}
+
+PlaitValue plait_lower_size(PlaitLowering *lowering, PlaitAxis axis)
+{
+    PlaitBuilder builder = plait_lower_at(lowering, NULL, 0);
+    return plait_build_size(&builder, axis);
+}
+
+static PlaitValue select_value(PlaitLowering *lowering, PlaitValue condition, PlaitValue yes, PlaitValue no)
+{
+    PlaitBuilder builder = plait_lower_at(lowering, (PlaitValue[]){condition, yes, no}, 3);
+    return plait_build_select(&builder, condition, yes, no);
+}
+
+static PlaitValue number_like(PlaitLowering *lowering, PlaitValue like, double number)
+{
+    PlaitBuilder builder = plait_lower_at(lowering, NULL, 0);
+    return plait_build_const(&builder, (PlaitScalar)plait_type_of(lowering->kernel, like).scalar, number);
+}
+
+PlaitPlaces plait_places_copy(const PlaitLowering *lowering, const PlaitPlaces *places)
+{
+    return (PlaitPlaces){plait_arena_copy(lowering->arena, places->index, lowering->operator_->axes.count * sizeof(PlaitValue))};
+}
+
+static PlaitPlaces with_place(const PlaitLowering *lowering, const PlaitPlaces *places, PlaitAxis axis, PlaitValue index)
+{
+    PlaitPlaces copy = plait_places_copy(lowering, places);
+    copy.index[axis] = index;
+    return copy;
+}
+
+PlaitType plait_tile_type(const PlaitLowering *lowering, PlaitType type, const PlaitPlaces *places)
+{
+    PlaitType tile = plait_type((PlaitScalar)type.scalar);
+    for (uint32_t i = 0; i < type.rank; i++)
+        if (places->index[type.axes[i]]) tile = plait_type_union(tile, plait_type_of(lowering->kernel, places->index[type.axes[i]]));
+    return tile;
+}
+
+PlaitValue plait_lower_fail(PlaitLowering *lowering, PlaitValue value, const char *found, const char *help)
+{
+    if (!lowering->failed)
+        plait_report(lowering->kernel->module->diagnostics,
+                     (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER, .span = plait_inst(lowering->operator_, value)->span, .found = found, .help = help});
+    lowering->failed = true;
+    return 0;
+}
+
+/* ---- memo ---- */
+
+static bool memo_matches(const PlaitLowering *lowering, const PlaitMemo *memo, PlaitValue value, const PlaitPlaces *places)
+{
+    PlaitType type = plait_type_of(lowering->operator_, value);
+    for (uint32_t i = 0; i < type.rank; i++)
+        if (memo->index[i] != places->index[type.axes[i]]) return false;
+    return true;
+}
+
+static PlaitValue memo_find(const PlaitLowering *lowering, PlaitValue value, const PlaitPlaces *places)
+{
+    for (const PlaitMemo *memo = lowering->memo[value]; memo; memo = memo->next)
+        if (memo_matches(lowering, memo, value, places)) return memo->tile;
+    return 0;
+}
+
+void plait_lower_bind(PlaitLowering *lowering, PlaitValue value, const PlaitPlaces *places, PlaitValue tile)
+{
+    PlaitType type = plait_type_of(lowering->operator_, value);
+    PlaitMemo *memo = PLAIT_NEW(lowering->arena, PlaitMemo);
+    for (uint32_t i = 0; i < type.rank; i++) memo->index[i] = places->index[type.axes[i]];
+    memo->tile = tile;
+    memo->next = lowering->memo[value];
+    lowering->memo[value] = memo;
+}
+
+/* ---- memory ---- */
+
+PlaitValue plait_lower_tensor(PlaitLowering *lowering, PlaitName name, PlaitType type, PlaitValue key)
+{
+    if (key && lowering->tensors[key]) return lowering->tensors[key];
+    PlaitBuilder builder = plait_lower_at(lowering, NULL, 0);
+    type.space = PLAIT_SPACE_GLOBAL;
+    PlaitValue tensor = plait_build(&builder, PLAIT_OP_TENSOR, type, NULL, 0);
+    plait_inst(lowering->kernel, tensor)->name = name;
+    if (key) lowering->tensors[key] = tensor;
+    return tensor;
+}
+
+static PlaitValue lower_load(PlaitLowering *lowering, PlaitValue value, const PlaitPlaces *places)
+{
+    PlaitType type = plait_type_of(lowering->operator_, value);
+    PlaitValue operands[1 + PLAIT_MAX_RANK];
+    operands[0] = plait_lower_tensor(lowering, lowering->tensor_names[value], type, value);
+    for (uint32_t i = 0; i < type.rank; i++) operands[i + 1] = places->index[type.axes[i]];
+    PlaitBuilder builder = plait_lower_at(lowering, operands, 1u + type.rank);
+    return plait_build(&builder, PLAIT_OP_LOAD, plait_tile_type(lowering, type, places), operands, 1u + type.rank);
+}
+
+/* ---- shifted reads ---- */
+
+/* Whether the value read outside the axis is 0 by itself: memory, and casts of it. */
+static bool zero_outside(const PlaitLowering *lowering, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(lowering->operator_, value);
+    while (inst->op == PLAIT_OP_CAST) inst = plait_inst(lowering->operator_, inst->operands[0]);
+    return inst->op == PLAIT_OP_PARAM || inst->region != lowering->region;
+}
+
+static PlaitValue mask_outside(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis, PlaitValue index, PlaitValue tile)
+{
+    if (!tile || zero_outside(lowering, value)) return tile;
+    PlaitValue above = plait_lower_binary(lowering, PLAIT_OP_GE, index, plait_lower_i32(lowering, 0));
+    PlaitValue below = plait_lower_binary(lowering, PLAIT_OP_LT, index, plait_lower_size(lowering, axis));
+    PlaitValue inside = plait_lower_binary(lowering, PLAIT_OP_AND, above, below);
+    return select_value(lowering, inside, tile, number_like(lowering, tile, 0));
+}
+
+static bool has_motion(const PlaitLowering *lowering, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(lowering->operator_, value);
+    if (inst->op == PLAIT_OP_PARAM || inst->region != lowering->region) return false;
+    if (plait_op_is_reduce((PlaitOp)inst->op) || inst->op == PLAIT_OP_CONV) return true;
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        if (has_motion(lowering, inst->operands[i])) return true;
+    return false;
+}
+
+/* The value `distance` tokens before the loop's present one, kept in carries of the loop. */
+static PlaitValue delayed(PlaitLowering *lowering, PlaitValue value, uint32_t distance, const PlaitPlaces *places)
+{
+    PlaitDelay *delay = NULL;
+    for (uint32_t i = 0; i < lowering->delays.count; i++)
+        if (lowering->delays.data[i].value == value) delay = &lowering->delays.data[i];
+    if (!delay) {
+        plait_push(lowering->arena, &lowering->delays, (PlaitDelay){.value = value});
+        delay = &lowering->delays.data[lowering->delays.count - 1];
+    }
+    PlaitType type = plait_tile_type(lowering, plait_type_of(lowering->operator_, value), places);
+    while (delay->params.count < distance) plait_push(lowering->arena, &delay->params, plait_build_argument(lowering->kernel, lowering->loop_region, type, lowering->span));
+    return delay->params.data[distance - 1];
+}
+
+PlaitValue plait_lower_shifted(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis, int64_t offset, const PlaitPlaces *places)
+{
+    if (offset == 0 || !plait_type_has(plait_type_of(lowering->operator_, value), axis)) return plait_lower_value(lowering, value, places);
+    bool in_loop = axis == lowering->plan.loop && lowering->loop_region && places->index[axis] == lowering->loop_position;
+    bool keep = lowering->carried[value] || (has_motion(lowering, value) && lowering->plan.direction == 1);
+    if (in_loop && keep && offset < 0 && offset >= -64 && lowering->plan.direction == 1) return delayed(lowering, value, (uint32_t)-offset, places);
+    if (lowering->carried[value])
+        return plait_lower_fail(lowering, value, "a value of the recurrence read at positions that are not a short constant distance back",
+                                "store it in a carry, or read it in another operator");
+    PlaitValue index = plait_lower_binary(lowering, PLAIT_OP_ADD, places->index[axis], plait_lower_i32(lowering, offset));
+    PlaitPlaces there = with_place(lowering, places, axis, index);
+    return mask_outside(lowering, value, axis, index, plait_lower_value(lowering, value, &there));
+}
+
+static PlaitValue lower_gather(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
+{
+    PlaitAxis axis = inst->axes[0];
+    int64_t offset;
+    if (plait_affine_offset(lowering->operator_, inst->operands[1], axis, &offset)) return plait_lower_shifted(lowering, inst->operands[0], axis, offset, places);
+    if (lowering->carried[inst->operands[0]])
+        return plait_lower_fail(lowering, inst->operands[0], "a value of the recurrence read at computed positions",
+                                "only values that do not depend on a carry can be read at computed positions in the same kernel");
+    PlaitValue index = plait_lower_value(lowering, inst->operands[1], places);
+    if (!index) return 0;
+    PlaitPlaces there = with_place(lowering, places, axis, index);
+    return mask_outside(lowering, inst->operands[0], axis, index, plait_lower_value(lowering, inst->operands[0], &there));
+}
+
+/* y[t] = sum_j w[j] x[t - (W-1) + j], written out tap by tap. */
+static PlaitValue lower_conv(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
+{
+    PlaitAxis time = inst->axes[0], taps = inst->axes[1];
+    int64_t width = lowering->operator_->axes.data[taps].size;
+    PlaitValue sum = 0;
+    for (int64_t j = 0; j < width; j++) {
+        PlaitPlaces tap = with_place(lowering, places, taps, plait_lower_i32(lowering, j));
+        PlaitValue w = plait_lower_value(lowering, inst->operands[1], &tap);
+        PlaitValue x = w ? plait_lower_shifted(lowering, inst->operands[0], time, j - (width - 1), places) : 0;
+        if (!x) return 0;
+        PlaitValue term = plait_lower_binary(lowering, PLAIT_OP_MUL, w, x);
+        sum = sum ? plait_lower_binary(lowering, PLAIT_OP_ADD, sum, term) : term;
+    }
+    return sum;
+}
+
+/* ---- reductions ---- */
+
+static bool has_tile_axis(const PlaitLowering *lowering, PlaitValue tile, PlaitAxis axis)
+{
+    return plait_type_has(plait_type_of(lowering->kernel, tile), axis);
+}
+
+/* The mask of a reduction: the program's own, and that positions of a fold's last tile are inside. 0: none. */
+static PlaitValue lower_mask(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
+{
+    PlaitValue mask = inst->operand_count == 2 ? plait_lower_value(lowering, inst->operands[1], places) : 0;
+    for (uint32_t i = 0; i < inst->axis_count; i++) {
+        PlaitAxis axis = inst->axes[i];
+        if (lowering->plan.axes[axis].use != PLAIT_AXIS_FOLD || lowering->plan.axes[axis].tile == 1) continue;
+        PlaitValue inside = plait_lower_binary(lowering, PLAIT_OP_LT, places->index[axis], plait_lower_size(lowering, axis));
+        mask = mask ? plait_lower_binary(lowering, PLAIT_OP_AND, mask, inside) : inside;
+    }
+    return mask;
+}
+
+static PlaitValue masked(PlaitLowering *lowering, PlaitValue mask, PlaitValue x, double identity)
+{
+    return mask ? select_value(lowering, mask, x, number_like(lowering, x, identity)) : x;
+}
+
+static bool axes_inside(PlaitType inner, PlaitType outer) { return plait_type_union_rank(outer, inner) == outer.rank; }
+
+/* A matrix product; 0 when the mask fits on neither operand. */
+static PlaitValue lower_dot(PlaitLowering *lowering, const PlaitContraction *contraction, PlaitValue mask, const PlaitPlaces *places)
+{
+    PlaitValue a = plait_lower_value(lowering, contraction->a, places), b = plait_lower_value(lowering, contraction->b, places);
+    if (!a || !b) return 0;
+    PlaitFunction *kernel = lowering->kernel;
+    if (mask && axes_inside(plait_type_of(kernel, mask), plait_type_of(kernel, a))) a = masked(lowering, mask, a, 0);
+    else if (mask && axes_inside(plait_type_of(kernel, mask), plait_type_of(kernel, b))) b = masked(lowering, mask, b, 0);
+    else if (mask) return 0;
+    if (!has_tile_axis(lowering, a, contraction->axis) || !has_tile_axis(lowering, b, contraction->axis)) return 0;
+    PlaitBuilder builder = plait_lower_at(lowering, (PlaitValue[]){a, b}, 2);
+    PlaitType type = plait_type_without(plait_type_union(plait_type_of(kernel, a), plait_type_of(kernel, b)), contraction->axis);
+    PlaitValue dot = plait_build(&builder, PLAIT_OP_DOT, type, (PlaitValue[]){a, b}, 2);
+    plait_set_axes(kernel, dot, &contraction->axis, 1);
+    return dot;
+}
+
+static PlaitValue lower_plain_reduce(PlaitLowering *lowering, const PlaitInst *inst, PlaitValue mask, const PlaitPlaces *places)
+{
+    PlaitAxis axes[PLAIT_MAX_RANK];
+    uint32_t count = 0;
+    PlaitValue x = plait_lower_value(lowering, inst->operands[0], places);
+    if (!x) return 0;
+    x = masked(lowering, mask, x, plait_reduce_identity((PlaitOp)inst->op, (PlaitScalar)inst->type.scalar));
+    for (uint32_t i = 0; i < inst->axis_count; i++) {
+        PlaitType place = plait_type_of(lowering->kernel, places->index[inst->axes[i]]);
+        if (place.rank == 0) continue; /* one position at a time */
+        x = plait_lower_broadcast(lowering, x, plait_type_union(plait_type_of(lowering->kernel, x), place));
+        axes[count++] = inst->axes[i];
+    }
+    if (!count) return x;
+    PlaitBuilder builder = plait_lower_at(lowering, &x, 1);
+    return plait_build_reduce(&builder, (PlaitOp)inst->op, x, 0, axes, count);
+}
+
+static PlaitValue lower_reduce(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst, const PlaitPlaces *outside)
+{
+    PlaitPlaces places = plait_places_copy(lowering, outside);
+    for (uint32_t i = 0; i < inst->axis_count; i++) {
+        PlaitAxis axis = inst->axes[i];
+        if (lowering->plan.axes[axis].use == PLAIT_AXIS_WHOLE) places.index[axis] = lowering->outer.index[axis];
+        else if (lowering->plan.axes[axis].use != PLAIT_AXIS_FOLD && lowering->plan.axes[axis].use != PLAIT_AXIS_LOOP)
+            return plait_lower_fail(lowering, value, "a reduction over an axis that the kernel works on in parts", "move the reduction out of the scan");
+    }
+    PlaitValue mask = lower_mask(lowering, inst, &places);
+    PlaitContraction contraction;
+    if (plait_find_contraction(lowering->operator_, lowering->plan.axes, value, &contraction)) {
+        PlaitValue dot = lower_dot(lowering, &contraction, mask, &places);
+        if (dot || lowering->failed) return dot;
+    }
+    return lower_plain_reduce(lowering, inst, mask, &places);
+}
+
+/* ---- everything else ---- */
+
+static PlaitValue lower_pointwise(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
+{
+    PlaitValue operands[3];
+    for (uint32_t i = 0; i < inst->operand_count; i++) {
+        operands[i] = plait_lower_value(lowering, inst->operands[i], places);
+        if (!operands[i]) return 0;
+    }
+    PlaitBuilder builder = plait_lower_at(lowering, operands, inst->operand_count);
+    if (inst->op == PLAIT_OP_SELECT) return plait_build_select(&builder, operands[0], operands[1], operands[2]);
+    if (inst->op == PLAIT_OP_CAST) return plait_build_cast(&builder, operands[0], (PlaitScalar)inst->type.scalar);
+    return plait_build_scalar(&builder, (PlaitOp)inst->op, operands, inst->operand_count);
+}
+
+static PlaitValue lower_const(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
+{
+    PlaitBuilder builder = plait_lower_at(lowering, NULL, 0);
+    PlaitValue number = plait_build_const(&builder, (PlaitScalar)inst->type.scalar, inst->number);
+    return plait_lower_broadcast(lowering, number, plait_tile_type(lowering, inst->type, places));
+}
+
+static PlaitValue lower_result(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst, const PlaitPlaces *places)
+{
+    const PlaitInst *owner = plait_inst(lowering->operator_, inst->operands[0]);
+    bool output = owner->op == PLAIT_OP_SCAN && inst->ints[0] >= (int64_t)owner->body->params.count;
+    if (output) return plait_lower_value(lowering, owner->body->yields.data[inst->ints[0]], places);
+    if (owner->op == PLAIT_OP_FOLD && owner->axes[0] != lowering->plan.loop && plait_lower_fold(lowering, inst->operands[0], places))
+        return memo_find(lowering, value, places);
+    return plait_lower_fail(lowering, value, "a final state that is needed before its scan has ended", "use it after the scan only");
+}
+
+static PlaitValue lower_inst(PlaitLowering *lowering, PlaitValue value, const PlaitPlaces *places)
+{
+    const PlaitInst *inst = plait_inst(lowering->operator_, value);
+    PlaitOp op = (PlaitOp)inst->op;
+    if (lowering->tensor_names[value]) return lower_load(lowering, value, places);
+    if (plait_op_is_pointwise(op)) return lower_pointwise(lowering, inst, places);
+    if (plait_op_is_reduce(op)) return lower_reduce(lowering, value, inst, places);
+    switch ((int)op) {
+    case PLAIT_OP_CONST: return lower_const(lowering, inst, places);
+    case PLAIT_OP_IOTA: return places->index[inst->axes[0]];
+    case PLAIT_OP_SIZE: return plait_lower_size(lowering, inst->axes[0]);
+    case PLAIT_OP_GATHER: return lower_gather(lowering, inst, places);
+    case PLAIT_OP_CONV: return lower_conv(lowering, inst, places);
+    case PLAIT_OP_RESULT: return lower_result(lowering, value, inst, places);
+    case PLAIT_OP_BROADCAST: {
+        PlaitValue x = plait_lower_value(lowering, inst->operands[0], places);
+        return x ? plait_lower_broadcast(lowering, x, plait_tile_type(lowering, inst->type, places)) : 0;
+    }
+    default:
+        return plait_lower_fail(lowering, value, plait_arena_printf(lowering->arena, "`%s` where its kernel has no place for it", plait_op_info(op)->text),
+                                "this arrangement of stages is not supported yet");
+    }
+}
+
+PlaitValue plait_lower_value(PlaitLowering *lowering, PlaitValue value, const PlaitPlaces *places)
+{
+    PlaitValue known = memo_find(lowering, value, places);
+    if (known) return known;
+    if (lowering->failed) return 0;
+    PlaitSpan outer = lowering->span;
+    lowering->span = plait_inst(lowering->operator_, value)->span;
+    PlaitValue tile = lower_inst(lowering, value, places);
+    if (tile) plait_lower_bind(lowering, value, places, tile);
+    lowering->span = outer;
+    return tile;
+}

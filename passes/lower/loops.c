@@ -1,0 +1,164 @@
+/* Loops of a kernel: folds, and the loop along the axis of its scans. */
+#include "passes/lower/lower.h"
+
+/* A carry of a loop being written: region parameter, initial and next value. */
+typedef struct Carry {
+    PlaitValue param, initial, next;
+} Carry;
+
+typedef PLAIT_VECTOR(Carry) Carries;
+
+/* Adds a carry of the type that `argument` of the operator has at `places`, starting from `initial`, and binds the argument to it. */
+static bool add_carry(PlaitLowering *lowering, Carries *carries, PlaitRegion *region, PlaitValue argument, PlaitValue initial,
+                      const PlaitPlaces *outside, const PlaitPlaces *inside)
+{
+    PlaitType type = plait_tile_type(lowering, plait_type_of(lowering->operator_, argument), inside);
+    PlaitValue start = plait_lower_value(lowering, initial, outside);
+    if (!start) return false;
+    Carry carry = {.initial = plait_lower_broadcast(lowering, start, type)};
+    carry.param = plait_build_argument(lowering->kernel, region, type, lowering->span);
+    plait_lower_bind(lowering, argument, inside, carry.param);
+    plait_push(lowering->arena, carries, carry);
+    return true;
+}
+
+static bool finish_carry(PlaitLowering *lowering, Carry *carry, PlaitValue yielded, const PlaitPlaces *inside)
+{
+    PlaitValue next = plait_lower_value(lowering, yielded, inside);
+    if (!next) return false;
+    carry->next = plait_lower_broadcast(lowering, next, plait_type_of(lowering->kernel, carry->param));
+    return true;
+}
+
+/* Writes the loop itself, its carries in the order of the region's parameters. */
+static PlaitValue build_for(PlaitLowering *lowering, PlaitRegion *region, PlaitAxis axis, int64_t step, PlaitValue from, PlaitValue to, const Carries *carries)
+{
+    PlaitFunction *kernel = lowering->kernel;
+    uint32_t count = region->params.count - 1;
+    PlaitValue *operands = PLAIT_NEW_ARRAY(lowering->arena, PlaitValue, count + 2);
+    operands[0] = from, operands[1] = to;
+    for (uint32_t i = 0; i < count; i++) {
+        const Carry *carry = carries->data;
+        while (carry->param != region->params.data[i + 1]) carry++;
+        operands[i + 2] = carry->initial;
+        plait_yield(kernel, region, carry->next);
+    }
+    PlaitBuilder builder = {kernel, kernel->body, lowering->span};
+    PlaitValue loop = plait_build_owner(&builder, PLAIT_OP_FOR, operands, count + 2, region);
+    plait_set_axes(kernel, loop, &axis, 1);
+    plait_set_ints(kernel, loop, &step, 1);
+    return loop;
+}
+
+/* Binds the operator's results of `owner` below `count` to the results of the loop. */
+static void bind_results(PlaitLowering *lowering, PlaitValue owner, PlaitValue loop, const PlaitRegion *region, const Carries *carries,
+                         uint32_t first, uint32_t count, const PlaitPlaces *places)
+{
+    const PlaitRegion *home = lowering->region;
+    for (uint32_t i = 0; i < home->body.count; i++) {
+        const PlaitInst *inst = plait_inst(lowering->operator_, home->body.data[i]);
+        if (inst->op != PLAIT_OP_RESULT || inst->operands[0] != owner || inst->ints[0] >= count) continue;
+        PlaitValue param = carries->data[first + (uint32_t)inst->ints[0]].param;
+        uint32_t at = 1;
+        while (region->params.data[at] != param) at++;
+        PlaitBuilder builder = {lowering->kernel, lowering->kernel->body, lowering->span};
+        PlaitValue result = plait_build_result(&builder, loop, at - 1, plait_type_of(lowering->kernel, param));
+        plait_lower_bind(lowering, home->body.data[i], places, result);
+    }
+}
+
+bool plait_lower_fold(PlaitLowering *lowering, PlaitValue fold, const PlaitPlaces *places)
+{
+    PlaitFunction *kernel = lowering->kernel;
+    const PlaitInst *inst = plait_inst(lowering->operator_, fold);
+    PlaitAxis axis = inst->axes[0];
+    uint32_t tile = lowering->plan.axes[axis].tile;
+    PlaitValue from, to;
+    plait_lower_fold_range(lowering, fold, &from, &to);
+    PlaitRegion *region = plait_region_create(kernel, kernel->body);
+    PlaitValue position = plait_build_argument(kernel, region, plait_type(PLAIT_I32), lowering->span);
+    PlaitPlaces inside = plait_places_copy(lowering, places);
+    PlaitBuilder body = {kernel, region, lowering->span};
+    inside.index[axis] = tile > 1 ? plait_build_iota(&body, axis, position) : position;
+    Carries carries = {0};
+    uint32_t count = inst->body->params.count;
+    for (uint32_t i = 0; i < count; i++)
+        if (!add_carry(lowering, &carries, region, inst->body->params.data[i], inst->operands[i], places, &inside)) return false;
+    for (uint32_t i = 0; i < count; i++)
+        if (!finish_carry(lowering, &carries.data[i], inst->body->yields.data[i], &inside)) return false;
+    PlaitValue loop = build_for(lowering, region, axis, tile, from, to, &carries);
+    bind_results(lowering, fold, loop, region, &carries, 0, count, places);
+    return true;
+}
+
+/* A scan, or a fold along the loop's axis: its carries are carries of the loop. */
+static bool loop_owner(const PlaitLowering *lowering, const PlaitInst *inst)
+{
+    return inst->op == PLAIT_OP_SCAN || (inst->op == PLAIT_OP_FOLD && inst->axes[0] == lowering->plan.loop);
+}
+
+/* Computes what the delays keep; doing so may add delays, or lengthen them. */
+static bool fill_delays(PlaitLowering *lowering, Carries *carries, const PlaitPlaces *inside)
+{
+    for (uint32_t i = 0; i < lowering->delays.count; i++)
+        if (!plait_lower_value(lowering, lowering->delays.data[i].value, inside)) return false;
+    for (uint32_t i = 0; i < lowering->delays.count; i++) {
+        const PlaitDelay *delay = &lowering->delays.data[i];
+        PlaitValue present = plait_lower_value(lowering, delay->value, inside);
+        for (uint32_t k = 0; k < delay->params.count; k++) {
+            PlaitType type = plait_type_of(lowering->kernel, delay->params.data[k]);
+            PlaitBuilder outer = plait_lower_at(lowering, NULL, 0);
+            PlaitValue zero = plait_build_const(&outer, (PlaitScalar)type.scalar, 0);
+            Carry carry = {delay->params.data[k], plait_lower_broadcast(lowering, zero, type), k ? delay->params.data[k - 1] : present};
+            plait_push(lowering->arena, carries, carry);
+        }
+    }
+    return true;
+}
+
+static bool begin_carries(PlaitLowering *lowering, Carries *carries, const PlaitPlaces *inside)
+{
+    for (uint32_t i = 0; i < lowering->region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(lowering->operator_, lowering->region->body.data[i]);
+        if (!loop_owner(lowering, inst)) continue;
+        for (uint32_t k = 0; k < inst->body->params.count; k++)
+            if (!add_carry(lowering, carries, lowering->loop_region, inst->body->params.data[k], inst->operands[k], &lowering->outer, inside)) return false;
+    }
+    return true;
+}
+
+static bool finish_carries(PlaitLowering *lowering, Carries *carries, const PlaitPlaces *inside)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < lowering->region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(lowering->operator_, lowering->region->body.data[i]);
+        if (!loop_owner(lowering, inst)) continue;
+        for (uint32_t k = 0; k < inst->body->params.count; k++)
+            if (!finish_carry(lowering, &carries->data[at++], inst->body->yields.data[k], inside)) return false;
+    }
+    return fill_delays(lowering, carries, inside);
+}
+
+void plait_lower_loop(PlaitLowering *lowering, void (*inside)(PlaitLowering *lowering, const PlaitPlaces *places, void *context), void *context)
+{
+    PlaitFunction *kernel = lowering->kernel;
+    PlaitAxis axis = lowering->plan.loop;
+    PlaitRegion *region = plait_region_create(kernel, kernel->body);
+    lowering->loop_region = region;
+    lowering->loop_position = plait_build_argument(kernel, region, plait_type(PLAIT_I32), lowering->span);
+    PlaitPlaces places = plait_places_copy(lowering, &lowering->outer);
+    places.index[axis] = lowering->loop_position;
+    Carries carries = {0};
+    if (!begin_carries(lowering, &carries, &places)) return;
+    inside(lowering, &places, context);
+    if (lowering->failed || !finish_carries(lowering, &carries, &places)) return;
+    PlaitValue loop = build_for(lowering, region, axis, lowering->plan.direction, plait_lower_i32(lowering, 0), plait_lower_size(lowering, axis), &carries);
+    lowering->loop_region = NULL;
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < lowering->region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(lowering->operator_, lowering->region->body.data[i]);
+        if (!loop_owner(lowering, inst)) continue;
+        bind_results(lowering, lowering->region->body.data[i], loop, region, &carries, first, inst->body->params.count, &lowering->outer);
+        first += inst->body->params.count;
+    }
+}

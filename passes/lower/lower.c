@@ -1,0 +1,261 @@
+/* Stage IR -> Tile IR: one kernel for each `kernel` region, and the signature that they share.
+ *
+ * For each kernel: make the plan (plan.c), place every axis (the grid, whole tiles), write the loop with all that is stored in it
+ * (loops.c), then what is stored after it. What a kernel yields is stored to the operator's outputs, or to a workspace when only other
+ * kernels read it.
+ */
+#include <math.h>
+
+#include "passes/lower/lower.h"
+
+typedef struct Lowerer {
+    const PlaitFunction *operator_;
+    PlaitModule *module;
+    PlaitSignature *signature;
+    const PlaitTileTarget *target;
+    PlaitName *tensor_names; /* by value of the operator */
+} Lowerer;
+
+static const char *text_of(const PlaitModule *module, PlaitName name) { return plait_names_text(module->names, name); }
+
+/* ---- the signature ---- */
+
+static void add_tensor(Lowerer *lowerer, PlaitName name, PlaitTensorKind kind, PlaitType type, double fallback)
+{
+    PlaitTensorInfo info = {.name = name, .kind = kind, .type = type, .fallback = fallback};
+    plait_push(lowerer->module->arena, &lowerer->signature->tensors, info);
+}
+
+/* The tensor that a kernel's result goes to when it is read: the first output that it is, or a workspace. */
+static void name_result(Lowerer *lowerer, PlaitValue value)
+{
+    const PlaitFunction *operator_ = lowerer->operator_;
+    for (uint32_t i = 0; i < operator_->outputs.count; i++) {
+        if (operator_->outputs.data[i].value != value) continue;
+        lowerer->tensor_names[value] = operator_->outputs.data[i].name;
+        return;
+    }
+    PlaitModule *module = lowerer->module;
+    const char *name = plait_arena_printf(module->arena, "workspace.%u", lowerer->signature->tensors.count);
+    lowerer->tensor_names[value] = plait_names_add(module->names, name);
+    add_tensor(lowerer, lowerer->tensor_names[value], PLAIT_TENSOR_WORKSPACE, plait_type_of(operator_, value), (double)NAN);
+}
+
+static void make_signature(Lowerer *lowerer)
+{
+    const PlaitFunction *operator_ = lowerer->operator_;
+    PlaitArena *arena = lowerer->module->arena;
+    for (uint32_t i = 0; i < operator_->axes.count; i++) plait_push(arena, &lowerer->signature->axes, operator_->axes.data[i]);
+    for (uint32_t i = 0; i < operator_->params.count; i++) {
+        const PlaitInst *param = plait_inst(operator_, operator_->params.data[i]);
+        add_tensor(lowerer, param->name, PLAIT_TENSOR_INPUT, param->type, param->number);
+        lowerer->tensor_names[operator_->params.data[i]] = param->name;
+    }
+    for (uint32_t i = 0; i < operator_->outputs.count; i++)
+        add_tensor(lowerer, operator_->outputs.data[i].name, PLAIT_TENSOR_OUTPUT, operator_->outputs.data[i].type, (double)NAN);
+    for (uint32_t i = 0; i < operator_->body->body.count; i++) {
+        const PlaitInst *inst = plait_inst(operator_, operator_->body->body.data[i]);
+        if (inst->op == PLAIT_OP_RESULT) name_result(lowerer, operator_->body->body.data[i]);
+    }
+}
+
+/* ---- stores ---- */
+
+/* Whether the program is the first along every axis of the grid that the stored tensor lacks; 0 when it lacks none. */
+static PlaitValue first_program(PlaitLowering *lowering, PlaitType type)
+{
+    PlaitValue all = 0;
+    for (uint32_t i = 0; i < lowering->kernel->grid.count; i++) {
+        PlaitAxis axis = lowering->kernel->grid.data[i].axis;
+        if (plait_type_has(type, axis)) continue;
+        PlaitBuilder builder = plait_lower_at(lowering, NULL, 0);
+        PlaitValue start = plait_build(&builder, PLAIT_OP_PROGRAM, plait_type(PLAIT_I32), NULL, 0);
+        plait_set_axes(lowering->kernel, start, &axis, 1);
+        PlaitValue first = plait_lower_binary(lowering, PLAIT_OP_EQ, start, plait_lower_i32(lowering, 0));
+        all = all ? plait_lower_binary(lowering, PLAIT_OP_AND, all, first) : first;
+    }
+    return all;
+}
+
+static void store_to(PlaitLowering *lowering, PlaitName name, PlaitType type, PlaitValue value, const PlaitPlaces *places)
+{
+    PlaitValue operands[3 + PLAIT_MAX_RANK];
+    PlaitValue tile = plait_lower_value(lowering, value, places);
+    if (!tile) return;
+    uint32_t count = 0;
+    operands[count++] = plait_lower_tensor(lowering, name, type, 0);
+    for (uint32_t i = 0; i < type.rank; i++) operands[count++] = places->index[type.axes[i]];
+    operands[count++] = plait_lower_broadcast(lowering, tile, plait_tile_type(lowering, type, places));
+    PlaitValue predicate = first_program(lowering, type);
+    if (predicate) operands[count++] = predicate;
+    PlaitBuilder builder = plait_lower_at(lowering, operands, count);
+    PlaitValue store = plait_build(&builder, PLAIT_OP_STORE, plait_type(PLAIT_BOOL), operands, count);
+    plait_set_ints(lowering->kernel, store, (int64_t[]){predicate != 0}, 1);
+}
+
+typedef struct Stores {
+    const Lowerer *lowerer;
+    PlaitValue owner; /* the `kernel` instruction */
+    bool in_loop;     /* those along the loop's axis, or the others */
+} Stores;
+
+static void store_result(PlaitLowering *lowering, const Stores *stores, PlaitValue result, PlaitValue value, const PlaitPlaces *places)
+{
+    const PlaitFunction *operator_ = lowering->operator_;
+    bool is_output = false;
+    for (uint32_t i = 0; i < operator_->outputs.count; i++) {
+        const PlaitOutput *output = &operator_->outputs.data[i];
+        if (output->value != result) continue;
+        is_output = true;
+        store_to(lowering, output->name, output->type, value, places);
+    }
+    if (!is_output) store_to(lowering, stores->lowerer->tensor_names[result], plait_type_of(operator_, result), value, places);
+}
+
+static void write_stores(PlaitLowering *lowering, const PlaitPlaces *places, void *context)
+{
+    const Stores *stores = context;
+    const PlaitFunction *operator_ = lowering->operator_;
+    for (uint32_t i = 0; i < operator_->body->body.count && !lowering->failed; i++) {
+        PlaitValue result = operator_->body->body.data[i];
+        const PlaitInst *inst = plait_inst(operator_, result);
+        if (inst->op != PLAIT_OP_RESULT || inst->operands[0] != stores->owner) continue;
+        PlaitValue value = lowering->region->yields.data[inst->ints[0]];
+        bool along = lowering->plan.loop != PLAIT_NO_AXIS && plait_type_has(inst->type, lowering->plan.loop);
+        if (along == stores->in_loop) store_result(lowering, stores, result, value, places);
+    }
+}
+
+/* ---- one kernel ---- */
+
+static bool depends(const PlaitLowering *lowering, const PlaitInst *inst)
+{
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        if (lowering->carried[inst->operands[i]]) return true;
+    return false;
+}
+
+static void find_carried(PlaitLowering *lowering, const PlaitRegion *region)
+{
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        PlaitValue value = region->body.data[i];
+        const PlaitInst *inst = plait_inst(lowering->operator_, value);
+        bool owner = inst->body && inst->axes[0] == lowering->plan.loop;
+        lowering->carried[value] = owner || depends(lowering, inst);
+        if (!inst->body) continue;
+        for (uint32_t k = 0; k < inst->body->params.count; k++) lowering->carried[inst->body->params.data[k]] = owner;
+        find_carried(lowering, inst->body);
+    }
+}
+
+static PlaitValue program_start(PlaitFunction *kernel, PlaitAxis axis, uint32_t block)
+{
+    PlaitBuilder builder = {kernel, kernel->body, {0}};
+    plait_push(kernel->module->arena, &kernel->grid, (PlaitGridAxis){axis, block});
+    PlaitValue start = plait_build(&builder, PLAIT_OP_PROGRAM, plait_type(PLAIT_I32), NULL, 0);
+    plait_set_axes(kernel, start, &axis, 1);
+    return start;
+}
+
+/* Blocks of features vary fastest over the grid, then heads, then rows, then the rest. */
+static int grid_rank(const PlaitLowering *lowering, PlaitAxis axis)
+{
+    const PlaitAxisPlan *plan = &lowering->plan.axes[axis];
+    if (plan->use == PLAIT_AXIS_BLOCK) return axis == lowering->plan.rows ? 2 : 0;
+    return lowering->operator_->axes.data[axis].role == PLAIT_ROLE_HEAD ? 1 : 3;
+}
+
+static void place_axis(PlaitLowering *lowering, PlaitAxis axis)
+{
+    PlaitFunction *kernel = lowering->kernel;
+    const PlaitAxisPlan *plan = &lowering->plan.axes[axis];
+    PlaitBuilder builder = {kernel, kernel->body, {0}};
+    bool whole_block = plan->use == PLAIT_AXIS_BLOCK && (int64_t)plan->tile == kernel->axes.data[axis].size;
+    if (plan->use == PLAIT_AXIS_PROGRAM) lowering->outer.index[axis] = program_start(kernel, axis, 1);
+    else if (plan->use == PLAIT_AXIS_WHOLE || whole_block) lowering->outer.index[axis] = plait_build_iota(&builder, axis, 0);
+    else if (plan->use == PLAIT_AXIS_BLOCK) lowering->outer.index[axis] = plait_build_iota(&builder, axis, program_start(kernel, axis, plan->tile));
+}
+
+static void place_axes(PlaitLowering *lowering)
+{
+    PlaitFunction *kernel = lowering->kernel;
+    lowering->outer.index = PLAIT_NEW_ARRAY(lowering->arena, PlaitValue, kernel->axes.count);
+    for (PlaitAxis axis = 0; axis < kernel->axes.count; axis++) {
+        const PlaitAxisPlan *plan = &lowering->plan.axes[axis];
+        bool tiled = plan->use == PLAIT_AXIS_BLOCK || plan->use == PLAIT_AXIS_WHOLE || (plan->use == PLAIT_AXIS_FOLD && plan->tile > 1);
+        kernel->axes.data[axis].tile = tiled ? plan->tile : 0;
+    }
+    for (int rank = 0; rank < 4; rank++)
+        for (PlaitAxis axis = 0; axis < kernel->axes.count; axis++)
+            if (grid_rank(lowering, axis) == rank) place_axis(lowering, axis);
+}
+
+/* Tiles list their axes in the order of the table, whatever order they were built in. */
+static void sort_types(PlaitFunction *kernel)
+{
+    for (PlaitValue v = 1; v < kernel->insts.count; v++) {
+        PlaitType *type = &plait_inst(kernel, v)->type;
+        if (type->space == PLAIT_SPACE_GLOBAL) continue;
+        for (uint32_t i = 1; i < type->rank; i++)
+            for (uint32_t k = i; k > 0 && type->axes[k - 1] > type->axes[k]; k--) {
+                PlaitAxis axis = type->axes[k];
+                type->axes[k] = type->axes[k - 1];
+                type->axes[k - 1] = axis;
+            }
+    }
+}
+
+static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
+{
+    const PlaitFunction *operator_ = lowerer->operator_;
+    PlaitModule *module = lowerer->module;
+    PlaitArena *arena = module->arena;
+    const char *name = plait_arena_printf(arena, "%s.%u", text_of(module, lowerer->signature->name), number);
+    PlaitFunction *kernel = plait_function_create(module, PLAIT_LEVEL_TILE, plait_names_add(module->names, name));
+    kernel->of = lowerer->signature->name;
+    kernel->target = plait_names_add(module->names, lowerer->target->name);
+    for (uint32_t i = 0; i < operator_->axes.count; i++) plait_axis_add(kernel, operator_->axes.data[i]);
+    PlaitLowering lowering = {.arena = arena, .operator_ = operator_, .region = plait_inst(operator_, owner)->body, .kernel = kernel,
+                              .tensor_names = lowerer->tensor_names, .tensors = PLAIT_NEW_ARRAY(arena, PlaitValue, operator_->insts.count),
+                              .memo = PLAIT_NEW_ARRAY(arena, PlaitMemo *, operator_->insts.count),
+                              .carried = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count)};
+    lowering.plan = plait_plan_kernel(operator_, lowering.region, lowerer->target);
+    find_carried(&lowering, lowering.region);
+    place_axes(&lowering);
+    Stores inside = {lowerer, owner, true}, after = {lowerer, owner, false};
+    if (lowering.plan.loop != PLAIT_NO_AXIS) plait_lower_loop(&lowering, write_stores, &inside);
+    if (!lowering.failed) write_stores(&lowering, &lowering.outer, &after);
+    sort_types(kernel);
+    return !lowering.failed;
+}
+
+static bool lower_operator(Lowerer *lowerer)
+{
+    const PlaitFunction *operator_ = lowerer->operator_;
+    bool good = true;
+    uint32_t number = 0;
+    make_signature(lowerer);
+    for (uint32_t i = 0; i < operator_->body->body.count; i++)
+        if (plait_op_of(operator_, operator_->body->body.data[i]) == PLAIT_OP_KERNEL)
+            good = lower_kernel(lowerer, operator_->body->body.data[i], number++) && good;
+    return good;
+}
+
+PlaitModule *plait_lower_to_tiles(const PlaitModule *module, const PlaitTileTarget *target, const char *suffix)
+{
+    PlaitArena *arena = module->arena;
+    PlaitModule *tiles = plait_module_create(arena, module->names, module->diagnostics);
+    bool good = true;
+    for (uint32_t i = 0; i < module->functions.count; i++) {
+        const PlaitFunction *operator_ = module->functions.data[i];
+        PlaitSignature *signature = PLAIT_NEW(arena, PlaitSignature);
+        signature->name = plait_names_add(module->names, plait_arena_printf(arena, "%s%s", text_of(module, operator_->name), suffix));
+        plait_push(arena, &tiles->signatures, signature);
+        Lowerer lowerer = {operator_, tiles, signature, target, PLAIT_NEW_ARRAY(arena, PlaitName, operator_->insts.count)};
+        good = lower_operator(&lowerer) && good;
+    }
+    if (!good) return NULL;
+    const PlaitPass *passes[] = {plait_pass_by_name("canonicalise"), plait_pass_by_name("cse"), plait_pass_by_name("dce")};
+    plait_passes_run(tiles, passes, 3, &(PlaitPassOptions){0});
+    return tiles;
+}

@@ -1,0 +1,99 @@
+/* Inside the lowering from Stage IR to Tile IR: the plan of a kernel, and the state of writing it. */
+#ifndef PLAIT_PASSES_LOWER_H
+#define PLAIT_PASSES_LOWER_H
+
+#include "passes/passes.h"
+
+/* How an axis of the operator is realised in a kernel. */
+typedef enum PlaitAxisUse {
+    PLAIT_AXIS_UNUSED,
+    PLAIT_AXIS_PROGRAM, /* one position a program: a scalar index */
+    PLAIT_AXIS_BLOCK,   /* a block of positions a program: a tile along it */
+    PLAIT_AXIS_WHOLE,   /* all positions in one tile */
+    PLAIT_AXIS_LOOP,    /* the program walks along it, one position at a time */
+    PLAIT_AXIS_FOLD     /* loops inside the program walk along it, a tile at a time (or one position, tile 1) */
+} PlaitAxisUse;
+
+typedef struct PlaitAxisPlan {
+    PlaitAxisUse use;
+    uint32_t tile; /* of BLOCK, WHOLE, FOLD */
+} PlaitAxisPlan;
+
+typedef struct PlaitKernelPlan {
+    PlaitAxisPlan *axes; /* by axis of the operator */
+    PlaitAxis loop;      /* or PLAIT_NO_AXIS */
+    int direction;
+    PlaitAxis rows;      /* the axis of run-time length in BLOCK use, or PLAIT_NO_AXIS */
+} PlaitKernelPlan;
+
+/* Decides how `region` (of a `kernel` of the operator) runs on the target. */
+PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitRegion *region, const PlaitTileTarget *target);
+
+/* A sum over one axis of a product a * b of values that each have axes of their own: a matrix product. */
+typedef struct PlaitContraction {
+    PlaitValue a, b;
+    PlaitAxis axis;
+} PlaitContraction;
+bool plait_find_contraction(const PlaitFunction *operator_, const PlaitAxisPlan *axes, PlaitValue reduce, PlaitContraction *contraction);
+
+/* Where each axis stands: the tile value (i32) of its positions. */
+typedef struct PlaitPlaces {
+    PlaitValue *index; /* by axis of the operator */
+} PlaitPlaces;
+
+typedef struct PlaitDelay {
+    PlaitValue value;  /* of the operator: delayed along the loop */
+    PlaitValues params; /* region parameters: by 1, 2, ... tokens */
+} PlaitDelay;
+
+typedef struct PlaitMemo {
+    struct PlaitMemo *next;
+    PlaitValue index[PLAIT_MAX_RANK]; /* places of the axes of the value's type */
+    PlaitValue tile;
+} PlaitMemo;
+
+typedef struct PlaitLowering {
+    PlaitArena *arena;
+    const PlaitFunction *operator_;
+    const PlaitRegion *region;
+    PlaitFunction *kernel;
+    PlaitKernelPlan plan;
+    const PlaitName *tensor_names; /* by value of the operator: parameters and what kernels made */
+    PlaitValue *tensors;           /* by value of the operator: `tensor` instruction, made on demand */
+    PlaitMemo **memo;              /* by value of the operator */
+    bool *carried;                 /* by value of the operator: depends on a carry of the kernel's loop */
+    PlaitPlaces outer;             /* places in the kernel's body */
+    PlaitRegion *loop_region;      /* while the loop is being written */
+    PlaitValue loop_position;
+    PLAIT_VECTOR(PlaitDelay) delays;
+    PlaitSpan span;
+    bool failed;
+} PlaitLowering;
+
+/* The tile value of `value` at `places`. Instructions go to the outermost open region that has their operands. 0 after reporting. */
+PlaitValue plait_lower_value(PlaitLowering *lowering, PlaitValue value, const PlaitPlaces *places);
+/* `value` at a constant distance along `axis` from its place; 0 outside the axis. */
+PlaitValue plait_lower_shifted(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis, int64_t offset, const PlaitPlaces *places);
+/* Reports that the kernel cannot be compiled. Returns 0. */
+PlaitValue plait_lower_fail(PlaitLowering *lowering, PlaitValue value, const char *found, const char *help);
+
+/* Binds `value` at `places` to a tile value. */
+void plait_lower_bind(PlaitLowering *lowering, PlaitValue value, const PlaitPlaces *places, PlaitValue tile);
+/* A builder at the innermost region among the operands'. */
+PlaitBuilder plait_lower_at(const PlaitLowering *lowering, const PlaitValue *operands, uint32_t count);
+PlaitPlaces plait_places_copy(const PlaitLowering *lowering, const PlaitPlaces *places);
+/* The axes that a value of the operator's type has as a tile at `places`. */
+PlaitType plait_tile_type(const PlaitLowering *lowering, PlaitType type, const PlaitPlaces *places);
+PlaitValue plait_lower_i32(PlaitLowering *lowering, int64_t number);
+PlaitValue plait_lower_binary(PlaitLowering *lowering, PlaitOp op, PlaitValue x, PlaitValue y);
+PlaitValue plait_lower_broadcast(PlaitLowering *lowering, PlaitValue x, PlaitType type);
+PlaitValue plait_lower_size(PlaitLowering *lowering, PlaitAxis axis);
+PlaitValue plait_lower_tensor(PlaitLowering *lowering, PlaitName name, PlaitType type, PlaitValue key);
+
+/* Loops (loops.c): a fold as a loop of its own; the kernel's loop with all scans; yields along the loop axis are stored inside. */
+bool plait_lower_fold(PlaitLowering *lowering, PlaitValue fold, const PlaitPlaces *places);
+void plait_lower_loop(PlaitLowering *lowering, void (*inside)(PlaitLowering *lowering, const PlaitPlaces *places, void *context), void *context);
+/* The range of positions of a fold that any mask lets through, for the rows of this program (ranges.c). */
+void plait_lower_fold_range(PlaitLowering *lowering, PlaitValue fold, PlaitValue *from, PlaitValue *to);
+
+#endif

@@ -1,0 +1,214 @@
+/* The plan of a kernel: how each axis is realised and how large tiles are.
+ *
+ *   1. The axis of a scan is the loop; axes of folds are walked in inner loops; axes that a reduction or a scan's body needs
+ *      whole are whole tiles.
+ *   2. Of the other axes, those of run-time length and batch-like ones go to the grid, one position a program; when the kernel
+ *      has no loop, one time axis is worked on in blocks of rows.
+ *   3. Feature axes that nothing needs whole are cut into blocks over the grid until tiles fit what a program should hold.
+ * Sizes aim at what stays in registers and in the nearest cache; the limits are measured, not derived (bench/README.md).
+ */
+#include "passes/lower/lower.h"
+
+typedef struct Limits {
+    uint32_t loop_elements, block_elements; /* of the largest tile, with and without a loop */
+    uint32_t rows, fold, least_block;
+} Limits;
+
+static Limits limits_of(const PlaitTileTarget *target, bool has_fold)
+{
+    if (target->gpu) return (Limits){4096, 8192, has_fold ? 64 : 16, 32, 16};
+    return (Limits){16384, 16384, has_fold ? 32 : 16, 64, 16};
+}
+
+typedef struct Planner {
+    const PlaitFunction *operator_;
+    const PlaitRegion *region;
+    PlaitKernelPlan plan;
+    bool *used, *whole, *folded;
+    uint64_t most; /* elements of the largest tile under the present plan */
+} Planner;
+
+static void use_type(Planner *planner, PlaitType type)
+{
+    for (uint32_t i = 0; i < type.rank; i++) planner->used[type.axes[i]] = true;
+}
+
+static void scan_region(Planner *planner, const PlaitRegion *region);
+
+static void scan_inst(Planner *planner, const PlaitInst *inst)
+{
+    if (!inst->body) use_type(planner, inst->type);
+    bool reduce = plait_op_is_reduce((PlaitOp)inst->op);
+    if (inst->op == PLAIT_OP_SCAN) {
+        planner->plan.loop = inst->axes[0];
+        planner->plan.direction = (int)inst->ints[0];
+    }
+    if (inst->op == PLAIT_OP_FOLD) planner->folded[inst->axes[0]] = true;
+    for (uint32_t i = 0; reduce && i < inst->axis_count; i++) planner->whole[inst->axes[i]] = true;
+    if (!inst->body) return;
+    for (uint32_t i = 0; i < inst->body->params.count; i++) use_type(planner, plait_type_of(planner->operator_, inst->body->params.data[i]));
+    scan_region(planner, inst->body);
+}
+
+static void scan_region(Planner *planner, const PlaitRegion *region)
+{
+    for (uint32_t i = 0; i < region->body.count; i++) scan_inst(planner, plait_inst(planner->operator_, region->body.data[i]));
+    for (uint32_t i = 0; i < region->yields.count; i++) use_type(planner, plait_type_of(planner->operator_, region->yields.data[i]));
+}
+
+/* The time axis worked on in blocks: the last one that the first yielded value over one has, a fold's partner before others. */
+static PlaitAxis find_rows(const Planner *planner)
+{
+    const PlaitFunction *operator_ = planner->operator_;
+    PlaitAxis rows = PLAIT_NO_AXIS;
+    for (uint32_t i = 0; i < planner->region->yields.count; i++) {
+        PlaitType type = plait_type_of(operator_, planner->region->yields.data[i]);
+        for (uint32_t k = 0; k < type.rank; k++) {
+            PlaitAxis axis = type.axes[k];
+            if (operator_->axes.data[axis].role != PLAIT_ROLE_TIME || planner->folded[axis]) continue;
+            bool partner = false;
+            for (PlaitAxis f = 0; f < operator_->axes.count; f++)
+                partner |= planner->folded[f] && plait_axis_extent_of(operator_, f) == plait_axis_extent_of(operator_, axis);
+            if (partner) return axis;
+            if (rows == PLAIT_NO_AXIS) rows = axis;
+        }
+    }
+    return rows;
+}
+
+static PlaitAxisPlan plan_axis(const Planner *planner, PlaitAxis axis, const Limits *limits)
+{
+    const PlaitAxisInfo *info = &planner->operator_->axes.data[axis];
+    bool time = info->role == PLAIT_ROLE_TIME;
+    if (!planner->used[axis] && !planner->folded[axis] && axis != planner->plan.loop) return (PlaitAxisPlan){PLAIT_AXIS_UNUSED, 0};
+    if (axis == planner->plan.loop) return (PlaitAxisPlan){PLAIT_AXIS_LOOP, 0};
+    if (planner->folded[axis]) return (PlaitAxisPlan){PLAIT_AXIS_FOLD, time ? limits->fold : 1};
+    if (planner->whole[axis]) return (PlaitAxisPlan){PLAIT_AXIS_WHOLE, (uint32_t)info->size};
+    if (axis == planner->plan.rows) return (PlaitAxisPlan){PLAIT_AXIS_BLOCK, limits->rows};
+    if (info->size == PLAIT_RUNTIME_SIZE || info->role != PLAIT_ROLE_FEATURE || info->size == 0) return (PlaitAxisPlan){PLAIT_AXIS_PROGRAM, 0};
+    return (PlaitAxisPlan){PLAIT_AXIS_BLOCK, (uint32_t)info->size};
+}
+
+static uint64_t elements(const Planner *planner, PlaitType type)
+{
+    uint64_t count = 1;
+    for (uint32_t i = 0; i < type.rank; i++) {
+        uint32_t tile = planner->plan.axes[type.axes[i]].tile;
+        if (tile) count *= tile;
+        if (count > UINT32_MAX) return UINT32_MAX;
+    }
+    return count;
+}
+
+/* Whether a value is only multiplied and summed as part of a matrix product, so that no tile of it exists. */
+static bool only_contracted(const Planner *planner, const PlaitRegion *region, PlaitValue value)
+{
+    bool contracted = false;
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(planner->operator_, region->body.data[i]);
+        for (uint32_t k = 0; k < inst->operand_count; k++) {
+            PlaitContraction contraction;
+            if (inst->operands[k] != value) continue;
+            if (!plait_find_contraction(planner->operator_, planner->plan.axes, region->body.data[i], &contraction)) return false;
+            contracted = true;
+        }
+    }
+    return contracted;
+}
+
+static void measure(Planner *planner, const PlaitRegion *region)
+{
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(planner->operator_, region->body.data[i]);
+        uint64_t count = inst->body ? 0 : elements(planner, inst->type);
+        if (count > planner->most && !only_contracted(planner, region, region->body.data[i])) planner->most = count;
+        if (!inst->body) continue;
+        for (uint32_t k = 0; k < inst->body->params.count; k++) {
+            count = elements(planner, plait_type_of(planner->operator_, inst->body->params.data[k]));
+            if (count > planner->most) planner->most = count;
+        }
+        measure(planner, inst->body);
+    }
+}
+
+static uint64_t largest(Planner *planner)
+{
+    planner->most = 1;
+    measure(planner, planner->region);
+    return planner->most;
+}
+
+/* The axis whose tile should shrink next: feature blocks first, then folds, then rows; PLAIT_NO_AXIS when all are small. */
+static PlaitAxis to_shrink(const Planner *planner, const Limits *limits)
+{
+    PlaitAxis best = PLAIT_NO_AXIS;
+    for (PlaitAxis axis = 0; axis < planner->operator_->axes.count; axis++) {
+        const PlaitAxisPlan *plan = &planner->plan.axes[axis];
+        bool feature = plan->use == PLAIT_AXIS_BLOCK && axis != planner->plan.rows;
+        if (feature && plan->tile > limits->least_block && (best == PLAIT_NO_AXIS || plan->tile > planner->plan.axes[best].tile)) best = axis;
+    }
+    if (best != PLAIT_NO_AXIS) return best;
+    for (PlaitAxis axis = 0; axis < planner->operator_->axes.count; axis++)
+        if (planner->plan.axes[axis].use == PLAIT_AXIS_FOLD && planner->plan.axes[axis].tile > 8) return axis;
+    PlaitAxis rows = planner->plan.rows;
+    return rows != PLAIT_NO_AXIS && planner->plan.axes[rows].tile > 1 ? rows : PLAIT_NO_AXIS;
+}
+
+PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitRegion *region, const PlaitTileTarget *target)
+{
+    PlaitArena *arena = operator_->module->arena;
+    uint32_t count = operator_->axes.count;
+    Planner planner = {.operator_ = operator_, .region = region, .used = PLAIT_NEW_ARRAY(arena, bool, count),
+                       .whole = PLAIT_NEW_ARRAY(arena, bool, count), .folded = PLAIT_NEW_ARRAY(arena, bool, count)};
+    planner.plan = (PlaitKernelPlan){PLAIT_NEW_ARRAY(arena, PlaitAxisPlan, count), PLAIT_NO_AXIS, 1, PLAIT_NO_AXIS};
+    scan_region(&planner, region);
+    bool has_fold = false;
+    for (uint32_t i = 0; i < count; i++) {
+        planner.folded[i] = planner.folded[i] && i != planner.plan.loop;
+        has_fold |= planner.folded[i];
+    }
+    if (planner.plan.loop == PLAIT_NO_AXIS) planner.plan.rows = find_rows(&planner);
+    Limits limits = limits_of(target, has_fold);
+    for (PlaitAxis axis = 0; axis < count; axis++) planner.plan.axes[axis] = plan_axis(&planner, axis, &limits);
+    uint32_t limit = planner.plan.loop == PLAIT_NO_AXIS ? limits.block_elements : limits.loop_elements;
+    while (largest(&planner) > limit) {
+        PlaitAxis axis = to_shrink(&planner, &limits);
+        if (axis == PLAIT_NO_AXIS) break;
+        planner.plan.axes[axis].tile = (planner.plan.axes[axis].tile + 1) / 2;
+    }
+    return planner.plan;
+}
+
+/* ---- matrix products ---- */
+
+static PlaitValue through_broadcast(const PlaitFunction *operator_, PlaitValue value)
+{
+    while (plait_op_of(operator_, value) == PLAIT_OP_BROADCAST) value = plait_inst(operator_, value)->operands[0];
+    return value;
+}
+
+static bool in_tiles(const PlaitAxisPlan *axes, PlaitAxis axis)
+{
+    PlaitAxisUse use = axes[axis].use;
+    return use == PLAIT_AXIS_BLOCK || use == PLAIT_AXIS_WHOLE || (use == PLAIT_AXIS_FOLD && axes[axis].tile > 1);
+}
+
+bool plait_find_contraction(const PlaitFunction *operator_, const PlaitAxisPlan *axes, PlaitValue reduce, PlaitContraction *contraction)
+{
+    const PlaitInst *inst = plait_inst(operator_, reduce);
+    if (inst->op != PLAIT_OP_REDUCE_SUM || inst->axis_count != 1 || !in_tiles(axes, inst->axes[0])) return false;
+    const PlaitInst *product = plait_inst(operator_, through_broadcast(operator_, inst->operands[0]));
+    if (product->op != PLAIT_OP_MUL || plait_scalar_kind((PlaitScalar)product->type.scalar) != PLAIT_FLOATING) return false;
+    PlaitAxis axis = inst->axes[0];
+    PlaitType a = plait_type_of(operator_, product->operands[0]), b = plait_type_of(operator_, product->operands[1]);
+    bool own_a = false, own_b = false, shared = false;
+    for (uint32_t i = 0; i < a.rank; i++) {
+        if (!in_tiles(axes, a.axes[i]) || a.axes[i] == axis) continue;
+        shared |= plait_type_has(b, a.axes[i]);
+        own_a |= !plait_type_has(b, a.axes[i]);
+    }
+    for (uint32_t i = 0; i < b.rank; i++) own_b |= in_tiles(axes, b.axes[i]) && b.axes[i] != axis && !plait_type_has(a, b.axes[i]);
+    if (!plait_type_has(a, axis) || !plait_type_has(b, axis) || !own_a || !own_b || shared) return false;
+    *contraction = (PlaitContraction){product->operands[0], product->operands[1], axis};
+    return true;
+}

@@ -1,0 +1,157 @@
+/* The range of a fold's positions that its masks can let through.
+ *
+ * A mask that is a conjunction of comparisons affine in positions (s <= t, t - s < 128, ...) bounds s for a block of rows: each
+ * conjunct with coefficient 1 or -1 on s gives an upper or lower bound that is affine in the other positions, taken at the row of the block
+ * where it is widest. Conjuncts of other forms bound nothing. With several reductions the range covers all of them.
+ */
+#include "ir/affine.h"
+#include "passes/lower/lower.h"
+
+typedef struct Range {
+    PlaitValue from, to; /* 0: unbounded */
+} Range;
+
+typedef struct Bounds {
+    PlaitLowering *lowering;
+    PlaitAxis axis;
+    PlaitValue masks[8];
+    uint32_t mask_count;
+    bool unmasked; /* a reduction without a mask, or too many masks */
+} Bounds;
+
+/* The largest or smallest value over the program of coefficient * position along `axis`; 0 when it is not known. */
+static PlaitValue extreme_term(Bounds *bounds, PlaitAxis axis, int64_t coefficient, bool largest)
+{
+    PlaitLowering *lowering = bounds->lowering;
+    PlaitValue index = lowering->outer.index[axis];
+    if (!index) return 0;
+    const PlaitInst *inst = plait_inst(lowering->kernel, index);
+    PlaitValue start = index;
+    if (inst->type.rank) {
+        if (inst->op != PLAIT_OP_IOTA) return 0;
+        int64_t last = (int64_t)lowering->kernel->axes.data[inst->axes[0]].tile - 1;
+        start = inst->operand_count ? inst->operands[0] : plait_lower_i32(lowering, 0);
+        if ((coefficient > 0) == largest) start = plait_lower_binary(lowering, PLAIT_OP_ADD, start, plait_lower_i32(lowering, last));
+    }
+    return coefficient == 1 ? start : plait_lower_binary(lowering, PLAIT_OP_MUL, start, plait_lower_i32(lowering, coefficient));
+}
+
+/* The extreme of scale * (form without the fold's axis). */
+static PlaitValue extreme(Bounds *bounds, const PlaitAffine *form, int64_t scale, bool largest)
+{
+    PlaitValue sum = plait_lower_i32(bounds->lowering, scale * form->offset);
+    for (uint32_t i = 0; i < form->count; i++) {
+        if (form->axes[i] == bounds->axis || form->coefficients[i] == 0) continue;
+        PlaitValue term = extreme_term(bounds, form->axes[i], scale * form->coefficients[i], largest);
+        if (!term) return 0;
+        sum = plait_lower_binary(bounds->lowering, PLAIT_OP_ADD, sum, term);
+    }
+    return sum;
+}
+
+static PlaitValue narrower(PlaitLowering *lowering, PlaitOp op, PlaitValue a, PlaitValue b)
+{
+    if (!a || !b) return a ? a : b;
+    return plait_lower_binary(lowering, op, a, b);
+}
+
+/* form <= 0 (strict: < 0). */
+static void add_bound(Bounds *bounds, Range *range, const PlaitAffine *form, bool strict)
+{
+    PlaitLowering *lowering = bounds->lowering;
+    int64_t coefficient = plait_affine_coefficient(form, bounds->axis);
+    if (coefficient == 1) { /* s <= -rest */
+        PlaitValue most = extreme(bounds, form, -1, true);
+        if (most && !strict) most = plait_lower_binary(lowering, PLAIT_OP_ADD, most, plait_lower_i32(lowering, 1));
+        range->to = narrower(lowering, PLAIT_OP_MIN, range->to, most);
+    } else if (coefficient == -1) { /* s >= rest */
+        PlaitValue least = extreme(bounds, form, 1, false);
+        if (least && strict) least = plait_lower_binary(lowering, PLAIT_OP_ADD, least, plait_lower_i32(lowering, 1));
+        range->from = narrower(lowering, PLAIT_OP_MAX, range->from, least);
+    }
+}
+
+static bool difference(const PlaitFunction *operator_, const PlaitInst *comparison, bool swapped, PlaitAffine *form)
+{
+    PlaitAffine a, b;
+    if (!plait_affine(operator_, comparison->operands[swapped], &a) || !plait_affine(operator_, comparison->operands[!swapped], &b)) return false;
+    *form = a;
+    form->offset -= b.offset;
+    for (uint32_t i = 0; i < b.count; i++) {
+        uint32_t at = 0;
+        while (at < form->count && form->axes[at] != b.axes[i]) at++;
+        if (at == PLAIT_MAX_RANK) return false;
+        if (at == form->count) {
+            form->axes[form->count] = b.axes[i];
+            form->coefficients[form->count++] = 0;
+        }
+        form->coefficients[at] -= b.coefficients[i];
+    }
+    return true;
+}
+
+static void add_conjunct(Bounds *bounds, Range *range, PlaitValue mask)
+{
+    const PlaitFunction *operator_ = bounds->lowering->operator_;
+    const PlaitInst *inst = plait_inst(operator_, mask);
+    PlaitAffine form;
+    switch ((int)inst->op) {
+    case PLAIT_OP_AND:
+        add_conjunct(bounds, range, inst->operands[0]);
+        add_conjunct(bounds, range, inst->operands[1]);
+        return;
+    case PLAIT_OP_BROADCAST:
+        add_conjunct(bounds, range, inst->operands[0]);
+        return;
+    case PLAIT_OP_LE:
+    case PLAIT_OP_LT:
+        if (difference(operator_, inst, false, &form)) add_bound(bounds, range, &form, inst->op == PLAIT_OP_LT);
+        return;
+    case PLAIT_OP_GE:
+    case PLAIT_OP_GT:
+        if (difference(operator_, inst, true, &form)) add_bound(bounds, range, &form, inst->op == PLAIT_OP_GT);
+        return;
+    case PLAIT_OP_EQ:
+        if (difference(operator_, inst, false, &form)) add_bound(bounds, range, &form, false);
+        if (difference(operator_, inst, true, &form)) add_bound(bounds, range, &form, false);
+        return;
+    default:
+        return;
+    }
+}
+
+static void collect_masks(Bounds *bounds, const PlaitRegion *region)
+{
+    const PlaitFunction *operator_ = bounds->lowering->operator_;
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(operator_, region->body.data[i]);
+        if (!plait_op_is_reduce((PlaitOp)inst->op) || inst->axes[0] != bounds->axis) continue;
+        if (inst->operand_count < 2 || bounds->mask_count == 8) {
+            bounds->unmasked = true;
+            return;
+        }
+        bool known = false;
+        for (uint32_t k = 0; k < bounds->mask_count; k++) known |= bounds->masks[k] == inst->operands[1];
+        if (!known) bounds->masks[bounds->mask_count++] = inst->operands[1];
+    }
+}
+
+void plait_lower_fold_range(PlaitLowering *lowering, PlaitValue fold, PlaitValue *from, PlaitValue *to)
+{
+    const PlaitInst *inst = plait_inst(lowering->operator_, fold);
+    Bounds bounds = {.lowering = lowering, .axis = inst->axes[0]};
+    *from = plait_lower_i32(lowering, 0);
+    *to = plait_lower_size(lowering, bounds.axis);
+    collect_masks(&bounds, inst->body);
+    if (bounds.unmasked || bounds.mask_count == 0) return;
+    Range all = {0};
+    for (uint32_t i = 0; i < bounds.mask_count; i++) {
+        Range range = {0};
+        add_conjunct(&bounds, &range, bounds.masks[i]);
+        bool first = i == 0;
+        all.from = first ? range.from : all.from && range.from ? plait_lower_binary(lowering, PLAIT_OP_MIN, all.from, range.from) : 0;
+        all.to = first ? range.to : all.to && range.to ? plait_lower_binary(lowering, PLAIT_OP_MAX, all.to, range.to) : 0;
+    }
+    if (all.from) *from = plait_lower_binary(lowering, PLAIT_OP_MAX, *from, all.from);
+    if (all.to) *to = plait_lower_binary(lowering, PLAIT_OP_MIN, *to, all.to);
+}

@@ -1,0 +1,311 @@
+/* Canonical form, so that later passes need to know one way of writing a thing.
+ *
+ * Each region is written anew, instruction by instruction; an instruction may be replaced by another value or by new
+ * instructions in front of it:
+ *   arithmetic on constants          -> a constant
+ *   x + 0, x * 1, -(-x), not not x, x and true, ... -> x      (never x * 0: x may be NaN)
+ *   cast to the own type, broadcast to the own axes, broadcast under a pointwise operation that broadcasts anyway -> x
+ *   gather of x along t at position t -> x
+ *   a reduction over axes of run-time and of static size -> over the static ones first
+ *   in a scan: what depends on no carry moves in front of it; an output that is such a value is read directly
+ * Every rule removes an operation or moves one outward, so the pass ends.
+ */
+#include <math.h>
+
+#include "passes/passes.h"
+
+typedef struct Rewriter {
+    PlaitFunction *function;
+    PlaitValue *map; /* old value -> value that stands for it; grows with the function */
+    uint32_t map_count;
+    bool changed;
+} Rewriter;
+
+static const PlaitInst *def(const Rewriter *rewriter, PlaitValue value) { return plait_inst(rewriter->function, value); }
+
+static bool is_const(const Rewriter *rewriter, PlaitValue value, double *number)
+{
+    const PlaitInst *inst = def(rewriter, value);
+    while (inst->op == PLAIT_OP_BROADCAST) inst = def(rewriter, inst->operands[0]);
+    *number = inst->number;
+    return inst->op == PLAIT_OP_CONST;
+}
+
+static bool is_number(const Rewriter *rewriter, PlaitValue value, double wanted)
+{
+    double number;
+    return is_const(rewriter, value, &number) && number == wanted;
+}
+
+static bool fold_unary(PlaitOp op, double x, double *result)
+{
+    switch ((int)op) {
+    case PLAIT_OP_NEG: *result = -x; return true;
+    case PLAIT_OP_ABS: *result = fabs(x); return true;
+    case PLAIT_OP_EXP: *result = exp(x); return true;
+    case PLAIT_OP_LOG: *result = log(x); return true;
+    case PLAIT_OP_SQRT: *result = sqrt(x); return true;
+    case PLAIT_OP_RSQRT: *result = 1 / sqrt(x); return true;
+    case PLAIT_OP_NOT: *result = x == 0; return true;
+    default: return false;
+    }
+}
+
+static bool fold_binary(PlaitOp op, double x, double y, double *result)
+{
+    switch ((int)op) {
+    case PLAIT_OP_ADD: *result = x + y; return true;
+    case PLAIT_OP_SUB: *result = x - y; return true;
+    case PLAIT_OP_MUL: *result = x * y; return true;
+    case PLAIT_OP_DIV: *result = x / y; return true;
+    case PLAIT_OP_MIN: *result = fmin(x, y); return true;
+    case PLAIT_OP_MAX: *result = fmax(x, y); return true;
+    case PLAIT_OP_LT: *result = x < y; return true;
+    case PLAIT_OP_LE: *result = x <= y; return true;
+    case PLAIT_OP_GT: *result = x > y; return true;
+    case PLAIT_OP_GE: *result = x >= y; return true;
+    case PLAIT_OP_EQ: *result = x == y; return true;
+    case PLAIT_OP_NE: *result = x != y; return true;
+    default: return false;
+    }
+}
+
+/* The number that an integer operation gives, if it stays within i32. */
+static bool representable(const PlaitInst *inst, double number)
+{
+    if (plait_scalar_kind((PlaitScalar)inst->type.scalar) != PLAIT_INTEGER) return true;
+    return number == floor(number) && fabs(number) < 2147483648.0;
+}
+
+static PlaitValue const_like(PlaitBuilder *builder, const PlaitInst *inst, double number)
+{
+    PlaitType type = inst->type;
+    PlaitValue value = plait_build_const(builder, (PlaitScalar)type.scalar, number);
+    return plait_build_broadcast(builder, value, type);
+}
+
+static PlaitValue fold_constants(Rewriter *rewriter, PlaitBuilder *builder, PlaitValue value)
+{
+    const PlaitInst *inst = def(rewriter, value);
+    double x, y, result;
+    if (!plait_op_is_scalar((PlaitOp)inst->op) || !is_const(rewriter, inst->operands[0], &x)) return 0;
+    bool folded = inst->operand_count == 1 ? fold_unary((PlaitOp)inst->op, x, &result)
+                                           : is_const(rewriter, inst->operands[1], &y) && fold_binary((PlaitOp)inst->op, x, y, &result);
+    if (!folded || !representable(inst, result)) return 0;
+    return const_like(builder, inst, result);
+}
+
+/* x when the operation with the neutral element on one side has x's type. */
+static PlaitValue same_type(const Rewriter *rewriter, PlaitValue value, PlaitValue x)
+{
+    PlaitType a = def(rewriter, value)->type, b = def(rewriter, x)->type;
+    return plait_type_equal(a, b) && a.layout == b.layout ? x : 0;
+}
+
+static PlaitValue simplify_binary(Rewriter *rewriter, PlaitValue value)
+{
+    const PlaitInst *inst = def(rewriter, value);
+    PlaitValue x = inst->operands[0], y = inst->operands[1];
+    double neutral;
+    bool either = true;
+    switch ((int)inst->op) {
+    case PLAIT_OP_ADD: neutral = 0; break;
+    case PLAIT_OP_MUL: neutral = 1; break;
+    case PLAIT_OP_AND: neutral = 1; break;
+    case PLAIT_OP_OR: neutral = 0; break;
+    case PLAIT_OP_SUB: neutral = 0, either = false; break;
+    case PLAIT_OP_DIV: neutral = 1, either = false; break;
+    default: return 0;
+    }
+    if (is_number(rewriter, y, neutral)) return same_type(rewriter, value, x);
+    if (either && is_number(rewriter, x, neutral)) return same_type(rewriter, value, y);
+    return 0;
+}
+
+/* A gather along an axis at that axis's own position. */
+static PlaitValue simplify_gather(Rewriter *rewriter, PlaitValue value)
+{
+    const PlaitInst *inst = def(rewriter, value), *index = def(rewriter, inst->operands[1]);
+    bool own = index->op == PLAIT_OP_IOTA && index->axes[0] == inst->axes[0];
+    return own ? same_type(rewriter, value, inst->operands[0]) : 0;
+}
+
+static PlaitValue simplify_unary(Rewriter *rewriter, PlaitBuilder *builder, PlaitValue value)
+{
+    const PlaitInst *inst = def(rewriter, value), *operand = def(rewriter, inst->operands[0]);
+    double number;
+    if ((inst->op == PLAIT_OP_NEG || inst->op == PLAIT_OP_NOT) && operand->op == inst->op) return same_type(rewriter, value, operand->operands[0]);
+    if (inst->op == PLAIT_OP_CAST || inst->op == PLAIT_OP_BROADCAST) {
+        PlaitValue same = same_type(rewriter, value, inst->operands[0]);
+        if (same) return same;
+    }
+    bool storage = inst->type.scalar == PLAIT_F16 || inst->type.scalar == PLAIT_BF16;
+    if (inst->op == PLAIT_OP_CAST && !storage && is_const(rewriter, inst->operands[0], &number) && representable(inst, number))
+        return const_like(builder, inst, number);
+    return 0;
+}
+
+static PlaitValue simplify_select(Rewriter *rewriter, PlaitValue value)
+{
+    const PlaitInst *inst = def(rewriter, value);
+    double condition;
+    if (inst->operands[1] == inst->operands[2]) return same_type(rewriter, value, inst->operands[1]);
+    if (!is_const(rewriter, inst->operands[0], &condition)) return 0;
+    return same_type(rewriter, value, inst->operands[condition != 0 ? 1 : 2]);
+}
+
+static bool long_axis(const PlaitFunction *function, PlaitAxis axis)
+{
+    return function->axes.data[axis].size == PLAIT_RUNTIME_SIZE || function->axes.data[axis].role == PLAIT_ROLE_TIME;
+}
+
+/* reduce over [s, d] -> reduce over [d], then over [s]. */
+static PlaitValue split_reduce(Rewriter *rewriter, PlaitBuilder *builder, PlaitValue value)
+{
+    PlaitFunction *function = rewriter->function;
+    PlaitInst inst = *def(rewriter, value);
+    if (function->level != PLAIT_LEVEL_STAGE) return 0;
+    PlaitAxis inner[PLAIT_MAX_RANK], outer[PLAIT_MAX_RANK];
+    uint32_t inner_count = 0, outer_count = 0;
+    for (uint32_t i = 0; i < inst.axis_count; i++) {
+        if (long_axis(function, inst.axes[i])) outer[outer_count++] = inst.axes[i];
+        else inner[inner_count++] = inst.axes[i];
+    }
+    if (outer_count == 0 || inst.axis_count == 1) return 0;
+    PlaitValue x = inst.operands[0], mask = inst.operand_count == 2 ? inst.operands[1] : 0;
+    bool inner_masked = false;
+    for (uint32_t i = 0; mask && i < inner_count; i++) inner_masked |= plait_type_has(plait_type_of(function, mask), inner[i]);
+    if (inner_count) {
+        x = plait_build_reduce(builder, (PlaitOp)inst.op, x, inner_masked ? mask : 0, inner, inner_count);
+        if (inner_masked) mask = 0;
+    }
+    for (uint32_t i = 0; i < outer_count; i++) {
+        x = plait_build_reduce(builder, (PlaitOp)inst.op, x, mask, &outer[i], 1);
+        mask = 0; /* positions that were masked out hold the identity now */
+    }
+    return x;
+}
+
+static PlaitValue simplify(Rewriter *rewriter, PlaitBuilder *builder, PlaitValue value)
+{
+    PlaitOp op = plait_op_of(rewriter->function, value);
+    PlaitValue folded = fold_constants(rewriter, builder, value);
+    if (folded) return folded;
+    if (plait_op_is_scalar(op) && plait_op_info(op)->least_operands == 2) return simplify_binary(rewriter, value);
+    if (op == PLAIT_OP_GATHER) return simplify_gather(rewriter, value);
+    if (op == PLAIT_OP_SELECT) return simplify_select(rewriter, value);
+    if (plait_op_is_reduce(op)) return split_reduce(rewriter, builder, value);
+    if (op == PLAIT_OP_NEG || op == PLAIT_OP_NOT || op == PLAIT_OP_CAST || op == PLAIT_OP_BROADCAST) return simplify_unary(rewriter, builder, value);
+    return 0;
+}
+
+static void set_map(Rewriter *rewriter, PlaitValue from, PlaitValue to)
+{
+    rewriter->map[from] = to;
+    rewriter->changed = true;
+}
+
+static void rename_uses(const Rewriter *rewriter, PlaitValue *values, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        while (values[i] < rewriter->map_count && rewriter->map[values[i]]) values[i] = rewriter->map[values[i]];
+}
+
+/* A broadcast under an operation that broadcasts by itself does nothing, if the others bring the axes too. */
+static void drop_broadcasts(Rewriter *rewriter, PlaitValue value)
+{
+    PlaitInst *inst = plait_inst(rewriter->function, value);
+    if (!plait_op_is_pointwise((PlaitOp)inst->op) || inst->op == PLAIT_OP_CAST) return;
+    for (uint32_t i = 0; i < inst->operand_count; i++) {
+        const PlaitInst *operand = def(rewriter, inst->operands[i]);
+        if (operand->op != PLAIT_OP_BROADCAST || operand->type.layout) continue;
+        PlaitType others = def(rewriter, operand->operands[0])->type;
+        for (uint32_t k = 0; k < inst->operand_count; k++)
+            if (k != i) others = plait_type_union(others, def(rewriter, inst->operands[k])->type);
+        if (!plait_type_same_axes(others, inst->type)) continue;
+        inst->operands[i] = operand->operands[0];
+        rewriter->changed = true;
+    }
+}
+
+static void rewrite_region(Rewriter *rewriter, PlaitRegion *region);
+
+static bool defined_in(const Rewriter *rewriter, PlaitValue value, const PlaitRegion *region)
+{
+    return plait_region_inside(def(rewriter, value)->region, region);
+}
+
+/* Whether everything that `value` reads stands outside `region`. */
+static bool reads_outside(const Rewriter *rewriter, PlaitValue value, const PlaitRegion *region)
+{
+    const PlaitInst *inst = def(rewriter, value);
+    if (inst->body) return false;
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        if (defined_in(rewriter, inst->operands[i], region)) return false;
+    return true;
+}
+
+/* Moves what depends on no carry from the body of a scan to the end of `region`. */
+static void hoist(Rewriter *rewriter, PlaitRegion *body, PlaitRegion *region)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < body->body.count; i++) {
+        PlaitValue value = body->body.data[i];
+        if (!reads_outside(rewriter, value, body)) {
+            body->body.data[kept++] = value;
+            continue;
+        }
+        plait_inst(rewriter->function, value)->region = region;
+        plait_push(rewriter->function->module->arena, &region->body, value);
+        rewriter->changed = true;
+    }
+    body->body.count = kept;
+}
+
+/* A scan's output that is a value from outside is that value. */
+static PlaitValue outside_output(const Rewriter *rewriter, PlaitValue value)
+{
+    const PlaitInst *inst = def(rewriter, value), *owner = def(rewriter, inst->operands[0]);
+    if (owner->op != PLAIT_OP_SCAN || inst->ints[0] < (int64_t)owner->body->params.count) return 0;
+    PlaitValue yielded = owner->body->yields.data[inst->ints[0]];
+    return defined_in(rewriter, yielded, owner->body) ? 0 : yielded;
+}
+
+static void rewrite_inst(Rewriter *rewriter, PlaitRegion *region, PlaitValue value)
+{
+    PlaitFunction *function = rewriter->function;
+    PlaitInst *inst = plait_inst(function, value);
+    PlaitBuilder builder = {function, region, inst->span};
+    rename_uses(rewriter, inst->operands, inst->operand_count);
+    drop_broadcasts(rewriter, value);
+    if (inst->body) {
+        rewrite_region(rewriter, inst->body);
+        inst = plait_inst(function, value);
+        if (inst->op == PLAIT_OP_SCAN) hoist(rewriter, inst->body, region);
+    }
+    PlaitValue replacement = inst->op == PLAIT_OP_RESULT ? outside_output(rewriter, value) : simplify(rewriter, &builder, value);
+    if (replacement) set_map(rewriter, value, replacement);
+    else plait_push(function->module->arena, &region->body, value);
+}
+
+static void rewrite_region(Rewriter *rewriter, PlaitRegion *region)
+{
+    PlaitValues old = {0};
+    old.data = region->body.data, old.count = region->body.count;
+    region->body.data = NULL, region->body.count = region->body.capacity = 0;
+    for (uint32_t i = 0; i < old.count; i++) rewrite_inst(rewriter, region, old.data[i]);
+    rename_uses(rewriter, region->yields.data, region->yields.count);
+}
+
+bool plait_pass_canonicalise(PlaitFunction *function)
+{
+    bool changed = false;
+    for (;;) {
+        Rewriter rewriter = {.function = function, .map_count = function->insts.count,
+                             .map = PLAIT_NEW_ARRAY(function->module->arena, PlaitValue, function->insts.count)};
+        rewrite_region(&rewriter, function->body);
+        for (uint32_t i = 0; i < function->outputs.count; i++) rename_uses(&rewriter, &function->outputs.data[i].value, 1);
+        if (!rewriter.changed) return changed;
+        changed = true;
+    }
+}

@@ -1,0 +1,263 @@
+/* Which stages share a kernel.
+ *
+ * Cheap values (pointwise on parameters) are copied into every kernel that reads them. All others are anchors; in order,
+ * each joins the newest kernel that can take it, preferably one that makes what it reads, or opens a new one:
+ *
+ *   - a kernel without a loop works on blocks of positions at once: anything pointwise, reductions over features, short
+ *     convolutions, folds over another axis that read only memory at other positions;
+ *   - a scan gives its kernel a loop along its axis, token by token; everything that needs the past of what the kernel makes
+ *     only through constant delays can join, and what needs final states joins after the loop;
+ *   - whatever reads a value at other positions than that (a score against all keys) needs it in memory: another kernel.
+ *
+ * Then an anchor that is read by one other kernel only moves there if it can: less goes through memory. Merging never changes
+ * results; it decides traffic. Kernels are outlined into `kernel` regions in an order that respects their needs (fuse_outline.c).
+ */
+#include "passes/passes.h"
+#include "passes/stage/fuse.h"
+
+enum { MOST_TILE_ELEMENTS = 1 << 16 }; /* of the largest value over axes that a kernel must hold whole */
+
+static const PlaitInst *def(const PlaitFusion *fusion, PlaitValue value) { return plait_inst(fusion->function, value); }
+
+static bool long_axis(const PlaitFusion *fusion, PlaitAxis axis)
+{
+    const PlaitAxisInfo *info = &fusion->function->axes.data[axis];
+    return info->size == PLAIT_RUNTIME_SIZE || info->role != PLAIT_ROLE_FEATURE;
+}
+
+/* Kernels that kernel k needs, directly or not, as bits. */
+static uint64_t all_needs(const PlaitFusion *fusion, uint64_t needs)
+{
+    for (uint64_t before = 0; before != needs;) {
+        before = needs;
+        for (uint32_t k = 0; k < fusion->kernel_count; k++)
+            if (needs >> k & 1) needs |= fusion->kernels[k].needs;
+    }
+    return needs;
+}
+
+/* Whether reading `access` from inside the kernel that makes it is possible for `value`. */
+static bool access_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value, const PlaitAccess *access)
+{
+    const PlaitInst *inst = def(fusion, value), *made = def(fusion, access->anchor);
+    bool fold = inst->op == PLAIT_OP_FOLD, scan = inst->op == PLAIT_OP_SCAN;
+    if (access->shifted != PLAIT_NO_AXIS) {
+        if (fold || scan || !access->delay) return false;
+        if (kernel->loop == PLAIT_NO_AXIS ? kernel->has_fold : kernel->loop != access->shifted || kernel->direction != 1) return false;
+    }
+    if (fold && plait_type_has(made->type, inst->axes[0]) && kernel->loop != inst->axes[0]) return false;
+    if (fusion->post[access->anchor]) {
+        if (scan || fold) return false;
+        if (kernel->loop != PLAIT_NO_AXIS && plait_type_has(inst->type, kernel->loop)) return false;
+    }
+    return true;
+}
+
+static bool structure_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
+{
+    const PlaitInst *inst = def(fusion, value);
+    if (inst->op == PLAIT_OP_SCAN) {
+        if (kernel->loop != PLAIT_NO_AXIS) return kernel->loop == inst->axes[0] && kernel->direction == (int)inst->ints[0];
+        return !kernel->has_fold && (inst->ints[0] == 1 || !kernel->has_delay);
+    }
+    if (inst->op == PLAIT_OP_FOLD) return kernel->loop == PLAIT_NO_AXIS || kernel->loop == inst->axes[0];
+    return true;
+}
+
+/* Elements of the value along axes that are neither run-time nor batch-like. */
+static int64_t feature_elements(const PlaitFusion *fusion, PlaitValue value)
+{
+    PlaitType type = def(fusion, value)->type;
+    int64_t count = 1;
+    for (uint32_t i = 0; i < type.rank; i++)
+        if (!long_axis(fusion, type.axes[i])) count *= fusion->function->axes.data[type.axes[i]].size;
+    return count;
+}
+
+/* A reduction over features in a kernel whose other values are large over these axes would make them whole there. */
+static bool size_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
+{
+    const PlaitInst *inst = def(fusion, value);
+    if (!plait_op_is_reduce((PlaitOp)inst->op)) return true;
+    for (uint32_t i = 0; i < inst->axis_count; i++) {
+        if (fusion->function->axes.data[inst->axes[i]].role != PLAIT_ROLE_FEATURE && kernel->loop != PLAIT_NO_AXIS) return false;
+        for (uint32_t m = 0; m < kernel->members.count; m++) {
+            PlaitValue member = kernel->members.data[m];
+            if (plait_type_has(def(fusion, member)->type, inst->axes[i]) && feature_elements(fusion, member) > MOST_TILE_ELEMENTS) return false;
+        }
+    }
+    return true;
+}
+
+static bool same_long_axes(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
+{
+    bool own[256] = {false};
+    PlaitType type = def(fusion, value)->type;
+    for (uint32_t i = 0; i < type.rank; i++) own[type.axes[i]] = long_axis(fusion, type.axes[i]);
+    for (uint32_t i = 0; i < fusion->function->axes.count && i < 256; i++)
+        if (own[i] != kernel->long_axes[i]) return false;
+    return true;
+}
+
+static uint64_t needs_of(const PlaitFusion *fusion, const PlaitAccesses *accesses)
+{
+    uint64_t needs = 0;
+    for (uint32_t i = 0; i < accesses->count; i++) needs |= (uint64_t)1 << fusion->kernel[accesses->data[i].anchor];
+    return needs;
+}
+
+static bool can_join(const PlaitFusion *fusion, uint32_t k, PlaitValue value, const PlaitAccesses *accesses)
+{
+    const PlaitFusedKernel *kernel = &fusion->kernels[k];
+    uint64_t needs = needs_of(fusion, accesses), self = (uint64_t)1 << k;
+    bool scan = def(fusion, value)->op == PLAIT_OP_SCAN;
+    if (all_needs(fusion, needs & ~self) & self) return false; /* something that it reads waits for kernel k */
+    if (!structure_allows(fusion, kernel, value) || !size_allows(fusion, kernel, value)) return false;
+    for (uint32_t i = 0; i < accesses->count; i++)
+        if (fusion->kernel[accesses->data[i].anchor] == (int)k && !access_allows(fusion, kernel, value, &accesses->data[i])) return false;
+    if (needs & self) return true;
+    return scan ? kernel->loop != PLAIT_NO_AXIS : def(fusion, value)->op != PLAIT_OP_FOLD && same_long_axes(fusion, kernel, value);
+}
+
+static void note_axes(PlaitFusion *fusion, PlaitFusedKernel *kernel, PlaitType type)
+{
+    for (uint32_t i = 0; i < type.rank; i++)
+        if (type.axes[i] < 256 && long_axis(fusion, type.axes[i])) kernel->long_axes[type.axes[i]] = true;
+}
+
+static void join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const PlaitAccesses *accesses)
+{
+    PlaitFusedKernel *kernel = &fusion->kernels[k];
+    const PlaitInst *inst = def(fusion, value);
+    fusion->kernel[value] = (int)k;
+    plait_push(fusion->arena, &kernel->members, value);
+    kernel->needs |= needs_of(fusion, accesses) & ~((uint64_t)1 << k);
+    note_axes(fusion, kernel, inst->type);
+    for (uint32_t i = 0; i < accesses->count; i++) {
+        bool own = fusion->kernel[accesses->data[i].anchor] == (int)k;
+        if (own && accesses->data[i].shifted != PLAIT_NO_AXIS) kernel->has_delay = true;
+        if (own && fusion->post[accesses->data[i].anchor]) fusion->post[value] = true;
+    }
+    if (inst->op == PLAIT_OP_FOLD && kernel->loop != inst->axes[0]) kernel->has_fold = true;
+    if (inst->op == PLAIT_OP_SCAN) {
+        kernel->loop = inst->axes[0];
+        kernel->direction = (int)inst->ints[0];
+        for (uint32_t i = 0; i < inst->body->params.count; i++) note_axes(fusion, kernel, plait_type_of(fusion->function, inst->body->params.data[i]));
+    }
+}
+
+static uint32_t new_kernel(PlaitFusion *fusion)
+{
+    if (fusion->kernel_count == PLAIT_MAX_KERNELS) plait_bug("more than %d kernels", PLAIT_MAX_KERNELS);
+    fusion->kernels[fusion->kernel_count] = (PlaitFusedKernel){.loop = PLAIT_NO_AXIS, .direction = 1};
+    return fusion->kernel_count++;
+}
+
+/* A result stands with its owner; final states are known after the loop. */
+static void place_result(PlaitFusion *fusion, PlaitValue value)
+{
+    const PlaitInst *inst = def(fusion, value), *owner = def(fusion, inst->operands[0]);
+    int k = fusion->kernel[inst->operands[0]];
+    fusion->kernel[value] = k;
+    plait_push(fusion->arena, &fusion->kernels[k].members, value);
+    note_axes(fusion, &fusion->kernels[k], inst->type);
+    bool final = inst->ints[0] < (int64_t)owner->body->params.count;
+    fusion->post[value] = final && (owner->op == PLAIT_OP_SCAN || fusion->kernels[k].loop == owner->axes[0]);
+}
+
+static void place(PlaitFusion *fusion, PlaitValue value)
+{
+    if (def(fusion, value)->op == PLAIT_OP_RESULT) {
+        place_result(fusion, value);
+        return;
+    }
+    PlaitAccesses accesses = plait_fuse_accesses(fusion, value);
+    uint64_t needs = needs_of(fusion, &accesses);
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t k = fusion->kernel_count; k-- > 0;) {
+            if ((needs >> k & 1) != (pass == 0) || !can_join(fusion, k, value, &accesses)) continue;
+            join(fusion, k, value, &accesses);
+            return;
+        }
+    join(fusion, new_kernel(fusion), value, &accesses);
+}
+
+/* The one other kernel that reads `value`, or PLAIT_NO_KERNEL; `*how` collects the reads. */
+static int only_reader(const PlaitFusion *fusion, PlaitValue value)
+{
+    int reader = PLAIT_NO_KERNEL;
+    for (uint32_t i = 0; i < fusion->function->outputs.count; i++)
+        if (fusion->function->outputs.data[i].value == value) return PLAIT_NO_KERNEL;
+    for (uint32_t k = 0; k < fusion->kernel_count; k++)
+        for (uint32_t m = 0; m < fusion->kernels[k].members.count; m++) {
+            PlaitValue user = fusion->kernels[k].members.data[m];
+            if (def(fusion, user)->op == PLAIT_OP_RESULT) continue;
+            PlaitAccesses accesses = plait_fuse_accesses(fusion, user);
+            for (uint32_t i = 0; i < accesses.count; i++) {
+                if (accesses.data[i].anchor != value) continue;
+                if (reader != PLAIT_NO_KERNEL && reader != (int)k) return PLAIT_NO_KERNEL;
+                if (!access_allows(fusion, &fusion->kernels[k], user, &accesses.data[i])) return PLAIT_NO_KERNEL;
+                reader = (int)k;
+            }
+        }
+    return reader == fusion->kernel[value] ? PLAIT_NO_KERNEL : reader;
+}
+
+static void remove_member(PlaitFusedKernel *kernel, PlaitValue value)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < kernel->members.count; i++)
+        if (kernel->members.data[i] != value) kernel->members.data[kept++] = kernel->members.data[i];
+    kernel->members.count = kept;
+}
+
+static void recompute_needs(PlaitFusion *fusion, uint32_t k)
+{
+    PlaitFusedKernel *kernel = &fusion->kernels[k];
+    kernel->needs = 0;
+    for (uint32_t m = 0; m < kernel->members.count; m++) {
+        if (def(fusion, kernel->members.data[m])->op == PLAIT_OP_RESULT) continue;
+        PlaitAccesses accesses = plait_fuse_accesses(fusion, kernel->members.data[m]);
+        kernel->needs |= needs_of(fusion, &accesses) & ~((uint64_t)1 << k);
+    }
+}
+
+/* Moves `value` to the kernel that alone reads it, when that is possible. */
+static void sink(PlaitFusion *fusion, PlaitValue value)
+{
+    PlaitOp op = (PlaitOp)def(fusion, value)->op;
+    if (op == PLAIT_OP_RESULT || op == PLAIT_OP_SCAN || op == PLAIT_OP_FOLD || fusion->kernel[value] == PLAIT_NO_KERNEL) return;
+    int to = only_reader(fusion, value), from = fusion->kernel[value];
+    if (to == PLAIT_NO_KERNEL) return;
+    PlaitAccesses accesses = plait_fuse_accesses(fusion, value);
+    uint64_t self = (uint64_t)1 << to;
+    for (uint32_t i = 0; i < accesses.count; i++)
+        if (fusion->kernel[accesses.data[i].anchor] == to || fusion->post[accesses.data[i].anchor]) return;
+    if ((all_needs(fusion, needs_of(fusion, &accesses)) & self) || !size_allows(fusion, &fusion->kernels[to], value)) return;
+    remove_member(&fusion->kernels[from], value);
+    join(fusion, (uint32_t)to, value, &accesses);
+    recompute_needs(fusion, (uint32_t)from);
+    recompute_needs(fusion, (uint32_t)to);
+}
+
+bool plait_pass_fuse(PlaitFunction *function)
+{
+    for (uint32_t i = 0; i < function->body->body.count; i++)
+        if (plait_op_of(function, function->body->body.data[i]) == PLAIT_OP_KERNEL) return false; /* fused already */
+    PlaitArena *arena = function->module->arena;
+    PlaitFusion *fusion = PLAIT_NEW(arena, PlaitFusion);
+    fusion->function = function, fusion->arena = arena;
+    fusion->cheap = PLAIT_NEW_ARRAY(arena, bool, function->insts.count);
+    fusion->post = PLAIT_NEW_ARRAY(arena, bool, function->insts.count);
+    fusion->kernel = PLAIT_NEW_ARRAY(arena, int, function->insts.count);
+    for (uint32_t i = 0; i < function->insts.count; i++) fusion->kernel[i] = PLAIT_NO_KERNEL;
+    plait_fuse_find_cheap(fusion);
+    for (uint32_t i = 0; i < function->outputs.count; i++) fusion->cheap[function->outputs.data[i].value] = false;
+    for (uint32_t i = 0; i < function->body->body.count; i++) {
+        PlaitValue value = function->body->body.data[i];
+        if (plait_op_of(function, value) != PLAIT_OP_PARAM && !fusion->cheap[value]) place(fusion, value);
+    }
+    for (uint32_t i = function->body->body.count; i-- > 0;) sink(fusion, function->body->body.data[i]);
+    plait_fuse_outline(fusion);
+    return true;
+}

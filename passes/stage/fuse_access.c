@@ -1,0 +1,86 @@
+/* What an instruction reads: anchors, looking through cheap values, and at which positions. */
+#include "ir/affine.h"
+#include "passes/stage/fuse.h"
+
+enum { CHEAP_LIMIT = 32 }; /* operations of a cheap value's whole expression */
+
+static bool may_be_cheap(const PlaitInst *inst)
+{
+    return plait_op_is_pointwise((PlaitOp)inst->op) || inst->op == PLAIT_OP_CONST || inst->op == PLAIT_OP_IOTA || inst->op == PLAIT_OP_SIZE ||
+           inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_GATHER;
+}
+
+void plait_fuse_find_cheap(PlaitFusion *fusion)
+{
+    PlaitFunction *function = fusion->function;
+    uint32_t *work = PLAIT_NEW_ARRAY(fusion->arena, uint32_t, function->insts.count);
+    for (uint32_t i = 0; i < function->body->body.count; i++) {
+        PlaitValue value = function->body->body.data[i];
+        const PlaitInst *inst = plait_inst(function, value);
+        bool cheap = may_be_cheap(inst);
+        work[value] = 1;
+        for (uint32_t k = 0; k < inst->operand_count && cheap; k++) {
+            PlaitValue operand = inst->operands[k];
+            if (plait_op_of(function, operand) == PLAIT_OP_PARAM) continue;
+            cheap = fusion->cheap[operand];
+            work[value] += work[operand];
+        }
+        fusion->cheap[value] = cheap && work[value] <= CHEAP_LIMIT;
+    }
+}
+
+typedef struct Reader {
+    const PlaitFusion *fusion;
+    PlaitAccesses accesses;
+} Reader;
+
+static void read_value(Reader *reader, PlaitValue value, PlaitAxis shifted, bool delay);
+
+static void read_operands(Reader *reader, const PlaitInst *inst, PlaitAxis shifted, bool delay)
+{
+    const PlaitFunction *function = reader->fusion->function;
+    for (uint32_t i = 0; i < inst->operand_count; i++) {
+        bool moves = i == 0 && (inst->op == PLAIT_OP_GATHER || inst->op == PLAIT_OP_CONV);
+        if (!moves) {
+            read_value(reader, inst->operands[i], shifted, delay);
+            continue;
+        }
+        int64_t offset = 0;
+        bool back = inst->op == PLAIT_OP_CONV || (plait_affine_offset(function, inst->operands[1], inst->axes[0], &offset) && offset <= 0);
+        read_value(reader, inst->operands[i], inst->axes[0], back && (shifted == PLAIT_NO_AXIS || delay));
+    }
+}
+
+static void read_region(Reader *reader, const PlaitRegion *region)
+{
+    const PlaitFunction *function = reader->fusion->function;
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(function, region->body.data[i]);
+        read_operands(reader, inst, PLAIT_NO_AXIS, false);
+        if (inst->body) read_region(reader, inst->body);
+    }
+    for (uint32_t i = 0; i < region->yields.count; i++) read_value(reader, region->yields.data[i], PLAIT_NO_AXIS, false);
+}
+
+static void read_value(Reader *reader, PlaitValue value, PlaitAxis shifted, bool delay)
+{
+    const PlaitFunction *function = reader->fusion->function;
+    const PlaitInst *inst = plait_inst(function, value);
+    if (inst->region != function->body || inst->op == PLAIT_OP_PARAM) return;
+    if (reader->fusion->cheap[value]) return; /* reads parameters only */
+    PlaitAccess access = {value, shifted, delay};
+    for (uint32_t i = 0; i < reader->accesses.count; i++) {
+        const PlaitAccess *known = &reader->accesses.data[i];
+        if (known->anchor == value && known->shifted == shifted && known->delay == delay) return;
+    }
+    plait_push(reader->fusion->arena, &reader->accesses, access);
+}
+
+PlaitAccesses plait_fuse_accesses(const PlaitFusion *fusion, PlaitValue value)
+{
+    Reader reader = {.fusion = fusion};
+    const PlaitInst *inst = plait_inst(fusion->function, value);
+    read_operands(&reader, inst, PLAIT_NO_AXIS, false);
+    if (inst->body) read_region(&reader, inst->body);
+    return reader.accesses;
+}

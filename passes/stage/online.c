@@ -1,0 +1,258 @@
+/* Reductions over an axis of run-time length become folds over blocks of it.
+ *
+ *     m = reduce.max x            fold (m, l, o) over blocks {
+ *     l = reduce.sum exp(x - m)     m' = max(m, reduce.max x)
+ *     o = reduce.sum exp(x - m)     r  = exp(m - m')
+ *           / l * v                 l' = l r + reduce.sum exp(x - m')
+ *                                   o' = o r + reduce.sum exp(x - m') v  }   and  o = o / l
+ *
+ *   1. Every such reduction gets a level: the number of passes over the axis that it needs. A sum may share the pass of an earlier
+ *      reduction that it depends on when summand.c can split its summand; all else that depends on it waits for the next pass.
+ *   2. Each (axis, level) becomes one fold: carries are the running results. When the reference point of an exponential
+ *      moves, the running sum is rescaled by exp(new shift - old shift), or by 1 where the two are equal (both may be -inf).
+ *   3. Factors that are the same for all positions are applied after the fold; a sum of exactly 0 stays 0 (a row with no position).
+ */
+#include "ir/clone.h"
+#include "ir/order.h"
+#include "passes/passes.h"
+#include "passes/stage/online.h"
+
+typedef struct Reduction {
+    PlaitValue value;
+    PlaitSummand summand; /* as split inside its fold */
+    PlaitValue result;    /* what replaces `value` */
+} Reduction;
+
+typedef PLAIT_VECTOR(Reduction) Reductions;
+
+static bool long_reduction(const PlaitFunction *function, const PlaitInst *inst)
+{
+    if (!plait_op_is_reduce((PlaitOp)inst->op)) return false;
+    const PlaitAxisInfo *axis = &function->axes.data[inst->axes[0]];
+    return axis->size == PLAIT_RUNTIME_SIZE || axis->role == PLAIT_ROLE_TIME;
+}
+
+static bool in_group(const Reductions *group, PlaitValue value)
+{
+    for (uint32_t i = 0; i < group->count; i++)
+        if (group->data[i].value == value) return true;
+    return false;
+}
+
+static void taint_region(const PlaitFunction *function, const PlaitRegion *region, const Reductions *group, bool *tainted)
+{
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        PlaitValue value = region->body.data[i];
+        const PlaitInst *inst = plait_inst(function, value);
+        bool depends = in_group(group, value);
+        for (uint32_t k = 0; k < inst->operand_count; k++) depends |= tainted[inst->operands[k]];
+        if (inst->body) {
+            taint_region(function, inst->body, group, tainted);
+            for (uint32_t k = 0; k < inst->body->body.count; k++) depends |= tainted[inst->body->body.data[k]];
+        }
+        tainted[value] = depends;
+    }
+}
+
+/* Which values depend on a reduction of the group. */
+static bool *taints(const PlaitFunction *function, const Reductions *group)
+{
+    bool *tainted = PLAIT_NEW_ARRAY(function->module->arena, bool, function->insts.count);
+    taint_region(function, function->body, group, tainted);
+    return tainted;
+}
+
+/* The shift must be computable inside the fold from running results: pointwise, from the group's maxima, minima and sums alone. */
+static bool shift_is_running(const PlaitFunction *function, const Reductions *group, const bool *tainted, uint32_t tainted_count, PlaitValue value)
+{
+    if (value < tainted_count && !tainted[value]) return true;
+    for (uint32_t i = 0; i < group->count; i++)
+        if (group->data[i].value == value) return group->data[i].summand.factor == 0;
+    const PlaitInst *inst = plait_inst(function, value);
+    if (!plait_op_is_pointwise((PlaitOp)inst->op) && inst->op != PLAIT_OP_BROADCAST && inst->op != PLAIT_OP_CONST) return false;
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        if (!shift_is_running(function, group, tainted, tainted_count, inst->operands[i])) return false;
+    return true;
+}
+
+/* The fold under construction. */
+typedef struct Fold {
+    PlaitFoldGroup group;
+    Reductions reductions;
+    PlaitBuilder outside; /* function body; sorted at the end */
+    PlaitRegion *region;
+} Fold;
+
+static void begin_fold(Fold *fold, PlaitFunction *function, PlaitAxis axis)
+{
+    *fold = (Fold){.outside = {function, function->body, {0}}};
+    fold->region = plait_region_create(function, function->body);
+    fold->group = (PlaitFoldGroup){.function = function, .axis = axis, .body = {function, fold->region, {0}}, .inside = plait_clone_map(function->module->arena)};
+}
+
+/* Takes the reduction into the fold if its dependence on those already there allows. */
+static bool try_add(Fold *fold, PlaitValue value)
+{
+    PlaitFunction *function = fold->group.function;
+    PlaitInst inst = *plait_inst(function, value);
+    bool *tainted = taints(function, &fold->reductions);
+    fold->group.tainted = tainted;
+    fold->group.tainted_count = function->insts.count;
+    bool mask_tainted = inst.operand_count == 2 && tainted[inst.operands[1]];
+    Reduction reduction = {.value = value};
+    fold->group.body.span = fold->outside.span = inst.span;
+    if (mask_tainted) return false;
+    if (!tainted[inst.operands[0]]) {
+        reduction.summand.core = plait_fold_inside(&fold->group, inst.operands[0]);
+    } else {
+        if (inst.op != PLAIT_OP_REDUCE_SUM || !plait_summand_split(&fold->group, &fold->outside, inst.operands[0], &reduction.summand)) return false;
+        if (!reduction.summand.core && !reduction.summand.exponents) return false;
+        if (reduction.summand.shift && !shift_is_running(function, &fold->reductions, tainted, fold->group.tainted_count, reduction.summand.shift)) return false;
+    }
+    if (inst.operand_count == 2) plait_fold_inside(&fold->group, inst.operands[1]);
+    plait_push(function->module->arena, &fold->reductions, reduction);
+    return true;
+}
+
+static PlaitOp combiner(PlaitOp reduce)
+{
+    switch ((int)reduce) {
+    case PLAIT_OP_REDUCE_MAX: return PLAIT_OP_MAX;
+    case PLAIT_OP_REDUCE_MIN: return PLAIT_OP_MIN;
+    case PLAIT_OP_REDUCE_PROD: return PLAIT_OP_MUL;
+    default: return PLAIT_OP_ADD;
+    }
+}
+
+/* A copy, inside the fold, of an expression over the group's reductions, with `running` standing for them. */
+static PlaitValue with_running(Fold *fold, PlaitValue value, PlaitCloneMap *running)
+{
+    PlaitValue known = plait_clone_find(running, value);
+    if (known) return known;
+    if (value < fold->group.tainted_count && !fold->group.tainted[value]) return value;
+    uint32_t count = plait_inst(fold->group.function, value)->operand_count;
+    for (uint32_t i = 0; i < count; i++) with_running(fold, plait_inst(fold->group.function, value)->operands[i], running);
+    return plait_clone_inst(&fold->group.body, value, running);
+}
+
+/* The factor by which a running sum changes when its shift moves from `before` to `after`. */
+static PlaitValue rescale(PlaitBuilder *body, PlaitValue before, PlaitValue after)
+{
+    PlaitValue moved = plait_build_unary(body, PLAIT_OP_EXP, plait_build_binary(body, PLAIT_OP_SUB, after, before));
+    PlaitValue same = plait_build_binary(body, PLAIT_OP_EQ, before, after);
+    PlaitValue one = plait_build_const(body, (PlaitScalar)plait_type_of(body->function, moved).scalar, 1);
+    return plait_build_select(body, same, one, moved);
+}
+
+/* The next value of one running result, from its carry. */
+static PlaitValue advance(Fold *fold, const Reduction *reduction, PlaitValue carry, PlaitCloneMap *old_running, PlaitCloneMap *new_running)
+{
+    PlaitBuilder *body = &fold->group.body;
+    PlaitInst inst = *plait_inst(body->function, reduction->value);
+    PlaitValue term = reduction->summand.core, exponents = reduction->summand.exponents;
+    if (reduction->summand.shift) {
+        PlaitValue before = with_running(fold, reduction->summand.shift, old_running);
+        PlaitValue after = with_running(fold, reduction->summand.shift, new_running);
+        carry = plait_build_binary(body, PLAIT_OP_MUL, carry, rescale(body, before, after));
+        exponents = plait_build_binary(body, PLAIT_OP_ADD, exponents, after);
+    }
+    if (exponents) {
+        PlaitValue weight = plait_build_unary(body, PLAIT_OP_EXP, exponents);
+        term = term ? plait_build_binary(body, PLAIT_OP_MUL, weight, term) : weight;
+    }
+    PlaitValue mask = inst.operand_count == 2 ? plait_fold_inside(&fold->group, inst.operands[1]) : 0;
+    PlaitType type = plait_type_with(plait_type_of(body->function, term), fold->group.axis);
+    if (!plait_type_has(plait_type_of(body->function, term), fold->group.axis) && !(mask && plait_type_has(plait_type_of(body->function, mask), fold->group.axis)))
+        term = plait_build_broadcast(body, term, type); /* the same term at every position: it counts them */
+    PlaitValue block = plait_build_reduce(body, (PlaitOp)inst.op, term, mask, &fold->group.axis, 1);
+    return plait_build_binary(body, combiner((PlaitOp)inst.op), carry, block);
+}
+
+/* The axes that the running result has: those of the reduction without those of its factor alone. */
+static PlaitType carry_type(Fold *fold, const Reduction *reduction)
+{
+    PlaitFunction *function = fold->group.function;
+    PlaitInst inst = *plait_inst(function, reduction->value);
+    PlaitType type = plait_type((PlaitScalar)inst.type.scalar);
+    if (reduction->summand.core) type = plait_type_union(type, plait_type_of(function, reduction->summand.core));
+    if (reduction->summand.exponents) type = plait_type_union(type, plait_type_of(function, reduction->summand.exponents));
+    if (reduction->summand.shift) type = plait_type_union(type, plait_type_of(function, reduction->summand.shift));
+    if (inst.operand_count == 2) type = plait_type_union(type, plait_type_of(function, inst.operands[1]));
+    return plait_type_without(type, fold->group.axis);
+}
+
+/* result = sum * factor, and exactly 0 stays 0: a row of no positions, whose factor may be 1 / 0. */
+static PlaitValue apply_factor(PlaitBuilder *outside, PlaitValue sum, PlaitValue factor)
+{
+    PlaitValue zero = plait_build_const(outside, (PlaitScalar)plait_type_of(outside->function, sum).scalar, 0);
+    PlaitValue empty = plait_build_binary(outside, PLAIT_OP_EQ, sum, zero);
+    return plait_build_select(outside, empty, zero, plait_build_binary(outside, PLAIT_OP_MUL, sum, factor));
+}
+
+static void finish_fold(Fold *fold)
+{
+    PlaitFunction *function = fold->group.function;
+    PlaitArena *arena = function->module->arena;
+    uint32_t count = fold->reductions.count;
+    PlaitCloneMap old_running = plait_clone_map(arena), new_running = plait_clone_map(arena);
+    PlaitValue *initial = PLAIT_NEW_ARRAY(arena, PlaitValue, count);
+    PlaitValue *next = PLAIT_NEW_ARRAY(arena, PlaitValue, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const Reduction *reduction = &fold->reductions.data[i];
+        PlaitInst inst = *plait_inst(function, reduction->value);
+        PlaitType type = carry_type(fold, reduction);
+        initial[i] = plait_build_const(&fold->outside, (PlaitScalar)type.scalar, plait_reduce_identity((PlaitOp)inst.op, (PlaitScalar)type.scalar));
+        PlaitValue carry = plait_build_argument(function, fold->region, type, inst.span);
+        plait_clone_set(&old_running, reduction->value, carry);
+        next[i] = advance(fold, reduction, carry, &old_running, &new_running);
+        plait_clone_set(&new_running, reduction->value, next[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) plait_yield(function, fold->region, next[i]);
+    PlaitValue owner = plait_build_owner(&fold->outside, PLAIT_OP_FOLD, initial, count, fold->region);
+    plait_set_axes(function, owner, &fold->group.axis, 1);
+    for (uint32_t i = 0; i < count; i++) {
+        Reduction *reduction = &fold->reductions.data[i];
+        PlaitType type = plait_type_of(function, fold->region->params.data[i]);
+        reduction->result = plait_build_result(&fold->outside, owner, i, type);
+        if (reduction->summand.factor) reduction->result = apply_factor(&fold->outside, reduction->result, reduction->summand.factor);
+        reduction->result = plait_build_broadcast(&fold->outside, reduction->result, plait_type_of(function, reduction->value));
+    }
+}
+
+/* Drops the replaced reductions from the body, renames their uses and restores the order. */
+static void replace_reductions(PlaitFunction *function, const Fold *fold)
+{
+    PlaitValue *map = PLAIT_NEW_ARRAY(function->module->arena, PlaitValue, function->insts.count);
+    for (uint32_t i = 0; i < fold->reductions.count; i++) map[fold->reductions.data[i].value] = fold->reductions.data[i].result;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < function->body->body.count; i++) {
+        PlaitValue value = function->body->body.data[i];
+        if (!map[value]) function->body->body.data[kept++] = value;
+    }
+    function->body->body.count = kept;
+    plait_replace_uses(function, map);
+    plait_region_sort(function, function->body);
+}
+
+bool plait_pass_online(PlaitFunction *function)
+{
+    bool changed = false;
+    for (;;) {
+        PlaitValue first = 0;
+        for (uint32_t i = 0; i < function->body->body.count && !first; i++)
+            if (long_reduction(function, plait_inst(function, function->body->body.data[i]))) first = function->body->body.data[i];
+        if (!first) return changed;
+        changed = true;
+        Fold fold;
+        PlaitAxis axis = plait_inst(function, first)->axes[0];
+        begin_fold(&fold, function, axis);
+        uint32_t count = function->body->body.count; /* new values stand behind */
+        for (uint32_t i = 0; i < count; i++) {
+            PlaitValue value = function->body->body.data[i];
+            const PlaitInst *inst = plait_inst(function, value);
+            if (long_reduction(function, inst) && inst->axes[0] == axis) try_add(&fold, value);
+        }
+        finish_fold(&fold);
+        replace_reductions(function, &fold);
+    }
+}

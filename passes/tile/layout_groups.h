@@ -1,0 +1,31 @@
+/* Inside the pass `layout`: which values of a kernel must share one layout. */
+#ifndef PLAIT_PASSES_TILE_LAYOUT_GROUPS_H
+#define PLAIT_PASSES_TILE_LAYOUT_GROUPS_H
+
+#include "passes/tile/layout_choose.h"
+
+enum { PLAIT_MOST_LAYOUT_GROUPS = 64 };
+
+/* Values that only depend on positions and numbers (iota, const and cheap arithmetic on them) belong to no group:
+ * they are computed anew in every group that needs them. */
+typedef struct PlaitLayoutGroups {
+    PlaitFunction *kernel;
+    uint32_t value_count; /* values before the pass made clones; the arrays below have as many entries */
+    PlaitValue *leader;   /* union-find over values */
+    uint8_t *group;       /* by leader: 1 + its group; 0: none yet */
+    bool *cheap;
+    uint64_t *needed;     /* by cheap value: bit g is set when group g needs it */
+    PlaitLayoutGroup *groups;
+    uint32_t group_count;
+} PlaitLayoutGroups;
+
+PlaitLayoutGroups plait_layout_groups(PlaitFunction *kernel);
+/* The group in which operand `index` of instruction `value` is needed, or PLAIT_MOST_LAYOUT_GROUPS for none
+ * (scalars, tensors). For a region's yields, `value` is the owner and `index` the operand of the carry. */
+uint32_t plait_layout_group_of_operand(PlaitLayoutGroups *groups, PlaitValue value, uint32_t index);
+uint32_t plait_layout_group_of(PlaitLayoutGroups *groups, PlaitValue value);
+
+/* Fills in what each group costs; passes/tile/layout_terms.c. */
+void plait_layout_terms(PlaitLayoutGroups *groups);
+
+#endif

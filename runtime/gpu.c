@@ -1,0 +1,118 @@
+/* Launching on a GPU: enqueues the kernels in the stream, and waits for nothing.
+ *
+ * The workspace is allocated and freed in the order of the stream, so that the next call can have it while the work is still
+ * going on; under capture both become nodes of the graph.
+ */
+#include "runtime/context.h"
+#include "runtime/launch.h"
+
+enum { LARGEST_GRID = INT32_MAX };
+
+/* An image for that architecture alone comes first; then the newest one whose machine code, or else whose PTX, the device
+ * can use. 0: none. Decided by tables alone, so that the workspace is known before anything is loaded. */
+static uint32_t preference(const PlaitImageDescriptor *image, uint32_t architecture)
+{
+    if (image->exact) return image->architecture == architecture && (image->cubin || image->ptx) ? UINT32_MAX : 0;
+    if (image->architecture > architecture) return 0;
+    if (image->ptx || (image->cubin && image->architecture / 10 == architecture / 10)) return image->architecture;
+    return 0;
+}
+
+static void add_targets(const PlaitVariantDescriptor *variant, PlaitPiece *piece)
+{
+    for (uint32_t i = 0; i < variant->target_count; i++)
+        if (variant->targets[i].image)
+            plait_piece_add(piece, "%s%s", piece->length ? ", " : "", variant->targets[i].image->target);
+}
+
+static PlaitStatus choose_target(PlaitCall *call, uint32_t architecture)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < call->variant->target_count; i++) {
+        const PlaitTargetDescriptor *target = &call->variant->targets[i];
+        uint32_t found = target->image ? preference(target->image, architecture) : 0;
+        if (found <= best) continue;
+        best = found;
+        call->target = target;
+    }
+    if (call->target) return PLAIT_STATUS_OK;
+    PlaitPiece targets = {.length = 0};
+    add_targets(call->variant, &targets);
+    return plait_fail(PLAIT_STATUS_NO_CODE, "the GPU is sm_%u, but the library was built for %s", architecture,
+                      targets.length ? targets.text : "the CPU only");
+}
+
+static PlaitStatus launch(const PlaitDriver *driver, const PlaitKernelDescriptor *kernel, void *function,
+                          int64_t programs, int64_t *slots, void *stream)
+{
+    void *parameters[] = {slots};
+    if (programs == 0) return PLAIT_STATUS_OK;
+    int result = driver->launch(function, (unsigned)programs, 1, 1, kernel->threads, 1, 1, kernel->shared_bytes, stream,
+                                parameters, NULL);
+    if (result == 0) return PLAIT_STATUS_OK; /* most often; the text is made for the other cases */
+    PlaitPiece what = {.length = 0};
+    plait_piece_add(&what, "cuLaunchKernel (%s)", kernel->name);
+    return plait_driver_check(driver, result, what.text);
+}
+
+static PlaitStatus launch_all(PlaitCall *call, const PlaitDriver *driver, void *const *functions, void *stream)
+{
+    for (uint64_t k = 0; k < call->target->kernel_count; k++) {
+        const PlaitKernelDescriptor *kernel = &call->target->kernels[k];
+        int64_t programs;
+        PlaitStatus status = plait_call_slots(call, kernel, &programs);
+        if (!status) status = launch(driver, kernel, functions[k], programs, call->slots, stream);
+        if (status) return status;
+    }
+    return PLAIT_STATUS_OK;
+}
+
+static PlaitStatus launch_with_own_workspace(PlaitCall *call, const PlaitDriver *driver, void *const *functions,
+                                             void *stream, uint64_t cells)
+{
+    unsigned long long memory;
+    if (!driver->allocate_async || !driver->release_async)
+        return plait_fail(PLAIT_STATUS_NO_DRIVER, "the CUDA driver is too old to find workspace in a stream; give one");
+    PlaitStatus status = plait_driver_check(
+        driver, driver->allocate_async(&memory, call->workspace_bytes, stream), "cuMemAllocAsync");
+    if (status) return status;
+    plait_call_place(call, memory, cells);
+    status = launch_all(call, driver, functions, stream);
+    int result = driver->release_async(memory, stream);
+    return status ? status : plait_driver_check(driver, result, "cuMemFreeAsync");
+}
+
+static PlaitStatus run_in(const PlaitContext *context, PlaitCall *call, void *stream, PlaitWorkspace given)
+{
+    unsigned long long cells = 0;
+    void *const *functions = NULL;
+    PlaitStatus status = choose_target(call, context->architecture);
+    if (!status) status = plait_call_layout(call);
+    if (!status) status = plait_launch_check_workspace(call, given);
+    if (!status) status = plait_launch_prepare_slots(call, LARGEST_GRID);
+    if (!status) status = plait_context_functions(context, call->target, &functions);
+    if (!status && call->any_missing)
+        status = plait_context_constants(context, call->variant, call->cells, call->cell_count, &cells);
+    if (status) return status;
+    if (call->workspace_bytes > 0 && !given.memory)
+        return launch_with_own_workspace(call, context->driver, functions, stream, cells);
+    plait_call_place(call, (uint64_t)(uintptr_t)given.memory, cells);
+    return launch_all(call, context->driver, functions, stream);
+}
+
+PlaitStatus plait_gpu_run(PlaitCall *call, void *stream, PlaitWorkspace given)
+{
+    PlaitContext context;
+    PlaitStatus status = plait_context_enter(call->device.device_id, &context);
+    return status ? status : plait_context_leave(&context, run_in(&context, call, stream, given));
+}
+
+PlaitStatus plait_gpu_measure(PlaitCall *call)
+{
+    PlaitContext context;
+    PlaitStatus status = plait_context_enter(call->device.device_id, &context);
+    if (status) return status;
+    status = choose_target(call, context.architecture);
+    if (!status) status = plait_call_layout(call);
+    return plait_context_leave(&context, status);
+}

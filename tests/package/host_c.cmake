@@ -1,0 +1,22 @@
+# cmake -DBUILD=.. -DSOURCE=.. -DFOLDER=.. -P host_c.cmake: each step must succeed.
+function(step)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${ARGN}\nexit status ${status}\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+file(REMOVE_RECURSE ${FOLDER})
+set(ENV{PLAIT_CACHE_DIR} ${FOLDER}/cache)
+step(${CMAKE_COMMAND} --install ${BUILD} --prefix ${FOLDER}/first)
+# The installed tree may be moved.
+file(RENAME ${FOLDER}/first ${FOLDER}/prefix)
+step(${CMAKE_COMMAND} -S ${SOURCE} -B ${FOLDER}/host -G Ninja -DCMAKE_PREFIX_PATH=${FOLDER}/prefix)
+step(${CMAKE_COMMAND} --build ${FOLDER}/host)
+step(${FOLDER}/host/host)
+message(STATUS "${output}")
+step(${CMAKE_COMMAND} --build ${FOLDER}/host)
+if(NOT output MATCHES "no work to do")
+  message(FATAL_ERROR "a second build did something:\n${output}")
+endif()
