@@ -30,9 +30,7 @@ static PlaitAxisRole declared_role(PlaitSema *sema, const PlaitAstAxis *axis)
 static bool check_size(PlaitSema *sema, PlaitAstName name, PlaitSpan span, double size)
 {
     if (size >= 1 && size <= PLAIT_LARGEST_AXIS_SIZE && size == (double)(int64_t)size) return true;
-    PlaitText text = plait_text(sema->arena);
-    plait_text_number(&text, size);
-    plait_sema_report(sema, PLAIT_AXIS_SIZE, span, plait_sema_format(sema, "size %s of the axis `%s`", plait_text_string(&text), plait_sema_text(sema, name.name)),
+    plait_sema_report(sema, PLAIT_AXIS_SIZE, span, plait_sema_format(sema, "size %s of the axis `%s`", plait_sema_number_text(sema, size), plait_sema_text(sema, name.name)),
                       plait_sema_format(sema, "a whole number from 1 to %d", PLAIT_LARGEST_AXIS_SIZE),
                       "an axis whose size is known only when the operator runs is declared with a role: `axis t : time`");
     return false;

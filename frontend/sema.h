@@ -103,6 +103,7 @@ static inline PlaitTerm plait_term(PlaitValue value) { return (PlaitTerm){.kind 
 static inline PlaitType plait_term_type(const PlaitSema *sema, PlaitTerm term) { return plait_type_of(sema->builder.function, term.value); }
 bool plait_term_has_axis(const PlaitSema *sema, PlaitTerm term, PlaitAxis axis);
 const char *plait_term_text(const PlaitSema *sema, PlaitTerm term); /* "`f32[b, t]`", "the number 2" */
+const char *plait_sema_number_text(const PlaitSema *sema, double number);
 const char *plait_sema_type_text(const PlaitSema *sema, PlaitType type);
 /* The term as a value of that scalar type; a number must fit it, a value is cast. Poison after a report. */
 PlaitTerm plait_term_as(PlaitSema *sema, PlaitSpan span, PlaitTerm term, PlaitScalar scalar);

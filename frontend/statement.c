@@ -7,11 +7,23 @@ static void lower_assign(PlaitSema *sema, const PlaitAstStatement *statement)
     plait_scope_bind(sema, statement->name, term);
 }
 
+/* `y == x` where `y = x` was meant. */
+static bool is_mistaken_assignment(const PlaitAstExpression *value)
+{
+    return value->kind == PLAIT_AST_BINARY && value->op == PLAIT_OP_EQ && value->children.data[0]->kind == PLAIT_AST_NAME;
+}
+
 /* Only the last statement of a function is a value; call.c takes that one. */
 static void lower_value(PlaitSema *sema, const PlaitAstStatement *statement)
 {
-    plait_sema_expression(sema, statement->value);
-    if (statement->value->kind == PLAIT_AST_BROKEN) return;
+    const PlaitAstExpression *value = statement->value;
+    if (is_mistaken_assignment(value)) {
+        plait_sema_report(sema, PLAIT_UNNAMED_VALUE, statement->span, "a comparison as a statement", "`name = expression`", "write `=` to assign");
+        if (!plait_scope_find(sema, value->children.data[0]->name.name)) plait_scope_bind(sema, value->children.data[0]->name, plait_poison());
+        return;
+    }
+    plait_sema_expression(sema, value);
+    if (value->kind == PLAIT_AST_BROKEN) return;
     plait_sema_report(sema, PLAIT_UNNAMED_VALUE, statement->span, "an expression as a statement", "`name = expression`",
                       "give the value a name; only the last statement of a function is a value alone");
 }

@@ -41,6 +41,9 @@ static bool grouped(const PlaitSyntaxError *error, const char *token, bool expre
     if (operator && in_list(operators, token)) return true;
     bool lines = expects(error, "the end of the line");
     if (lines && (strcmp(token, "`;`") == 0 || strcmp(token, "the end of the file") == 0)) return true;
+    bool empty = expects(error, "`scan`") || expects(error, "`axis`") || expects(error, "`{`"); /* an empty line would fit */
+    if (empty && strcmp(token, "the end of the line") == 0) return true;
+    if (operator && (strcmp(token, "`(`") == 0 || strcmp(token, "`[`") == 0)) return true;
     return strcmp(token, "a reserved word") == 0 || strcmp(token, "a malformed token") == 0;
 }
 
@@ -65,6 +68,7 @@ static const struct {
     const char *found, *expected, *help;
 } advice[] = {
     {"`=`", "`==`", "write `==` to compare; an assignment is a statement of its own"},
+    {"`[`", "`(`", "an operator's parameters stand in parentheses; it has no axes of its own"},
     {"`[`", "`+`", "brackets follow a function or a type only; take a value at another position with `x@[axis](index)`"},
     {"`)`", "a number", "an operand is missing before `)`"},
     {"`*`", "a number", "write `x ^ y` for a power"},
@@ -82,8 +86,10 @@ static const struct {
     {NULL, "`carry`", "a scan is written `scan t carry S = 0 { ... }`"},
     {NULL, "`where`", "a stage is written `attend s where s <= t { ... }`"},
     {NULL, "`else`", "a conditional is written `a if condition else b`"},
+    {NULL, "`scan`", "a statement begins with a name, `scan` or `attend`; words of the language are no names"},
     {"the end of the line", "a number", "an operand is missing at the end of the line"},
     {NULL, "a number", "an operand is missing here"},
+    {NULL, "`(`", "brackets name the axes of a call, `sum[d](x)`; take a value at another position with `x@[axis](index)`"},
     {NULL, "`:`", "declare it as `name : type[axes]`, for example `x : bf16[b, t, d]`"},
     {NULL, "`{`", "the body stands in braces"},
     {NULL, "`=`", "give it a value: `name = expression`"},

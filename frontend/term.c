@@ -12,15 +12,20 @@ const char *plait_sema_type_text(const PlaitSema *sema, PlaitType type)
     return plait_text_string(&text);
 }
 
+const char *plait_sema_number_text(const PlaitSema *sema, double number)
+{
+    if (number == trunc(number) && fabs(number) < 1e15) return plait_sema_format(sema, "%.0f", number);
+    PlaitText text = plait_text(sema->arena);
+    plait_text_number(&text, number);
+    return plait_text_string(&text);
+}
+
 const char *plait_term_text(const PlaitSema *sema, PlaitTerm term)
 {
     if (term.kind == PLAIT_TERM_VALUE) return plait_sema_type_text(sema, plait_term_type(sema, term));
     if (term.kind == PLAIT_TERM_POISON) return "something wrong";
     if (term.number_kind == PLAIT_NUMBER_TRUTH) return term.number != 0 ? "`true`" : "`false`";
-    PlaitText text = plait_text(sema->arena);
-    plait_text_add(&text, "the number ");
-    plait_text_number(&text, term.number);
-    return plait_text_string(&text);
+    return plait_sema_format(sema, "the number %s", plait_sema_number_text(sema, term.number));
 }
 
 bool plait_term_has_axis(const PlaitSema *sema, PlaitTerm term, PlaitAxis axis)

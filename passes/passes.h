@@ -48,6 +48,9 @@ typedef struct PlaitTileTarget {
     bool gpu;
 } PlaitTileTarget;
 
+/* The passes over Tile IR for that target; plait_lower_to_tiles has run them. */
+void plait_tile_pipeline_run(PlaitModule *module, const PlaitTileTarget *target, const PlaitPassOptions *options);
+
 /* Stage IR after the pipeline -> Tile IR for one target: a signature and kernels for each operator. `suffix` is added to
  * the operators' names (".d64" for one of several variants, else ""). NULL after reporting (E08..) what cannot be compiled. */
 PlaitModule *plait_lower_to_tiles(const PlaitModule *module, const PlaitTileTarget *target, const char *suffix);

@@ -7,13 +7,20 @@ const char *const plait_stage_pipeline[] = {
     "canonicalise", "cse", "dce",
     "fuse", "cse", "dce", NULL};
 
-void plait_stage_pipeline_run(PlaitModule *module, const PlaitPassOptions *options)
+static const char *const cpu_tile_pipeline[] = {"canonicalise", "cse", "dce", NULL};
+static const char *const gpu_tile_pipeline[] = {"canonicalise", "cse", "dce", "layout", NULL};
+
+static void run_names(PlaitModule *module, const char *const *names, const PlaitPassOptions *options)
 {
     const PlaitPass *passes[32];
     uint32_t count = 0;
-    while (plait_stage_pipeline[count]) {
-        passes[count] = plait_pass_by_name(plait_stage_pipeline[count]);
-        count++;
-    }
+    for (; names[count]; count++) passes[count] = plait_pass_by_name(names[count]);
     plait_passes_run(module, passes, count, options);
+}
+
+void plait_stage_pipeline_run(PlaitModule *module, const PlaitPassOptions *options) { run_names(module, plait_stage_pipeline, options); }
+
+void plait_tile_pipeline_run(PlaitModule *module, const PlaitTileTarget *target, const PlaitPassOptions *options)
+{
+    run_names(module, target->gpu ? gpu_tile_pipeline : cpu_tile_pipeline, options);
 }

@@ -134,7 +134,6 @@ static void emit_scalars(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place
 static void emit_region(PlaitCpu *cpu, const PlaitRegion *region)
 {
     const PlaitCpuPlan *plan = plait_cpu_plan_of(cpu->kernel, region);
-    for (uint32_t i = 0; i < plan->scalars.count; i++) cpu->scalars[plan->scalars.data[i]] = NULL;
     for (uint32_t i = 0; i < plan->groups.count; i++) {
         emit_scalars(cpu, plan, i);
         if (plan->groups.data[i].loop) emit_for(cpu, plan->groups.data[i].loop);

@@ -33,6 +33,7 @@ static void node_fill(PlaitCpuKernel *kernel, PlaitCpuId id)
     for (uint32_t i = 0; i < inst->operand_count && inst->op != PLAIT_OP_RESULT; i++) node->space |= plait_cpu_node(kernel, inst->operands[i])->axes;
     node->reduced = node->space & ~node->axes;
     if (inst->op == PLAIT_OP_STORE) node->axes = node->reduced = 0;
+    if (plait_cpu_is_reduce(node->op) && !node->reduced) node->op = PLAIT_OP_BROADCAST; /* over no axis */
 }
 
 static void fill_region(PlaitCpuKernel *kernel, const PlaitRegion *region)

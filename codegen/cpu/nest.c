@@ -53,7 +53,8 @@ static void forget_tail(PlaitNest *nest)
 {
     if (nest->vector_loop == UINT32_MAX) return;
     PlaitNestLoop *loop = &nest->loops[nest->vector_loop];
-    if (nest->accesses.count || (nest->group->reduced & plait_axis_bit(loop->axis)) || nest->group->closed) return;
+    bool packs = plait_cpu_node(nest->cpu->kernel, nest->group->members.data[0])->inner != PLAIT_NO_AXIS; /* reads along no row */
+    if (nest->accesses.count || (nest->group->reduced & plait_axis_bit(loop->axis)) || packs) return;
     loop->full += loop->tail != 0;
     loop->tail = 0;
 }

@@ -56,14 +56,36 @@ static uint32_t characters(const PlaitSource *source, uint32_t begin, uint32_t e
     return count;
 }
 
-static void print_source_line(const PlaitSource *source, PlaitPlace place, PlaitText *text)
+/* The part of a line that is shown: all of it, or what is around `offset` when it is long. */
+typedef struct Window {
+    uint32_t begin, end;
+} Window;
+
+enum { LONGEST_LINE = 160, BEFORE_PLACE = 80 };
+
+static bool is_continuation(const PlaitSource *source, uint32_t at) { return ((unsigned char)source->text[at] & 0xC0) == 0x80; }
+
+static Window shown(const PlaitSource *source, PlaitPlace place, uint32_t offset)
 {
-    for (uint32_t i = place.line_begin; i < place.line_end; i++) {
+    Window window = {place.line_begin, place.line_end};
+    if (window.end - window.begin <= LONGEST_LINE) return window;
+    if (offset - window.begin > LONGEST_LINE - BEFORE_PLACE) window.begin = offset - BEFORE_PLACE;
+    while (window.begin < offset && is_continuation(source, window.begin)) window.begin++;
+    if (window.end - window.begin > LONGEST_LINE) window.end = window.begin + LONGEST_LINE;
+    while (window.end > offset && window.end < place.line_end && is_continuation(source, window.end)) window.end--;
+    return window;
+}
+
+static void print_source_line(const PlaitSource *source, PlaitPlace place, Window window, PlaitText *text)
+{
+    if (window.begin > place.line_begin) plait_text_add(text, "...");
+    for (uint32_t i = window.begin; i < window.end; i++) {
         unsigned char c = (unsigned char)source->text[i];
         if (c == '\t') plait_text_add(text, " ");
         else if (c < 0x20 || c == 0x7F) plait_text_add(text, "?");
         else plait_text_add_bytes(text, &source->text[i], 1);
     }
+    if (window.end < place.line_end) plait_text_add(text, "...");
 }
 
 static void print_excerpt(const PlaitDiagnostics *diagnostics, PlaitSpan span, const char *note, PlaitText *text)
@@ -71,13 +93,15 @@ static void print_excerpt(const PlaitDiagnostics *diagnostics, PlaitSpan span, c
     const PlaitSource *source = plait_sources_get(diagnostics->sources, span.source);
     if (!source) return;
     PlaitPlace place = plait_source_place(source, span.begin);
+    uint32_t offset = span.begin < place.line_end ? span.begin : place.line_end;
+    Window window = shown(source, place, offset);
     plait_text_printf(text, "  --> %s:%u:%u%s%s\n", source->name, place.line, place.column, *note ? ": " : "", note);
     plait_text_printf(text, "      |\n%5u | ", place.line);
-    print_source_line(source, place, text);
+    print_source_line(source, place, window, text);
     plait_text_add(text, "\n      | ");
-    plait_text_repeat(text, ' ', place.column - 1);
-    uint32_t end = span.end < place.line_end ? span.end : place.line_end;
-    uint32_t carets = characters(source, span.begin, end);
+    plait_text_repeat(text, ' ', (window.begin > place.line_begin ? 3 : 0) + characters(source, window.begin, offset));
+    uint32_t end = span.end < window.end ? span.end : window.end;
+    uint32_t carets = characters(source, offset, end);
     plait_text_repeat(text, '^', carets ? carets : 1);
     plait_text_add(text, "\n");
 }

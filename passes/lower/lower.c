@@ -255,7 +255,6 @@ PlaitModule *plait_lower_to_tiles(const PlaitModule *module, const PlaitTileTarg
         good = lower_operator(&lowerer) && good;
     }
     if (!good) return NULL;
-    const PlaitPass *passes[] = {plait_pass_by_name("canonicalise"), plait_pass_by_name("cse"), plait_pass_by_name("dce")};
-    plait_passes_run(tiles, passes, 3, &(PlaitPassOptions){0});
+    plait_tile_pipeline_run(tiles, target, &(PlaitPassOptions){0});
     return tiles;
 }

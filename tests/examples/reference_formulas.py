@@ -233,7 +233,7 @@ def hyena(x0, x1, v, w0, w1, wv, filter, delta, bias):
 
 def gmlp(u, v, W, bias, gamma, beta):
     centred = v - v.mean(axis=-1, keepdims=True)
-    vn = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-5) * gamma + beta
+    vn = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-6) * gamma + beta
     return {"y": u * (np.einsum("ts,bsc->btc", W, vn) + bias[:, None])}
 
 

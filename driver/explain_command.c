@@ -1,0 +1,2 @@
+#include "driver/session.h"
+void plait_command_EXPLAIN(PlaitSession *session) { (void)session; }

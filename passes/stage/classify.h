@@ -1,0 +1,40 @@
+/* What kind of recurrence each carry of a scan is, found from how the body uses it, never from names.
+ *
+ * An analysis of Stage IR: it changes nothing. Today every scan runs token after token with its carries in registers; the
+ * class says which parallel form the recurrence allows.
+ */
+#ifndef PLAIT_PASSES_STAGE_CLASSIFY_H
+#define PLAIT_PASSES_STAGE_CLASSIFY_H
+
+#include "ir/ir.h"
+
+typedef enum PlaitScanClassId {
+#define CLASS(id, text, allows) PLAIT_SCAN_##id,
+#include "passes/stage/scan_classes.def"
+#undef CLASS
+    PLAIT_SCAN_CLASS_COUNT
+} PlaitScanClassId;
+
+typedef struct PlaitCarryClass {
+    PlaitScanClassId id;
+    PlaitType factor_axes;  /* axes of the state along which the factor varies */
+    uint32_t input_rank;    /* number of products of separate axes that are added; 0: the input has no such structure or there is none */
+    bool has_input;         /* something independent of the carry is added */
+    bool read_before, read_after; /* whether outputs read the carry before the token, after it */
+    uint64_t feeds;         /* bit i: carry i appears in this carry's next value (i != itself) */
+    const char *reason;     /* for NONLINEAR and DENSE: which operation prevented more; else "" */
+    PlaitSpan where;        /* of that operation */
+} PlaitCarryClass;
+
+typedef struct PlaitScanClass {
+    PlaitCarryClass *carries;
+    uint32_t count;
+    PlaitScanClassId id; /* the most general of the carries' */
+} PlaitScanClass;
+
+/* Classifies a SCAN instruction. At most 64 carries; those beyond are NONLINEAR. Memory from the module's arena. */
+PlaitScanClass plait_classify_scan(const PlaitFunction *function, PlaitValue scan);
+const char *plait_scan_class_text(PlaitScanClassId id);
+const char *plait_scan_class_allows(PlaitScanClassId id);
+
+#endif

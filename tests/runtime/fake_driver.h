@@ -1,0 +1,40 @@
+/* A CUDA driver that runs on the CPU: device memory is malloc'ed, a module holds the kernels of sums.c, a launch runs them at once.
+ * It records what is called, refuses what a real one refuses under capture, and lets the n-th call fail. */
+#ifndef PLAIT_TESTS_RUNTIME_FAKE_DRIVER_H
+#define PLAIT_TESTS_RUNTIME_FAKE_DRIVER_H
+
+#include <stdbool.h>
+
+#include "runtime/driver.h"
+
+enum { FAKE_DEVICES = 2 };
+
+typedef struct Fake {
+    /* Settings */
+    int architecture[FAKE_DEVICES]; /* 90 */
+    bool refuse_cubin, refuse_ptx;
+    bool capturing; /* some stream is: only relaxed threads may allocate, load and wait */
+    int fail_at;    /* the n-th call from fake_reset fails; 0: none */
+    int error;      /* its error */
+    /* What happened */
+    int calls;
+    const char *failed; /* the function that did, or NULL */
+    char log[4096];     /* names of the functions called, with spaces between */
+    int memory, modules, streams, primaries, pushed; /* not given back yet */
+    int waits;          /* for a stream that the runtime did not make itself */
+    char loaded[64];    /* the last image that loaded */
+    unsigned grid, block, shared;
+    void *stream;       /* of the last launch, allocation or release in a stream */
+    int shared_limit;   /* as set for the functions */
+} Fake;
+
+extern Fake fake;
+extern const PlaitDriver fake_driver;
+
+/* Forgets what happened, but for what is not given back, and lets nothing fail. */
+void fake_reset(void);
+/* A context of the device, made current; destroys nothing. */
+void fake_make_current(int device);
+void fake_make_none_current(void);
+
+#endif
