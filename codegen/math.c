@@ -155,7 +155,10 @@ static LLVMValueRef log1p_of(const PlaitMath *m, LLVMValueRef x)
     LLVMValueRef x_in_sum = minus(m, sum, one);
     LLVMValueRef lost = plus(m, minus(m, one, minus(m, sum, x_in_sum)), minus(m, x, x_in_sum));
     PlaitMathSplit split = plait_math_split(m, sum);
-    LLVMValueRef scale = power_of_two(m, LLVMBuildNeg(m->emit->builder, split.whole, ""));
+    /* What is lost of a large sum does not matter, but its scale must not leave the exponents. */
+    LLVMBuilderRef b = m->emit->builder;
+    LLVMValueRef least = whole_number(m, 1 - m->format->bias), turned = LLVMBuildNeg(b, split.whole, "");
+    LLVMValueRef scale = power_of_two(m, choose(m, LLVMBuildICmp(b, LLVMIntSLT, turned, least, ""), least, turned));
     LLVMValueRef fraction = fused(m, lost, scale, split.fraction);
     return log_at_ends(m, x, number(m, -1), log_of_parts(m, split.exponent, fraction));
 }

@@ -83,7 +83,9 @@ bool plait_bench_begin(PlaitSession *session, PlaitBench *bench)
     const char *path = plait_option_text(&session->options, PLAIT_OPTION_LIBRARY);
     *bench = (PlaitBench){0};
     if (!plait_program_read(session, session->options.arguments.data[0], &bench->program)) return false;
-    if (!plait_program_compile(session, &bench->program, &bench->program.variants.data[0])) return false; /* messages about the program come first */
+    const PlaitModule *module = plait_program_compile(session, &bench->program, &bench->program.variants.data[0]); /* messages about the program come first */
+    if (!module) return false;
+    plait_case_check_ranges(session, module);
     if (!find_devices(session, &bench->rows)) return false;
     bool given = path != NULL;
     if (!given) path = plait_library_build_temporary(session, &bench->program, &bench->rows);

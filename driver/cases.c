@@ -2,6 +2,7 @@
 #include "driver/cases.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ir/sample.h"
@@ -37,6 +38,59 @@ int64_t *plait_case_extents(PlaitSession *session, const PlaitFunction *function
     return extents;
 }
 
+/* Reads LOW:HIGH behind `NAME=`; false when it is malformed. */
+static bool read_range(const char *text, double *low, double *high)
+{
+    char *end;
+    *low = strtod(text, &end);
+    if (end == text || *end != ':') return false;
+    text = end + 1;
+    *high = strtod(text, &end);
+    return end != text && *end == '\0' && *low <= *high && isfinite(*low) && isfinite(*high);
+}
+
+/* Draws again the inputs that --range names. */
+static void apply_ranges(PlaitSession *session, const PlaitCase *it, uint64_t seed)
+{
+    const PlaitTexts *given = &session->options.values[PLAIT_OPTION_RANGE];
+    for (uint32_t i = 0; i < given->count; i++) {
+        double low, high;
+        const char *equals = strchr(given->data[i], '=');
+        if (!equals || !read_range(equals + 1, &low, &high)) continue; /* refused by plait_bench_ranges */
+        for (uint32_t j = 0; j < it->function->params.count; j++) {
+            const char *name = plait_names_text(it->function->module->names, plait_inst(it->function, it->function->params.data[j])->name);
+            if (strlen(name) != (size_t)(equals - given->data[i]) || strncmp(name, given->data[i], strlen(name)) != 0) continue;
+            PlaitRandom random = plait_random(seed, UINT64_MAX - j); /* a stream of its own */
+            PlaitArray *array = &it->kept[j];
+            for (int64_t k = 0; k < array->count; k++) array->data[k] = plait_scalar_round((PlaitScalar)array->type.scalar, low + (high - low) * plait_random_uniform(&random));
+        }
+    }
+}
+
+static bool has_input(const PlaitModule *module, const char *name, size_t length)
+{
+    for (uint32_t i = 0; i < module->functions.count; i++) {
+        const PlaitFunction *function = module->functions.data[i];
+        for (uint32_t j = 0; j < function->params.count; j++) {
+            const char *known = plait_names_text(module->names, plait_inst(function, function->params.data[j])->name);
+            if (strlen(known) == length && strncmp(known, name, length) == 0) return true;
+        }
+    }
+    return false;
+}
+
+void plait_case_check_ranges(PlaitSession *session, const PlaitModule *module)
+{
+    const PlaitTexts *given = &session->options.values[PLAIT_OPTION_RANGE];
+    for (uint32_t i = 0; i < given->count; i++) {
+        double low, high;
+        const char *equals = strchr(given->data[i], '=');
+        if (equals && read_range(equals + 1, &low, &high) && has_input(module, given->data[i], (size_t)(equals - given->data[i]))) continue;
+        plait_session_error(session, PLAIT_BAD_OPTION_VALUE, plait_session_text(session, "`--range %s`", given->data[i]), "NAME=LOW:HIGH, with the name of an input",
+                            "write for example `--range decay=0:1`");
+    }
+}
+
 /* The used axes and their extents: "b=2 t=65" or JSON members. */
 static void print_sizes(const PlaitFunction *function, const int64_t *extents, PlaitText *text, const char *format)
 {
@@ -58,14 +112,22 @@ void plait_case_sizes_json(const PlaitCase *it, PlaitText *text)
     plait_text_add(text, "}");
 }
 
-void plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction *function, const int64_t *extents, uint64_t seed, bool omit)
+const char *plait_case_sizes_text(PlaitSession *session, const PlaitFunction *function, const int64_t *extents)
 {
     PlaitText sizes = plait_text(session->arena);
     print_sizes(function, extents, &sizes, "");
-    *it = (PlaitCase){.function = function, .extents = plait_arena_copy(session->arena, extents, function->axes.count * sizeof *extents), .sizes = plait_text_string(&sizes)};
+    return plait_text_string(&sizes);
+}
+
+void plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction *function, const int64_t *extents, uint64_t seed, bool omit)
+{
+    *it = (PlaitCase){.function = function,
+                      .extents = plait_arena_copy(session->arena, extents, function->axes.count * sizeof *extents),
+                      .sizes = plait_case_sizes_text(session, function, extents)};
     it->inputs = PLAIT_NEW_ARRAY(session->arena, PlaitArray, function->params.count);
     it->kept = PLAIT_NEW_ARRAY(session->arena, PlaitArray, function->params.count);
     if (!plait_sample_inputs(function, extents, seed, it->kept)) plait_arena_fail(session->arena);
+    apply_ranges(session, it, seed);
     for (uint32_t i = 0; i < function->params.count; i++) {
         it->inputs[i] = it->kept[i];
         bool optional = !isnan(plait_inst(function, function->params.data[i])->number);

@@ -25,9 +25,13 @@ typedef struct PlaitUsualSizes {
 int64_t *plait_case_extents(PlaitSession *session, const PlaitFunction *function, const PlaitVariant *sizes, const PlaitUsualSizes *usual);
 /* Draws the inputs. `omit`: leave out those that have a default. */
 void plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction *function, const int64_t *extents, uint64_t seed, bool omit);
+/* Reports E0603 for every --range that is malformed or names no input of the module. */
+void plait_case_check_ranges(PlaitSession *session, const PlaitModule *module);
 void plait_case_end(PlaitCase *it);
 /* Whether the axis belongs to an input or output. */
 bool plait_case_axis_used(const PlaitFunction *function, PlaitAxis axis);
+/* "b=2 t=65 d=64" */
+const char *plait_case_sizes_text(PlaitSession *session, const PlaitFunction *function, const int64_t *extents);
 /* {"b": 2, "t": 65} */
 void plait_case_sizes_json(const PlaitCase *it, PlaitText *text);
 

@@ -29,7 +29,7 @@ static PlaitTerm wrong_operands(PlaitSema *sema, PlaitSpan span, PlaitOp op, Pla
     bool logic = plait_op_info(op)->scalar_class == PLAIT_CLASS_LOGIC;
     const char *found = plait_sema_format(sema, "`%s` of %s%s%s", op_sign(op), plait_term_text(sema, x), y ? " and " : "", y ? plait_term_text(sema, *y) : "");
     plait_sema_report(sema, PLAIT_WRONG_TYPE, span, found, logic ? "truth values (bool)" : "numbers",
-                      logic ? "compare first, for example `x > 0`" : "`select(condition, 1, 0)` turns a truth value into a number");
+                      logic ? "compare first, for example `x > 0`" : "`f32(condition)` turns a truth value into 1 or 0");
     return plait_poison();
 }
 
@@ -87,7 +87,7 @@ bool plait_terms_promote(PlaitSema *sema, PlaitSpan span, PlaitTerm *x, PlaitTer
     PlaitScalar scalar;
     if (!meet(sema, *x, *y, &scalar)) {
         plait_sema_report(sema, PLAIT_WRONG_TYPE, span, plait_sema_format(sema, "%s and %s", plait_term_text(sema, *x), plait_term_text(sema, *y)),
-                          "two numbers or two truth values", "`select(condition, 1, 0)` turns a truth value into a number, a comparison a number into a truth value");
+                          "two numbers or two truth values", "`f32(condition)` turns a truth value into 1 or 0, a comparison a number into a truth value");
         return false;
     }
     *x = plait_term_as(sema, span, *x, scalar);

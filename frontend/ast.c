@@ -19,15 +19,18 @@ static PlaitAstExpression *make(PlaitParser *parser, PlaitAstKind kind, PlaitSpa
     return node;
 }
 
-/* Adds a child; a node that becomes too deep is reported and replaced by a broken one in `close`. */
+/* Adds a child. What has a broken part is broken, and says nothing more. */
 static void add_child(PlaitParser *parser, PlaitAstExpression *node, const PlaitAstExpression *child)
 {
+    if (child->kind == PLAIT_AST_BROKEN) node->kind = PLAIT_AST_BROKEN;
     plait_push(parser->arena, &node->children, child);
     if (child->depth + 1 > node->depth) node->depth = child->depth + 1;
 }
 
+/* Ends the making of a node: one that is too deep is reported and broken. Broken nodes have no children. */
 static PlaitAstExpression *close(PlaitParser *parser, PlaitAstExpression *node)
 {
+    if (node->kind == PLAIT_AST_BROKEN) return make(parser, PLAIT_AST_BROKEN, node->span);
     if (node->depth <= PLAIT_MAX_EXPRESSION_DEPTH) return node;
     plait_parser_report(parser, PLAIT_NESTING, node->span,
                         plait_arena_printf(parser->arena, "an expression more than %d levels deep", PLAIT_MAX_EXPRESSION_DEPTH),
@@ -82,7 +85,7 @@ static bool is_comparison(const PlaitAstExpression *x)
 PlaitAstExpression *plait_ast_compare(PlaitParser *parser, PlaitOp op, PlaitAstExpression *x, PlaitAstExpression *y)
 {
     PlaitAstExpression *node = plait_ast_binary(parser, op, x, y);
-    if (!is_comparison(x)) return node;
+    if (!is_comparison(x) || node->kind == PLAIT_AST_BROKEN) return node;
     plait_parser_report(parser, PLAIT_COMPARISON_CHAIN, node->span, "a comparison of a comparison", "one comparison, or several joined by `and`",
                         "write `a < b and b < c`; to compare truth values, put parentheses around the first comparison");
     return make(parser, PLAIT_AST_BROKEN, node->span);

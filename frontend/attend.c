@@ -72,9 +72,11 @@ static PlaitAxis declared_axis(PlaitSema *sema, const PlaitAstStatement *stateme
 
 static PlaitAxis new_axis(PlaitSema *sema, const PlaitAstStatement *statement)
 {
-    if (plait_scope_find(sema, statement->name.name))
+    if (plait_scope_find(sema, statement->name.name)) {
         plait_sema_report(sema, PLAIT_AXIS_VARIABLE, statement->name.span, plait_sema_format(sema, "the axis `%s`, which is a variable", plait_sema_text(sema, statement->name.name)),
                           "a name that no variable has", "rename one of the two");
+        return PLAIT_NO_AXIS;
+    }
     PlaitAxis along = statement->along.name ? plait_axes_resolve(sema, statement->along) : find_along(sema, statement);
     if (along == PLAIT_NO_AXIS) return along;
     if (plait_axes_info(sema, along)->role != PLAIT_ROLE_TIME) return wrong_role(sema, statement->along, "`along`");

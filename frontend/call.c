@@ -60,7 +60,7 @@ static bool bind_axes(PlaitSema *sema, const PlaitAstExpression *expression, con
     }
     if (expression->axes.count == wanted) return plait_axes_resolve_list(sema, &expression->axes, call->axes, &count);
     plait_sema_report(sema, PLAIT_AXIS_COUNT, expression->span, plait_sema_format(sema, "%u ax%s in brackets", expression->axes.count, expression->axes.count == 1 ? "is" : "es"),
-                      wanted ? plait_sema_format(sema, "%u", wanted) : "no axes", plait_sema_format(sema, "`%s` is declared with %u axes", name, wanted));
+                      wanted ? plait_sema_format(sema, "%u", wanted) : "no axes", plait_sema_format(sema, "`%s` is declared with %u ax%s", name, wanted, wanted == 1 ? "is" : "es"));
     return false;
 }
 

@@ -1,7 +1,7 @@
 /* The grammar of .plait files. Actions only call the builders of ast.h.
  *
- * Recovery: a mistake ends with its statement (`error` before a line end) or with the block of its stage. The tables
- * are canonical LR so that the list of expected tokens is exact. The parser's stack has a fixed size and lies on
+ * Recovery: a mistake ends with its line, or with the block that begins on it; mistakes in the next line are then
+ * reported again. The tables are canonical LR so that the list of expected tokens is exact. The parser's stack has a fixed size and lies on
  * the C stack: it must own no memory, as builders may leave by longjmp when an arena runs out.
  */
 %require "3.8"
@@ -111,8 +111,9 @@ item: %empty
         { plait_ast_add_function(parser, AT($name, @name), $axis_params, $fn_params, $block); }
     | OPERATOR NAME[name] OPEN params CLOSE ARROW results lines_before block
         { plait_ast_add_operator(parser, AT($name, @name), $params, $results, $block); }
-    | OPERATOR error block
-    | error;
+    | OPERATOR error block { yyerrok; }
+    | error block { yyerrok; }
+    | error { yyerrok; };
 
 lines_before: %empty | lines_before LINE_END;
 
@@ -159,9 +160,8 @@ statement: %empty { $$ = NULL; }
         { $$ = plait_ast_scan(parser, plait_span_join(@1, @carries), AT($NAME, @NAME), $reverse.whole, $carries, $block); }
     | ATTEND NAME along where lines_before block
         { $$ = plait_ast_attend(parser, plait_span_join(@1, @where), AT($NAME, @NAME), $along, $where, $block); }
-    | SCAN error block { $$ = NULL; }
-    | ATTEND error block { $$ = NULL; }
-    | error { $$ = NULL; };
+    | error block { $$ = NULL; yyerrok; }
+    | error { $$ = NULL; yyerrok; };
 
 reverse: %empty { $$.number = 0; $$.whole = false; }
     | REVERSE { $$.number = 0; $$.whole = true; };

@@ -52,8 +52,11 @@ PlaitTerm plait_sema_at(PlaitSema *sema, const PlaitAstExpression *expression)
 {
     PlaitTerm x = plait_term_computing(sema, plait_sema_expression(sema, expression->children.data[0]));
     PlaitTerm index = index_term(sema, expression->children.data[1]);
-    if (x.kind == PLAIT_TERM_POISON || index.kind == PLAIT_TERM_POISON || !check_once(sema, expression, x)) return plait_poison();
-    PlaitAxis axis = expression->has_axes ? named_axis(sema, expression, x) : time_axis(sema, expression, x);
+    if (x.kind == PLAIT_TERM_POISON || index.kind == PLAIT_TERM_POISON) return plait_poison();
+    PlaitAxis axis = PLAIT_NO_AXIS;
+    if (expression->has_axes) axis = named_axis(sema, expression, x);
+    if ((expression->has_axes && axis == PLAIT_NO_AXIS) || !check_once(sema, expression, x)) return plait_poison();
+    if (!expression->has_axes) axis = time_axis(sema, expression, x);
     if (axis == PLAIT_NO_AXIS || !plait_sema_check_motion(sema, expression->span, x, axis, "read at another position")) return plait_poison();
     PlaitType rest = plait_type_without(plait_term_type(sema, x), axis);
     if (plait_type_union_rank(rest, plait_term_type(sema, index)) > PLAIT_MAX_RANK && !plait_terms_fit(sema, expression->span, (PlaitTerm[]){x, index}, 2))

@@ -6,8 +6,8 @@ static bool check_number(PlaitSema *sema, PlaitSpan span, PlaitTerm *x)
 {
     *x = plait_term_computing(sema, *x);
     if (x->kind != PLAIT_TERM_VALUE || plait_term_type(sema, *x).scalar != PLAIT_BOOL) return true;
-    plait_sema_report(sema, PLAIT_WRONG_TYPE, span, plait_sema_format(sema, "%s to reduce", plait_term_text(sema, *x)), "numbers",
-                      "`select(condition, 1, 0)` turns a truth value into a number");
+    plait_sema_report(sema, PLAIT_WRONG_TYPE, span, plait_term_text(sema, *x), "numbers",
+                      "`f32(condition)` turns a truth value into 1 or 0");
     return false;
 }
 

@@ -60,12 +60,15 @@ static PlaitTerm read_position(PlaitSema *sema, PlaitAstName name, PlaitAxis axi
 static PlaitTerm read_escaped(PlaitSema *sema, PlaitAstName name, const PlaitBinding *binding)
 {
     const char *axis = plait_axis_text(sema->builder.function, binding->escaped);
-    plait_sema_report_related(
-        sema, (PlaitDiagnostic){.id = PLAIT_SCORE_ESCAPES, .span = name.span,
-                                .found = plait_sema_format(sema, "`%s`, %s, after the `attend %s`", plait_sema_text(sema, name.name), plait_term_text(sema, binding->term), axis),
-                                .expected = plait_sema_format(sema, "a value without the axis `%s`", axis),
-                                .help = "reduce it inside the block, for example with `sum(...)`: what has the attended axis is never stored",
-                                .related = binding->span, .related_note = "assigned here"});
+    PlaitDiagnostic diagnostic = {.id = PLAIT_SCORE_ESCAPES, .span = name.span,
+                                  .found = plait_sema_format(sema, "`%s`, %s, after the `attend %s`", plait_sema_text(sema, name.name), plait_term_text(sema, binding->term), axis),
+                                  .expected = plait_sema_format(sema, "a value without the axis `%s`", axis),
+                                  .help = "reduce it inside the block, for example with `sum(...)`: what has the attended axis is never stored"};
+    if (name.span.begin != binding->span.begin) { /* a result is blamed on its assignment */
+        diagnostic.related = binding->span;
+        diagnostic.related_note = "assigned here";
+    }
+    plait_sema_report_related(sema, diagnostic);
     return plait_poison();
 }
 
@@ -77,7 +80,9 @@ static void report_unknown(PlaitSema *sema, PlaitAstName name)
         plait_push(sema->arena, &known, plait_sema_text(sema, sema->scope.data[i].name));
     for (uint32_t i = 0; i < sema->constants.count; i++) plait_push(sema->arena, &known, plait_sema_text(sema, sema->constants.data[i].name));
     for (uint32_t i = 0; i < sema->axes.count; i++) plait_push(sema->arena, &known, plait_sema_text(sema, sema->axes.data[i].name.name));
-    plait_sema_unknown(sema, PLAIT_UNKNOWN_NAME, name, "a parameter, a constant, a time axis, or a name assigned before", known.data, known.count);
+    const char *kind = sema->call ? "a parameter of the function, a constant of the file, or a name assigned before in the function"
+                                  : "a parameter, a constant, a time axis, or a name assigned before";
+    plait_sema_unknown(sema, PLAIT_UNKNOWN_NAME, name, kind, known.data, known.count);
 }
 
 PlaitTerm plait_scope_read(PlaitSema *sema, PlaitAstName name)

@@ -10,7 +10,7 @@
 #include "frontend/frontend.h"
 
 enum {
-    PLAIT_MAX_STEPS = 2000000,       /* expressions lowered in one compilation: inlining can grow exponentially */
+    PLAIT_MAX_STEPS = 400000,        /* expressions lowered in one compilation: inlining can grow exponentially */
     PLAIT_MAX_CALL_DEPTH = 32,       /* functions inlined in one another */
     PLAIT_MAX_LOWERING_DEPTH = 1000, /* expressions in one another, through calls: bounds the C stack */
     PLAIT_MAX_SCAN_DEPTH = 3,        /* each level may be lowered several times to find its carries' axes */

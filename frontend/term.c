@@ -42,12 +42,12 @@ static PlaitTerm number_as(PlaitSema *sema, PlaitSpan span, PlaitTerm term, Plai
     bool truth = term.number_kind == PLAIT_NUMBER_TRUTH;
     if (truth != (kind == PLAIT_TRUTH)) {
         plait_sema_report(sema, PLAIT_WRONG_TYPE, span, plait_term_text(sema, term), truth ? "a number" : "a truth value",
-                          truth ? "`select(condition, 1, 0)` turns a truth value into a number" : "compare it, for example with `!= 0`");
+                          truth ? "`f32(condition)` turns a truth value into 1 or 0" : "compare it, for example with `!= 0`");
         return plait_poison();
     }
     if (kind == PLAIT_INTEGER && (term.number != trunc(term.number) || fabs(term.number) > 2147483647.0)) {
         plait_sema_report(sema, PLAIT_NUMBER_RANGE, span, plait_term_text(sema, term), "a whole number that i32 holds",
-                          "convert the other operand with `f32(...)`, or use a smaller number");
+                          "convert with `f32(...)` or `i32(...)`, or use a smaller number");
         return plait_poison();
     }
     double largest = scalar == PLAIT_F64 ? 1.7976931348623157e308 : 3.4028234663852886e38;

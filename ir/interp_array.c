@@ -124,9 +124,34 @@ static bool continues(const PlaitNest *nest, uint32_t outer, uint32_t inner)
     return true;
 }
 
+static int64_t total_stride(const PlaitNest *nest, uint32_t axis)
+{
+    int64_t total = 0;
+    for (uint32_t k = 0; k < nest->operands; k++) total += nest->strides[k][axis];
+    return total;
+}
+
+static void exchange(int64_t *x, int64_t *y)
+{
+    int64_t kept = *x;
+    *x = *y;
+    *y = kept;
+}
+
+/* Loops of short strides go inside: the order of the loops is not part of the meaning. */
+static void sort(PlaitNest *nest)
+{
+    for (uint32_t i = 1; i < nest->rank; i++)
+        for (uint32_t j = i; j > 0 && total_stride(nest, j - 1) < total_stride(nest, j); j--) {
+            exchange(&nest->sizes[j - 1], &nest->sizes[j]);
+            for (uint32_t k = 0; k < nest->operands; k++) exchange(&nest->strides[k][j - 1], &nest->strides[k][j]);
+        }
+}
+
 /* Drops loops of one turn and joins neighbours that continue each other; leaves at least one loop. */
 static void simplify(PlaitNest *nest)
 {
+    sort(nest);
     uint32_t rank = 0;
     for (uint32_t i = 0; i < nest->rank; i++) {
         if (nest->sizes[i] == 1) continue;

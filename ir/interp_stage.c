@@ -115,15 +115,15 @@ static void product_loop(const void *context, int64_t n, double *const *data, co
     (void)context;
     const double *x = data[1], *y = data[2];
     int64_t so = strides[0], sx = strides[1], sy = strides[2], i = 0;
-    if (so != 0) {
-        for (; i < n; i++) data[0][i * so] += x[i * sx] * y[i * sy];
-        return;
-    }
+    double *restrict out = data[0];
+    for (; so == 1 && sx == 0 && sy == 1 && i < n; i++) out[i] += *x * y[i];
+    for (; so != 0 && i < n; i++) out[i * so] += x[i * sx] * y[i * sy];
+    if (so != 0) return;
     double sums[4] = {0, 0, 0, 0};
     for (; i + 4 <= n; i += 4)
         for (int64_t k = 0; k < 4; k++) sums[k] += x[(i + k) * sx] * y[(i + k) * sy];
     for (; i < n; i++) sums[0] += x[i * sx] * y[i * sy];
-    *data[0] += (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    *out += (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
 /* Reduces one piece after another. `operands` are the loop's, beside the result. */

@@ -28,9 +28,9 @@ enum { PLAIT_LARGEST_SIZE = INT32_MAX, PLAIT_NO_EXTENT = -1 };
 typedef struct PlaitView {
     uint64_t address; /* of position 0 of every axis; workspaces: an offset until they are placed */
     int64_t strides[PLAIT_DESCRIPTOR_MAX_RANK]; /* in elements */
-    uint64_t first, end; /* the bytes it touches, [first, end); alike when there are none */
-    bool missing;        /* an optional input that was not given: all strides 0, one cell for all positions */
-    bool used;           /* workspaces: by a kernel of the target */
+    uint64_t first, end;                        /* the bytes it touches, [first, end); alike when there are none */
+    bool missing; /* an optional input that was not given: all strides 0, one cell for all positions */
+    bool used;    /* workspaces: by a kernel of the target */
 } PlaitView;
 
 /* Which tensor and which of its axes gave an axis of the variant its extent. */

@@ -3,8 +3,8 @@
  * One list holds everything, keyed by the context and by the address of the descriptor that the thing was made from: an
  * image (its module), a target (its functions), a variant (its constants), a device (its primary context). Entries are
  * made under the lock, so that two threads never load the same image; they never change or move after.
- * Nothing of this waits for the caller's work. What the driver forbids while a stream of the process is under capture is
- * done in the relaxed capture mode, which the thread leaves again at once.
+ * Nothing of this waits for the caller's work. What the driver forbids while a stream of the process is under capture
+ * is done in the relaxed capture mode, which the thread leaves again at once.
  */
 #include "runtime/context.h"
 
@@ -108,7 +108,8 @@ static PlaitStatus push_primary(PlaitContext *context, int device)
 {
     PlaitStatus status = plait_context_primary(context->driver, device, &context->handle);
     if (!status)
-        status = plait_driver_check(context->driver, context->driver->context_push(context->handle), "cuCtxPushCurrent");
+        status =
+            plait_driver_check(context->driver, context->driver->context_push(context->handle), "cuCtxPushCurrent");
     context->pushed = !status;
     return status;
 }
@@ -187,12 +188,13 @@ static int load(const PlaitDriver *driver, const void *image, char *text, size_t
     return driver->module_load(module, image, 2, options, values);
 }
 
-/* Whether the machine code in the image runs there: `a` images on their own, others on later ones of the same major number. */
+/* Whether the machine code in the image runs there: `a` images on their own, others on later ones of the same major
+ * number. */
 static bool runs_cubin(const PlaitImageDescriptor *image, uint32_t architecture)
 {
     if (!image->cubin) return false;
-    return image->architecture == architecture || (!image->exact && image->architecture < architecture &&
-                                                   image->architecture / 10 == architecture / 10);
+    return image->architecture == architecture ||
+           (!image->exact && image->architecture < architecture && image->architecture / 10 == architecture / 10);
 }
 
 /* The machine code when it runs there; when there is none or it does not load (made by a newer toolkit than the driver
@@ -329,8 +331,10 @@ void plait_context_release_all(void)
             Kept *kept = list.first;
             list.first = kept->next;
             kept->next = primaries;
-            if (kept->device >= 0) primaries = kept; /* last, since the others live in them */
-            else release(driver, kept);
+            if (kept->device >= 0)
+                primaries = kept; /* last, since the others live in them */
+            else
+                release(driver, kept);
         }
         while (primaries) {
             Kept *kept = primaries;

@@ -15,9 +15,9 @@ typedef struct PlaitContext {
     bool pushed;
 } PlaitContext;
 
-/* Makes a context of device `ordinal` current: the thread's own when it is one, else the device's primary context, which the
- * library keeps. After OK, plait_context_leave restores what was current before and returns `status`, or its own error when
- * that was OK. */
+/* Makes a context of device `ordinal` current: the thread's own when it is one, else the device's primary context,
+ * which the library keeps. After OK, plait_context_leave restores what was current before and returns `status`, or its
+ * own error when that was OK. */
 PlaitStatus plait_context_enter(int ordinal, PlaitContext *context);
 PlaitStatus plait_context_leave(PlaitContext *context, PlaitStatus status);
 

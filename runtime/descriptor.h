@@ -5,8 +5,9 @@
  *     for each tensor of the kernel, in order: its address, then one stride in elements for each of its axes;
  *     for each axis of the kernel's axis table, in order: its extent (number of positions).
  * CPU:  void kernel(const int64_t *slots, int64_t first_program, int64_t end_program)
- * GPU:  one by-value parameter of slot_count * 8 bytes; one program per block of the launch, blockIdx.x = program number.
- * Program numbers are linear: the first axis of the grid varies fastest; an axis has ceil(extent / block) positions.
+ * GPU:  one by-value parameter of slot_count * 8 bytes; one program per block of the launch, blockIdx.x = program
+ * number. Program numbers are linear: the first axis of the grid varies fastest; an axis has ceil(extent / block)
+ * positions.
  */
 #ifndef PLAIT_RUNTIME_DESCRIPTOR_H
 #define PLAIT_RUNTIME_DESCRIPTOR_H
@@ -17,40 +18,40 @@ enum { PLAIT_DESCRIPTOR_VERSION = 1, PLAIT_DESCRIPTOR_MAX_RANK = 12 };
 
 typedef struct PlaitAxisDescriptor {
     const char *name;
-    int64_t size;     /* static size, or -1: taken from the tensors of each call */
-    int32_t same_as;  /* index of the axis whose extent it has, or -1 */
-    int32_t role;     /* PlaitAxisRole of ir/ir.h: feature 0, batch 1, head 2, time 3 */
+    int64_t size;    /* static size, or -1: taken from the tensors of each call */
+    int32_t same_as; /* index of the axis whose extent it has, or -1 */
+    int32_t role;    /* PlaitAxisRole of ir/ir.h: feature 0, batch 1, head 2, time 3 */
 } PlaitAxisDescriptor;
 
 typedef struct PlaitTensorDescriptor {
     const char *name;
-    double fallback;   /* NaN: must be given */
-    uint8_t kind;      /* 0 input, 1 output, 2 workspace */
-    uint8_t scalar;    /* PlaitScalar of ir/ir.h: bool 0, i32 1, i64 2, f16 3, bf16 4, f32 5, f64 6 */
+    double fallback; /* NaN: must be given */
+    uint8_t kind;    /* 0 input, 1 output, 2 workspace */
+    uint8_t scalar;  /* PlaitScalar of ir/ir.h: bool 0, i32 1, i64 2, f16 3, bf16 4, f32 5, f64 6 */
     uint8_t rank;
     uint8_t reserved[5];
     uint16_t axes[PLAIT_DESCRIPTOR_MAX_RANK]; /* into the variant's axes */
 } PlaitTensorDescriptor;
 
 typedef struct PlaitKernelDescriptor {
-    const char *name;           /* symbol in the GPU image; also for messages */
-    const void *functions[3];   /* CPU: for x86-64-v2, v3, v4; NULL on a GPU */
-    const uint16_t *tensors;    /* indices into the variant's tensors */
-    const uint16_t *axes;       /* kernel axis -> axis of the variant */
-    const uint16_t *grid_axes;  /* indices into this kernel's axes */
+    const char *name;          /* symbol in the GPU image; also for messages */
+    const void *functions[3];  /* CPU: for x86-64-v2, v3, v4; NULL on a GPU */
+    const uint16_t *tensors;   /* indices into the variant's tensors */
+    const uint16_t *axes;      /* kernel axis -> axis of the variant */
+    const uint16_t *grid_axes; /* indices into this kernel's axes */
     const uint32_t *grid_blocks;
     uint32_t tensor_count, axis_count, grid_count;
-    uint32_t threads;           /* per program, GPU */
-    uint32_t shared_bytes;      /* dynamic shared memory, GPU */
+    uint32_t threads;      /* per program, GPU */
+    uint32_t shared_bytes; /* dynamic shared memory, GPU */
     uint32_t slot_count;
 } PlaitKernelDescriptor;
 
 typedef struct PlaitImageDescriptor {
-    const char *target;         /* "sm_90a" */
-    const void *cubin, *ptx;    /* NULL when not there; ptx is zero-terminated text */
+    const char *target;      /* "sm_90a" */
+    const void *cubin, *ptx; /* NULL when not there; ptx is zero-terminated text */
     uint64_t cubin_size, ptx_size;
-    uint32_t architecture;      /* 90 */
-    uint32_t exact;             /* 1: runs on that architecture only (the `a` suffix) */
+    uint32_t architecture; /* 90 */
+    uint32_t exact;        /* 1: runs on that architecture only (the `a` suffix) */
 } PlaitImageDescriptor;
 
 /* The kernels of one variant for one target, in the order in which they run. */
@@ -66,7 +67,7 @@ typedef struct PlaitVariantDescriptor {
     const PlaitTensorDescriptor *tensors; /* inputs, outputs, workspaces */
     const PlaitTargetDescriptor *targets; /* workspaces that a target does not use are not allocated for it */
     uint32_t axis_count, tensor_count, target_count;
-    uint32_t argument_count;              /* inputs + outputs */
+    uint32_t argument_count; /* inputs + outputs */
 } PlaitVariantDescriptor;
 
 typedef struct PlaitOperatorDescriptor {

@@ -59,7 +59,8 @@ PlaitStatus plait_device_info(int ordinal, PlaitDeviceInfo *info)
     PlaitStatus status = begin(&driver);
     if (!status) status = plait_driver_check(driver, driver->device_get(&device, ordinal), "cuDeviceGet");
     if (!status)
-        status = plait_driver_check(driver, driver->device_name(found.name, sizeof found.name, device), "cuDeviceGetName");
+        status =
+            plait_driver_check(driver, driver->device_name(found.name, sizeof found.name, device), "cuDeviceGetName");
     if (!status) status = plait_driver_check(driver, driver->device_memory(&bytes, device), "cuDeviceTotalMem");
     if (!status) status = plait_driver_check(driver, driver->version(&found.driver_version), "cuDriverGetVersion");
     if (!status) status = read_attributes(driver, device, &found);
@@ -130,7 +131,10 @@ PlaitStatus plait_device_event_create(void **event) { RETURN_CALL("cuEventCreate
 
 PlaitStatus plait_device_event_destroy(void *event) { RETURN_CALL("cuEventDestroy", event_destroy(event)); }
 
-PlaitStatus plait_device_event_record(void *event, void *stream) { RETURN_CALL("cuEventRecord", event_record(event, stream)); }
+PlaitStatus plait_device_event_record(void *event, void *stream)
+{
+    RETURN_CALL("cuEventRecord", event_record(event, stream));
+}
 
 PlaitStatus plait_device_event_elapsed(void *begin_event, void *end_event, float *milliseconds)
 {

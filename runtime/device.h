@@ -1,6 +1,6 @@
-/* GPUs for the command line and for tests: what is there, memory, streams, times. Everything goes through the driver table, so
- * that it is absent without harm on a machine without a driver. Functions return a status, with the text of plait_last_error;
- * results are written only on OK. Not needed to call an operator.
+/* GPUs for the command line and for tests: what is there, memory, streams, times. Everything goes through the driver
+ * table, so that it is absent without harm on a machine without a driver. Functions return a status, with the text of
+ * plait_last_error; results are written only on OK. Not needed to call an operator.
  *
  * A thread calls plait_device_use once; addresses, streams, events and graphs belong to that device and to the caller,
  * who destroys them.
@@ -17,8 +17,9 @@ typedef struct PlaitDeviceInfo {
     uint32_t architecture; /* 90 for compute capability 9.0 */
     int multiprocessors;
     int clock_khz;
-    int memory_clock_khz, memory_bus_bits; /* 2 * clock * bits / 8: peak bytes a second; 0 where the driver does not say */
-    int l2_bytes, shared_bytes;            /* shared: most dynamic shared memory of a block */
+    int memory_clock_khz,
+        memory_bus_bits;        /* 2 * clock * bits / 8: peak bytes a second; 0 where the driver does not say */
+    int l2_bytes, shared_bytes; /* shared: most dynamic shared memory of a block */
     uint64_t memory_bytes;
     int driver_version; /* 13000 for 13.0 */
 } PlaitDeviceInfo;

@@ -1,5 +1,5 @@
-/* The CUDA driver as a table of functions, opened when it is first needed: a library loads and runs its CPU code on a machine
- * that has none. Tests put their own table in its place. */
+/* The CUDA driver as a table of functions, opened when it is first needed: a library loads and runs its CPU code on a
+ * machine that has none. Tests put their own table in its place. */
 #ifndef PLAIT_RUNTIME_DRIVER_H
 #define PLAIT_RUNTIME_DRIVER_H
 

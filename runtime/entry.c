@@ -1,8 +1,8 @@
-/* The functions that a library exports (plait.h) and those that its generated wrappers call (runtime.h). One file, so that
- * linking a wrapper brings in the exported ones from the archive too.
+/* The functions that a library exports (plait.h) and those that its generated wrappers call (runtime.h). One file, so
+ * that linking a wrapper brings in the exported ones from the archive too.
  *
- * Exported functions call each other only through static ones: another Plait library in the process exports the same names,
- * and a call through the dynamic symbol table could end up there.
+ * Exported functions call each other only through static ones: another Plait library in the process exports the same
+ * names, and a call through the dynamic symbol table could end up there.
  */
 #include "runtime/runtime.h"
 
@@ -12,8 +12,8 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
-/* The library that this archive is linked into. Protected: exported, yet always this library's own, not that of another Plait
- * library loaded earlier. Weak: the compiler's command line links the archive without any. */
+/* The library that this archive is linked into. Protected: exported, yet always this library's own, not that of another
+ * Plait library loaded earlier. Weak: the compiler's command line links the archive without any. */
 extern const PlaitLibraryDescriptor plait_library __attribute__((weak, visibility("protected")));
 
 static PlaitStatus run(const PlaitOperatorDescriptor *op, DLTensor *const *tensors, void *stream, PlaitWorkspace given)
@@ -21,8 +21,10 @@ static PlaitStatus run(const PlaitOperatorDescriptor *op, DLTensor *const *tenso
     PlaitCall call;
     plait_error_begin(op->name);
     PlaitStatus status = plait_call_prepare(&call, op, tensors, false);
-    if (!status && call.device.device_type == kDLCPU) status = plait_cpu_run(&call, given);
-    else if (!status) status = plait_gpu_run(&call, stream, given);
+    if (!status && call.device.device_type == kDLCPU)
+        status = plait_cpu_run(&call, given);
+    else if (!status)
+        status = plait_gpu_run(&call, stream, given);
     plait_call_finish(&call);
     return status;
 }
@@ -59,11 +61,13 @@ static PlaitStatus find_operator(const char *name, uint32_t count, const PlaitOp
     if (!*op) return fail_unknown(name);
     plait_error_begin((*op)->name);
     uint32_t expected = (*op)->variant_count ? (*op)->variants[0].argument_count : 0;
-    if (count != expected) return plait_fail(PLAIT_STATUS_WRONG_COUNT, "takes %u tensors, but was given %u", expected, count);
+    if (count != expected)
+        return plait_fail(PLAIT_STATUS_WRONG_COUNT, "takes %u tensors, but was given %u", expected, count);
     return PLAIT_STATUS_OK;
 }
 
-static PlaitStatus run_named(const char *name, DLTensor *const *tensors, uint32_t count, void *stream, PlaitWorkspace given)
+static PlaitStatus run_named(const char *name, DLTensor *const *tensors, uint32_t count, void *stream,
+                             PlaitWorkspace given)
 {
     const PlaitOperatorDescriptor *op;
     PlaitStatus status = find_operator(name, count, &op);

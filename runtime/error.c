@@ -62,7 +62,8 @@ PlaitStatus plait_fail_argument(PlaitStatus status, uint32_t index, const char *
 
 PlaitStatus plait_fail_memory(uint64_t bytes)
 {
-    return plait_fail(PLAIT_STATUS_OUT_OF_MEMORY, "%llu bytes of memory could not be allocated", (unsigned long long)bytes);
+    return plait_fail(PLAIT_STATUS_OUT_OF_MEMORY, "%llu bytes of memory could not be allocated",
+                      (unsigned long long)bytes);
 }
 
 void plait_piece_add(PlaitPiece *piece, const char *format, ...)

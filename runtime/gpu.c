@@ -1,15 +1,15 @@
 /* Launching on a GPU: enqueues the kernels in the stream, and waits for nothing.
  *
- * The workspace is allocated and freed in the order of the stream, so that the next call can have it while the work is still
- * going on; under capture both become nodes of the graph.
+ * The workspace is allocated and freed in the order of the stream, so that the next call can have it while the work is
+ * still going on; under capture both become nodes of the graph.
  */
 #include "runtime/context.h"
 #include "runtime/launch.h"
 
 enum { LARGEST_GRID = INT32_MAX };
 
-/* An image for that architecture alone comes first; then the newest one whose machine code, or else whose PTX, the device
- * can use. 0: none. Decided by tables alone, so that the workspace is known before anything is loaded. */
+/* An image for that architecture alone comes first; then the newest one whose machine code, or else whose PTX, the
+ * device can use. 0: none. Decided by tables alone, so that the workspace is known before anything is loaded. */
 static uint32_t preference(const PlaitImageDescriptor *image, uint32_t architecture)
 {
     if (image->exact) return image->architecture == architecture && (image->cubin || image->ptx) ? UINT32_MAX : 0;
@@ -73,8 +73,8 @@ static PlaitStatus launch_with_own_workspace(PlaitCall *call, const PlaitDriver 
     unsigned long long memory;
     if (!driver->allocate_async || !driver->release_async)
         return plait_fail(PLAIT_STATUS_NO_DRIVER, "the CUDA driver is too old to find workspace in a stream; give one");
-    PlaitStatus status = plait_driver_check(
-        driver, driver->allocate_async(&memory, call->workspace_bytes, stream), "cuMemAllocAsync");
+    PlaitStatus status =
+        plait_driver_check(driver, driver->allocate_async(&memory, call->workspace_bytes, stream), "cuMemAllocAsync");
     if (status) return status;
     plait_call_place(call, memory, cells);
     status = launch_all(call, driver, functions, stream);

@@ -15,7 +15,8 @@ enum {
     V2_LEAF1_ECX = 1 << 0 /* SSE3 */ | 1 << 9 /* SSSE3 */ | 1 << 13 /* CMPXCHG16B */ | 1 << 19 /* SSE4.1 */ |
                    1 << 20 /* SSE4.2 */ | 1 << 23 /* POPCNT */,
     V2_EXTENDED_ECX = 1 << 0 /* LAHF */,
-    V3_LEAF1_ECX = 1 << 12 /* FMA */ | 1 << 22 /* MOVBE */ | 1 << 27 /* OSXSAVE */ | 1 << 28 /* AVX */ | 1 << 29 /* F16C */,
+    V3_LEAF1_ECX =
+        1 << 12 /* FMA */ | 1 << 22 /* MOVBE */ | 1 << 27 /* OSXSAVE */ | 1 << 28 /* AVX */ | 1 << 29 /* F16C */,
     V3_LEAF7_EBX = 1 << 3 /* BMI1 */ | 1 << 5 /* AVX2 */ | 1 << 8 /* BMI2 */,
     V3_EXTENDED_ECX = 1 << 5 /* LZCNT */,
     V4_LEAF7_EBX = 1 << 16 /* AVX512F */ | 1 << 17 /* DQ */ | 1 << 28 /* CD */ | 1 << 30 /* BW */,

@@ -1,5 +1,5 @@
-/* The part of a call that belongs to one kind of device. `call` is prepared; each returns after the layout is known, and
- * `workspace_bytes` of the call with it.
+/* The part of a call that belongs to one kind of device. `call` is prepared; each returns after the layout is known,
+ * and `workspace_bytes` of the call with it.
  *
  * workspace: the caller's, checked by plait_launch_check_workspace; NULL: found and given back here.
  */
@@ -24,8 +24,8 @@ PlaitStatus plait_gpu_measure(PlaitCall *call);
 
 /* A given workspace: large enough, aligned, apart from all arguments. Nothing to check when none was given. */
 PlaitStatus plait_launch_check_workspace(const PlaitCall *call, PlaitWorkspace given);
-/* Memory for the slots of the target's largest kernel; checks that every kernel has at most `most_programs`, so that a call
- * is refused before its first kernel runs. */
+/* Memory for the slots of the target's largest kernel; checks that every kernel has at most `most_programs`, so that a
+ * call is refused before its first kernel runs. */
 PlaitStatus plait_launch_prepare_slots(PlaitCall *call, int64_t most_programs);
 
 #endif

@@ -2,10 +2,7 @@
  * sharing an element are refused too, which is cheap, and documented in plait.h. */
 #include "runtime/call.h"
 
-static bool overlap(const PlaitView *a, const PlaitView *b)
-{
-    return a->first < b->end && b->first < a->end;
-}
+static bool overlap(const PlaitView *a, const PlaitView *b) { return a->first < b->end && b->first < a->end; }
 
 PlaitStatus plait_call_check_overlap(const PlaitCall *call)
 {

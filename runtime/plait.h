@@ -123,8 +123,8 @@ PlaitStatus plait_call(const char *operator_name, DLTensor *const *tensors, uint
 PlaitStatus plait_workspace_bytes(const char *operator_name, DLTensor *const *tensors, uint32_t count, uint64_t *bytes);
 
 /* plait_call with the caller's temporary memory, on the tensors' device, aligned to PLAIT_WORKSPACE_ALIGNMENT, at least
- * as large as plait_workspace_bytes says, apart from all tensors, and on a GPU used by nothing else until the stream has
- * passed the call. Its contents before do not matter and after have no meaning. NULL: as plait_call. */
+ * as large as plait_workspace_bytes says, apart from all tensors, and on a GPU used by nothing else until the stream
+ * has passed the call. Its contents before do not matter and after have no meaning. NULL: as plait_call. */
 PlaitStatus plait_call_with_workspace(const char *operator_name, DLTensor *const *tensors, uint32_t count, void *stream,
                                       void *workspace, uint64_t workspace_bytes);
 

@@ -2,7 +2,8 @@
  *
  * 1. A caller takes the pool (`taken`); one that finds it taken works alone, so that the number of busy threads never
  *    exceeds callers + pool.
- * 2. It writes the job, opens it (OPEN in `inside`), counts `sequence` up and wakes as many threads as there are pieces.
+ * 2. It writes the job, opens it (OPEN in `inside`), counts `sequence` up and wakes as many threads as there are
+ * pieces.
  * 3. Everybody takes pieces from the counter `next` until there are none. A thread enters by adding 1 to `inside`,
  *    which it may only while the job is open.
  * 4. The caller, out of pieces, closes the job and waits until `inside` is 0. It never waits for a thread that has not
@@ -23,8 +24,8 @@
 
 enum {
     OPEN = 1 << 30,
-    PIECES = 8,                  /* for each thread: small enough to even out programs of unequal length */
-    SPINS = 200,                 /* some microseconds: the kernels of one operator follow each other faster than a thread wakes */
+    PIECES = 8,  /* for each thread: small enough to even out programs of unequal length */
+    SPINS = 200, /* some microseconds: the kernels of one operator follow each other faster than a thread wakes */
     STACK_BYTES = 8 * 1024 * 1024 /* as the main thread has: kernels keep tiles on the stack */
 };
 
@@ -105,7 +106,8 @@ static void leave(void)
 /* Waits for a job after number `seen`; false: the thread is to end. */
 static bool wait_for_job(unsigned *seen)
 {
-    for (int i = 0; i < SPINS && atomic_load_explicit(&pool.sequence, memory_order_relaxed) == *seen; i++) pause_briefly();
+    for (int i = 0; i < SPINS && atomic_load_explicit(&pool.sequence, memory_order_relaxed) == *seen; i++)
+        pause_briefly();
     pthread_mutex_lock(&pool.lock);
     while (!pool.stop && atomic_load_explicit(&pool.sequence, memory_order_relaxed) == *seen)
         pthread_cond_wait(&pool.wake, &pool.lock);
@@ -218,7 +220,9 @@ void plait_pool_run(PlaitPoolWork *work, void *context, int64_t count)
         return;
     }
     if (!pool.started) start();
-    if (pool.thread_count > 0) run_together(work, context, count);
-    else work(context, 0, count);
+    if (pool.thread_count > 0)
+        run_together(work, context, count);
+    else
+        work(context, 0, count);
     atomic_store(&pool.taken, false);
 }

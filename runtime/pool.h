@@ -17,8 +17,8 @@ void plait_pool_run(PlaitPoolWork *work, void *context, int64_t count);
 enum { PLAIT_POOL_MOST = 256 };
 int plait_pool_thread_count(void);
 
-/* Ends the threads; the next call starts them anew, reading the environment again. Does nothing while a call has the pool.
- * Done by itself when the library is unloaded or the process exits. */
+/* Ends the threads; the next call starts them anew, reading the environment again. Does nothing while a call has the
+ * pool. Done by itself when the library is unloaded or the process exits. */
 void plait_pool_stop(void);
 
 #endif

@@ -41,10 +41,12 @@ static void type_text(DLDataType type, PlaitPiece *text)
 {
     static const char *const letters[] = {
         [kDLInt] = "i", [kDLUInt] = "u", [kDLFloat] = "f", [kDLBfloat] = "bf", [kDLComplex] = "complex"};
-    if (type.code == kDLBool && type.bits == 8) plait_piece_add(text, "bool");
+    if (type.code == kDLBool && type.bits == 8)
+        plait_piece_add(text, "bool");
     else if (type.code < sizeof letters / sizeof *letters && letters[type.code])
         plait_piece_add(text, "%s%d", letters[type.code], type.bits);
-    else plait_piece_add(text, "code %d of %d bits", type.code, type.bits);
+    else
+        plait_piece_add(text, "code %d of %d bits", type.code, type.bits);
     if (type.lanes != 1) plait_piece_add(text, "x%d", type.lanes);
 }
 
@@ -200,7 +202,8 @@ static PlaitStatus check_apart(const Argument *argument, const int64_t *strides)
     for (uint32_t i = 0; i < rank; i++)
         for (uint32_t j = i + 1; j < rank; j++)
             if (shape[i] > 1 && shape[j] > 1 && axes_collide(shape[i], strides[i], shape[j], strides[j]))
-                return FAIL(WRONG_STRIDES, "axes `%s` and `%s` overlap, but the positions of an output must not share memory",
+                return FAIL(WRONG_STRIDES,
+                            "axes `%s` and `%s` overlap, but the positions of an output must not share memory",
                             axis_name(argument, i), axis_name(argument, j));
     return PLAIT_STATUS_OK;
 }

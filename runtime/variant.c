@@ -30,7 +30,8 @@ static bool takes(const PlaitCall *call, const PlaitVariantDescriptor *variant, 
 }
 
 /* Whether the variant takes the sizes of the given arguments: of all axes before (tensor, position). */
-static bool takes_until(const PlaitCall *call, const PlaitVariantDescriptor *variant, uint32_t tensor, uint32_t position)
+static bool takes_until(const PlaitCall *call, const PlaitVariantDescriptor *variant, uint32_t tensor,
+                        uint32_t position)
 {
     for (uint32_t i = 0; i < variant->argument_count && i <= tensor; i++) {
         uint32_t rank = i < tensor ? variant->tensors[i].rank : position;
@@ -73,7 +74,8 @@ static void add_conditions(const PlaitCall *call, PlaitPiece *piece)
         if (binder.tensor == 0) continue;
         bool differs = false;
         for (uint64_t v = 1; v < call->op->variant_count && !differs; v++)
-            differs = static_size(&call->op->variants[v], binder.tensor - 1, binder.position) != variant->axes[axis].size;
+            differs =
+                static_size(&call->op->variants[v], binder.tensor - 1, binder.position) != variant->axes[axis].size;
         if (!differs) continue;
         plait_piece_add(piece, "%s%s = %lld", first ? " with " : ", ", variant->axes[axis].name,
                         (long long)call->extents[axis]);
@@ -162,7 +164,8 @@ static void share_extents(PlaitCall *call)
     for (uint32_t axis = 0; axis < variant->axis_count; axis++)
         if (root_of(variant, axis) == axis && call->binders[axis].tensor == 0)
             call->extents[axis] = variant->axes[axis].size >= 0 ? variant->axes[axis].size : PLAIT_NO_EXTENT;
-    for (uint32_t axis = 0; axis < variant->axis_count; axis++) call->extents[axis] = call->extents[root_of(variant, axis)];
+    for (uint32_t axis = 0; axis < variant->axis_count; axis++)
+        call->extents[axis] = call->extents[root_of(variant, axis)];
 }
 
 PlaitStatus plait_call_choose_variant(PlaitCall *call)

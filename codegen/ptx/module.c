@@ -53,6 +53,7 @@ static void create_function(PlaitPtx *ptx)
     add_flag(emit, of_function, "nounwind", 0);
     const char *threads = plait_arena_printf(emit->arena, "%u", ptx->kernel->threads);
     add_text_attribute(emit, of_function, "nvvm.reqntid", threads);
+    add_text_attribute(emit, of_function, "nvvm.minctasm", "1"); /* or ptxas keeps registers free for a second program */
     const char *shared = plait_arena_printf(emit->arena, "%u", plait_ptx_shared_bytes(ptx->kernel));
     add_text_attribute(emit, of_function, "plait.shared", shared);
 }

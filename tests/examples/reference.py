@@ -2,10 +2,13 @@
 """Runs an example through `plait run` and compares it with the paper's formula in numpy (reference_formulas.py).
 
     reference.py --plait build/bin/plait --examples examples [NAME ...]
+    reference.py --interpret build/bin/interpret [--optimised] --examples examples [NAME ...]
 
-This is what catches a wrong formula in an example, which the interpreter cannot, since it runs that formula. Each
+This is what catches a wrong formula in an example, which the interpreter cannot, since it runs that formula. With --plait each
 example is run as it stands (bf16 storage: the limit is 3e-3) and with every bf16 replaced by f32 (1e-5), the
-error being RMS(err) / RMS(ref), for several sizes: a length of 1, odd lengths, odd and even head dimensions.
+error being RMS(err) / RMS(ref), for several sizes: a length of 1, odd lengths, odd and even head dimensions. With
+--interpret (tests/examples/interpret.c) the front end and the interpreter alone are at work, in double precision (1e-11);
+--optimised: after the passes on Stage IR.
 """
 import argparse
 import pathlib
@@ -18,7 +21,7 @@ import numpy as np
 
 import reference_formulas
 
-LIMITS = {"bf16": 3e-3, "f32": 1e-5}
+LIMITS = {"bf16": 3e-3, "f32": 1e-5, "f64": 1e-11}
 # Run-time sizes and static ones (given with -D where the example has that axis) of each case.
 CASES = [
     ("bf16", dict(b=2, t=37, s=37, h=3, i=2, g=2, r=3, c=40), {}),
@@ -68,21 +71,22 @@ def error(actual, reference):
     return float(np.sqrt(np.mean((actual - reference) ** 2)) / scale) if reference.size else 0.0
 
 
-def run_case(plait, name, source, storage, sizes, defines, folder):
+def run_case(command, name, source, storage, sizes, defines, folder):
+    """The error of each output; storage f64: arrays of doubles, for the interpreter."""
     static, inputs = parse(source)
     sizes = {**sizes, **static, **{axis: n for axis, n in defines.items() if axis in static}}
     program = folder / f"{name}.plait"
-    program.write_text(source.replace("bf16", storage))
+    program.write_text(source if storage == "f64" else source.replace("bf16", storage))
     random = np.random.default_rng(7)
     values = [draw(random, n, storage if s == "bf16" else s, [sizes[a] for a in axes]) for n, s, axes in inputs]
     wide = [v if v.dtype == bool else v.astype(np.float64) for v in values]
     reference = getattr(reference_formulas, name)(*wide)
-    command = [plait, "run", str(program)]
+    command = [part.replace("PROGRAM", str(program)) for part in command]
     for axis, n in defines.items():
         if axis in static:
             command += ["-D", f"{axis}={n}"]
     for (n, _, _), value in zip(inputs, values):
-        np.save(folder / f"{n}.npy", value)
+        np.save(folder / f"{n}.npy", value.astype(np.float64) if storage == "f64" and value.dtype != bool else value)
         command += ["--in", f"{n}={folder / n}.npy"]
     for n in reference:
         command += ["--out", f"{n}={folder / n}.out.npy"]
@@ -94,18 +98,25 @@ def run_case(plait, name, source, storage, sizes, defines, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--plait", required=True)
+    parser.add_argument("--plait")
+    parser.add_argument("--interpret")
+    parser.add_argument("--optimised", action="store_true")
     parser.add_argument("--examples", required=True, type=pathlib.Path)
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
+    if arguments.interpret:
+        command = [arguments.interpret, "PROGRAM"] + ["--optimised"] * arguments.optimised
+    else:
+        command = [arguments.plait, "run", "PROGRAM"]
     failures = 0
     for name in arguments.names or sorted(p.name for p in arguments.examples.iterdir() if (p / f"{p.name}.plait").exists()):
         source = (arguments.examples / name / f"{name}.plait").read_text()
         for storage, sizes, defines in CASES:
+            storage = "f64" if arguments.interpret else storage
             if sizes["t"] > 50:
                 sizes = {**sizes, "t": LONG.get(name, sizes["t"])}
             with tempfile.TemporaryDirectory() as folder:
-                errors = run_case(arguments.plait, name, source, storage, sizes, defines, pathlib.Path(folder))
+                errors = run_case(command, name, source, storage, sizes, defines, pathlib.Path(folder))
             for output, value in errors.items():
                 good = value <= LIMITS[storage]  # false for NaN
                 failures += not good

@@ -187,7 +187,8 @@ def rwkv7(r, w, k, a, v, g, k_k, k_a, r_k, gamma, beta, S0):
 
 
 def hgrn2(q, f, v, lower, gamma, S0):
-    gate = lower + (1 - lower) * sigmoid(f)
+    least = sigmoid(lower)
+    gate = least + (1 - least) * sigmoid(f)
     none = np.zeros_like(gate)
     o, S = memory(gate, none, none, 1 - gate, v, silu(q), S0)
     return {"y": rms_norm(o) * gamma, "S": S}

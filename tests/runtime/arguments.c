@@ -108,7 +108,11 @@ static void vector_of(DLTensor *tensor, int64_t *size, uint8_t bits)
 {
     static double memory[4][256];
     static int next;
-    *tensor = (DLTensor){.data = memory[next++ % 4], .device = {.device_type = kDLCPU}, .ndim = 1, .dtype = {kDLFloat, bits, 1}, .shape = size};
+    *tensor = (DLTensor){.data = memory[next++ % 4],
+                         .device = {.device_type = kDLCPU},
+                         .ndim = 1,
+                         .dtype = {kDLFloat, bits, 1},
+                         .shape = size};
 }
 
 static void expect_pair(int64_t d, int64_t e, PlaitStatus expected, const char *text)
@@ -125,8 +129,9 @@ static void test_static_sizes(void)
 {
     expect_pair(32, 64, PLAIT_STATUS_UNAVAILABLE_SIZE,
                 "pairs: argument 1 `q`: axis `d` has 32 positions, but the library was built for 64 or 128");
-    expect_pair(64, 128, PLAIT_STATUS_UNAVAILABLE_SIZE,
-                "pairs: argument 2 `v`: axis `e` has 128 positions, but the library was built for 64 or 96 with d = 64");
+    expect_pair(
+        64, 128, PLAIT_STATUS_UNAVAILABLE_SIZE,
+        "pairs: argument 2 `v`: axis `e` has 128 positions, but the library was built for 64 or 96 with d = 64");
     expect_pair(128, 96, PLAIT_STATUS_UNAVAILABLE_SIZE,
                 "pairs: argument 2 `v`: axis `e` has 96 positions, but the library was built for 128 with d = 128");
     expect_pair(64, 96, PLAIT_STATUS_NO_CODE, "pairs: the library was built without code for the CPU");
@@ -193,17 +198,20 @@ static void test_devices(void)
 static void test_overlap(void)
 {
     Y.data = X.data;
-    REFUSED(OVERLAP, "sums: argument 5 `y`: shares memory with argument 1 `x`; an output must be apart from all others");
+    REFUSED(OVERLAP,
+            "sums: argument 5 `y`: shares memory with argument 1 `x`; an output must be apart from all others");
     LAST.data = Y.data;
     LAST.byte_offset = 4;
-    REFUSED(OVERLAP, "sums: argument 6 `last`: shares memory with argument 5 `y`; an output must be apart from all others");
+    REFUSED(OVERLAP,
+            "sums: argument 6 `last`: shares memory with argument 5 `y`; an output must be apart from all others");
     X0.data = LAST.data;
     X0.byte_offset = 2 * 4 * 4 - 4; /* only the last element */
-    REFUSED(OVERLAP, "sums: argument 6 `last`: shares memory with argument 4 `x0`; an output must be apart from all others");
+    REFUSED(OVERLAP,
+            "sums: argument 6 `last`: shares memory with argument 4 `x0`; an output must be apart from all others");
     X0.data = LAST.data;
     X0.byte_offset = 2 * 4 * 4;
     memset((char *)LAST.data + 32, 0, 32);
-    ACCEPTED(); /* side by side */
+    ACCEPTED();       /* side by side */
     X0.data = X.data; /* inputs may share */
     ACCEPTED();
 }
@@ -212,7 +220,8 @@ static void test_missing_extent(void)
 {
     float memory[4];
     int64_t size = 4;
-    DLTensor y = {.data = memory, .device = {.device_type = kDLCPU}, .ndim = 1, .dtype = {kDLFloat, 32, 1}, .shape = &size};
+    DLTensor y = {
+        .data = memory, .device = {.device_type = kDLCPU}, .ndim = 1, .dtype = {kDLFloat, 32, 1}, .shape = &size};
     DLTensor *list[] = {NULL, &y};
     CHECK(plait_runtime_call(&lonely_operator, list, NULL, NULL, 0) == PLAIT_STATUS_NULL_ARGUMENT);
     CHECK_TEXT(plait_last_error(), "lonely: argument 1 `bias`: is NULL, but no other argument has axis `m`");
@@ -232,14 +241,16 @@ static void test_workspace(void)
     CHECK_TEXT(plait_last_error(), "sums: needs 256 bytes of workspace, but was given 255");
     CHECK(plait_runtime_call(&sums_operator, sums->list, NULL, memory + 64, 2048) == PLAIT_STATUS_MISALIGNED);
     CHECK_TEXT(plait_last_error(), "sums: the workspace's address is not a multiple of 256 bytes");
-    CHECK(plait_runtime_call(&sums_operator, sums->list, NULL, (void *)(UINTPTR_MAX - 255), 512) == PLAIT_STATUS_WORKSPACE);
+    CHECK(plait_runtime_call(&sums_operator, sums->list, NULL, (void *)(UINTPTR_MAX - 255), 512) ==
+          PLAIT_STATUS_WORKSPACE);
     CHECK_TEXT(plait_last_error(), "sums: the workspace leaves the address space");
     memcpy(memory + 128, K.data, 24);
     K.data = memory + 128;
     CHECK(plait_runtime_call(&sums_operator, sums->list, NULL, memory, 256) == PLAIT_STATUS_OVERLAP);
     CHECK_TEXT(plait_last_error(), "sums: argument 2 `k`: shares memory with the workspace");
     CHECK(sums_untouched(sums));
-    CHECK(plait_runtime_call(&sums_operator, sums->list, NULL, memory + 256, 256) == PLAIT_STATUS_OK && sums_right(sums));
+    CHECK(plait_runtime_call(&sums_operator, sums->list, NULL, memory + 256, 256) == PLAIT_STATUS_OK &&
+          sums_right(sums));
     renew();
 }
 

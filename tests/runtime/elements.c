@@ -41,12 +41,12 @@ static void test_16(void)
                 {1e300, 0x7C00, 0x7F80},
                 {0x1p-14, 0x0400, 0x3880},
                 {0x1p-24, 0x0001, 0x3380},
-                {0x1p-25, 0x0000, 0x3300},      /* half of the least: to even */
+                {0x1p-25, 0x0000, 0x3300},        /* half of the least: to even */
                 {0x1.000001p-25, 0x0001, 0x3300}, /* a little more: up */
-                {0x1.ffcp-15, 0x0400, 0x3880},  /* the largest subnormal rounds up to a normal number */
-                {0x1.002p0, 0x3C00, 0x3F80},    /* halfway: to even */
+                {0x1.ffcp-15, 0x0400, 0x3880},    /* the largest subnormal rounds up to a normal number */
+                {0x1.002p0, 0x3C00, 0x3F80},      /* halfway: to even */
                 {0x1.006p0, 0x3C02, 0x3F80},
-                {0x1.01p0, 0x3C04, 0x3F80},     /* halfway in bf16: to even */
+                {0x1.01p0, 0x3C04, 0x3F80}, /* halfway in bf16: to even */
                 {0x1.03p0, 0x3C0C, 0x3F82},
                 {0x1p-133, 0x0000, 0x0001},
                 {0x1p-134, 0x0000, 0x0000},

@@ -20,7 +20,16 @@ static FakeContext *stack[8];
 static int depth; /* the current context is stack[depth] */
 static int mode = 0;
 
-enum { UNKNOWN = 999, NOT_INITIALISED = 3, INVALID_DEVICE = 101, INVALID_CONTEXT = 201, NO_BINARY = 209, BAD_PTX = 218, NOT_FOUND = 500, CAPTURE = 900 };
+enum {
+    UNKNOWN = 999,
+    NOT_INITIALISED = 3,
+    INVALID_DEVICE = 101,
+    INVALID_CONTEXT = 201,
+    NO_BINARY = 209,
+    BAD_PTX = 218,
+    NOT_FOUND = 500,
+    CAPTURE = 900
+};
 
 void fake_reset(void)
 {
@@ -42,11 +51,11 @@ static bool fails(const char *name)
     fake.failed = name;
     return true;
 }
-#define CALL(name) \
+#define CALL(name)                                                                                                     \
     if (fails(#name)) return fake.error
 /* What a real driver refuses while a stream is under capture, unless the thread is relaxed. */
-#define CALL_UNSAFE(name) \
-    CALL(name);           \
+#define CALL_UNSAFE(name)                                                                                              \
+    CALL(name);                                                                                                        \
     if (fake.capturing && mode != PLAIT_CUDA_CAPTURE_RELAXED) return CAPTURE
 
 static int init(unsigned flags)
@@ -64,13 +73,20 @@ static int version(int *number)
 
 static int error_name(int error, const char **name)
 {
-    if (error == CAPTURE) *name = "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED";
-    else if (error == PLAIT_CUDA_OUT_OF_MEMORY) *name = "CUDA_ERROR_OUT_OF_MEMORY";
-    else if (error == UNKNOWN) *name = "CUDA_ERROR_UNKNOWN";
-    else if (error == NO_BINARY) *name = "CUDA_ERROR_NO_BINARY_FOR_GPU";
-    else if (error == BAD_PTX) *name = "CUDA_ERROR_INVALID_PTX";
-    else if (error == INVALID_DEVICE) *name = "CUDA_ERROR_INVALID_DEVICE";
-    else return 1;
+    if (error == CAPTURE)
+        *name = "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED";
+    else if (error == PLAIT_CUDA_OUT_OF_MEMORY)
+        *name = "CUDA_ERROR_OUT_OF_MEMORY";
+    else if (error == UNKNOWN)
+        *name = "CUDA_ERROR_UNKNOWN";
+    else if (error == NO_BINARY)
+        *name = "CUDA_ERROR_NO_BINARY_FOR_GPU";
+    else if (error == BAD_PTX)
+        *name = "CUDA_ERROR_INVALID_PTX";
+    else if (error == INVALID_DEVICE)
+        *name = "CUDA_ERROR_INVALID_DEVICE";
+    else
+        return 1;
     return 0;
 }
 
@@ -106,9 +122,12 @@ static int device_memory(size_t *bytes, int device)
 static int device_attribute(int *value, int attribute, int device)
 {
     CALL(cuDeviceGetAttribute);
-    if (attribute == PLAIT_CUDA_MAJOR) *value = fake.architecture[device] / 10;
-    else if (attribute == PLAIT_CUDA_MINOR) *value = fake.architecture[device] % 10;
-    else *value = attribute;
+    if (attribute == PLAIT_CUDA_MAJOR)
+        *value = fake.architecture[device] / 10;
+    else if (attribute == PLAIT_CUDA_MINOR)
+        *value = fake.architecture[device] % 10;
+    else
+        *value = attribute;
     return 0;
 }
 
@@ -181,7 +200,8 @@ static int module_load(void **module, const void *image, unsigned count, int *op
     bool ptx = strncmp(image, "ptx", 3) == 0;
     if (!stack[depth]) return INVALID_CONTEXT;
     if (ptx && fake.refuse_ptx) {
-        if (count == 2 && options[0] == PLAIT_CUDA_JIT_ERROR_TEXT) snprintf(values[0], (size_t)(uintptr_t)values[1], "line 7: no");
+        if (count == 2 && options[0] == PLAIT_CUDA_JIT_ERROR_TEXT)
+            snprintf(values[0], (size_t)(uintptr_t)values[1], "line 7: no");
         return BAD_PTX;
     }
     if (!ptx && fake.refuse_cubin) return NO_BINARY;

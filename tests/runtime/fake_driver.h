@@ -1,5 +1,6 @@
-/* A CUDA driver that runs on the CPU: device memory is malloc'ed, a module holds the kernels of sums.c, a launch runs them at once.
- * It records what is called, refuses what a real one refuses under capture, and lets the n-th call fail. */
+/* A CUDA driver that runs on the CPU: device memory is malloc'ed, a module holds the kernels of sums.c, a launch runs
+ * them at once. It records what is called, refuses what a real one refuses under capture, and lets the n-th call fail.
+ */
 #ifndef PLAIT_TESTS_RUNTIME_FAKE_DRIVER_H
 #define PLAIT_TESTS_RUNTIME_FAKE_DRIVER_H
 
@@ -18,14 +19,14 @@ typedef struct Fake {
     int error;      /* its error */
     /* What happened */
     int calls;
-    const char *failed; /* the function that did, or NULL */
-    char log[4096];     /* names of the functions called, with spaces between */
+    const char *failed;                              /* the function that did, or NULL */
+    char log[4096];                                  /* names of the functions called, with spaces between */
     int memory, modules, streams, primaries, pushed; /* not given back yet */
-    int waits;          /* for a stream that the runtime did not make itself */
-    char loaded[64];    /* the last image that loaded */
+    int waits;                                       /* for a stream that the runtime did not make itself */
+    char loaded[64];                                 /* the last image that loaded */
     unsigned grid, block, shared;
-    void *stream;       /* of the last launch, allocation or release in a stream */
-    int shared_limit;   /* as set for the functions */
+    void *stream;     /* of the last launch, allocation or release in a stream */
+    int shared_limit; /* as set for the functions */
 } Fake;
 
 extern Fake fake;

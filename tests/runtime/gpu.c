@@ -1,5 +1,5 @@
-/* Launching through the fake driver: what is called, what is loaded, contexts, workspace, capture; then every call of the driver and
- * every allocation fails once: a status that names it, nothing lost, and the next call works. */
+/* Launching through the fake driver: what is called, what is loaded, contexts, workspace, capture; then every call of
+ * the driver and every allocation fails once: a status that names it, nothing lost, and the next call works. */
 #include <stdlib.h>
 
 #include "runtime/context.h"
@@ -50,16 +50,18 @@ static void test_calls(void)
     plait_driver_substitute(&fake_driver);
     Sums *sums = create(3, 5, 0);
     RUNS(sums);
-    CHECK_TEXT(fake.log, "cuInit cuDeviceGet cuDeviceGetAttribute cuDeviceGetAttribute cuCtxGetCurrent cuCtxGetDevice cuCtxGetId "
-                         "cuThreadExchangeStreamCaptureMode cuModuleLoadDataEx cuModuleGetFunction cuFuncLoad "
-                         "cuFuncSetAttribute cuModuleGetFunction cuFuncLoad cuThreadExchangeStreamCaptureMode "
-                         "cuMemAllocAsync cuLaunchKernel cuLaunchKernel cuMemFreeAsync");
+    CHECK_TEXT(fake.log,
+               "cuInit cuDeviceGet cuDeviceGetAttribute cuDeviceGetAttribute cuCtxGetCurrent cuCtxGetDevice cuCtxGetId "
+               "cuThreadExchangeStreamCaptureMode cuModuleLoadDataEx cuModuleGetFunction cuFuncLoad "
+               "cuFuncSetAttribute cuModuleGetFunction cuFuncLoad cuThreadExchangeStreamCaptureMode "
+               "cuMemAllocAsync cuLaunchKernel cuLaunchKernel cuMemFreeAsync");
     CHECK_TEXT(fake.loaded, "cubin 90a");
     CHECK(fake.shared_limit == 64 * 1024);
     fake_reset();
     RUNS(sums);
-    CHECK_TEXT(fake.log, "cuDeviceGet cuDeviceGetAttribute cuDeviceGetAttribute cuCtxGetCurrent cuCtxGetDevice cuCtxGetId "
-                         "cuMemAllocAsync cuLaunchKernel cuLaunchKernel cuMemFreeAsync");
+    CHECK_TEXT(fake.log,
+               "cuDeviceGet cuDeviceGetAttribute cuDeviceGetAttribute cuCtxGetCurrent cuCtxGetDevice cuCtxGetId "
+               "cuMemAllocAsync cuLaunchKernel cuLaunchKernel cuMemFreeAsync");
     CHECK(fake.stream == stream && fake.grid == 3 && fake.block == 32 && fake.shared == 0);
     sums_destroy(sums);
 }
@@ -116,7 +118,8 @@ static void test_no_code(void)
     renew();
     float memory[2][4];
     int64_t size = 4;
-    DLTensor bias = {.data = memory[0], .device = {kDLCUDA, 0}, .ndim = 1, .dtype = {kDLFloat, 32, 1}, .shape = &size}, y = bias;
+    DLTensor bias = {.data = memory[0], .device = {kDLCUDA, 0}, .ndim = 1, .dtype = {kDLFloat, 32, 1}, .shape = &size},
+             y = bias;
     DLTensor *list[] = {&bias, &y};
     y.data = memory[1];
     CHECK(plait_runtime_call(&lonely_operator, list, stream, NULL, 0) == PLAIT_STATUS_NO_CODE);
@@ -227,8 +230,8 @@ static void test_too_many_programs(void)
 
 /* ---- failures ---- */
 
-/* When these fail, the call does without: the PTX instead of the machine code; the capture mode that could not be restored is no
- * reason to refuse results that are there. */
+/* When these fail, the call does without: the PTX instead of the machine code; the capture mode that could not be
+ * restored is no reason to refuse results that are there. */
 static bool has_way_around(const char *function)
 {
     return strcmp(function, "cuModuleLoadDataEx") == 0 || strcmp(function, "cuThreadExchangeStreamCaptureMode") == 0;
@@ -247,13 +250,15 @@ static bool fail_nth_call(int n, int error)
     PlaitStatus status = run(sums);
     const char *failed = fake.failed;
     char expected[80];
-    if (!failed) CHECK(status == PLAIT_STATUS_OK && sums_right(sums));
+    if (!failed)
+        CHECK(status == PLAIT_STATUS_OK && sums_right(sums));
     else if (status == PLAIT_STATUS_OK)
         CHECK(sums_right(sums) && has_way_around(failed));
     else {
         snprintf(expected, sizeof expected, "sums: %s", failed);
-        PlaitStatus wanted = strcmp(failed, "cuInit") == 0 ? PLAIT_STATUS_NO_DRIVER
-                             : error == PLAIT_CUDA_OUT_OF_MEMORY ? PLAIT_STATUS_OUT_OF_MEMORY : PLAIT_STATUS_DRIVER;
+        PlaitStatus wanted = strcmp(failed, "cuInit") == 0       ? PLAIT_STATUS_NO_DRIVER
+                             : error == PLAIT_CUDA_OUT_OF_MEMORY ? PLAIT_STATUS_OUT_OF_MEMORY
+                                                                 : PLAIT_STATUS_DRIVER;
         CHECK(status == wanted && strcmp(failed, "cuModuleLoadDataEx") != 0);
         CHECK(strncmp(plait_last_error(), expected, strlen(expected)) == 0);
         CHECK(strstr(plait_last_error(), " failed: ") != NULL);
@@ -310,7 +315,7 @@ static void test_device(void)
     renew();
     fake_make_none_current();
     PlaitDeviceInfo info;
-    void *memory, *graph, *events[2], *made;
+    void *memory = NULL, *graph = NULL, *events[2], *made = NULL;
     char bytes[4] = "abc", back[4] = "";
     float milliseconds = 0;
     CHECK(plait_device_count() == 2);
@@ -319,20 +324,27 @@ static void test_device(void)
     CHECK(info.memory_clock_khz == PLAIT_CUDA_MEMORY_CLOCK && info.memory_bus_bits == PLAIT_CUDA_MEMORY_BUS);
     CHECK(info.driver_version == 13000 && info.multiprocessors == PLAIT_CUDA_MULTIPROCESSORS);
     CHECK(plait_device_use(1) == PLAIT_STATUS_OK && fake.primaries == 1);
-    CHECK(plait_device_allocate(4, &memory) == PLAIT_STATUS_OK && plait_device_copy_in(memory, bytes, 4) == PLAIT_STATUS_OK);
+    CHECK(plait_device_allocate(4, &memory) == PLAIT_STATUS_OK &&
+          plait_device_copy_in(memory, bytes, 4) == PLAIT_STATUS_OK);
     CHECK(plait_device_copy_out(back, memory, 4) == PLAIT_STATUS_OK);
     CHECK_TEXT(back, "abc");
-    CHECK(plait_device_stream_create(&made) == PLAIT_STATUS_OK && plait_device_fill(memory, 'x', 3, made) == PLAIT_STATUS_OK);
-    CHECK(plait_device_stream_wait(made) == PLAIT_STATUS_OK && plait_device_copy_out(back, memory, 4) == PLAIT_STATUS_OK);
+    CHECK(plait_device_stream_create(&made) == PLAIT_STATUS_OK &&
+          plait_device_fill(memory, 'x', 3, made) == PLAIT_STATUS_OK);
+    CHECK(plait_device_stream_wait(made) == PLAIT_STATUS_OK &&
+          plait_device_copy_out(back, memory, 4) == PLAIT_STATUS_OK);
     CHECK_TEXT(back, "xxx");
     for (int i = 0; i < 2; i++)
-        CHECK(plait_device_event_create(&events[i]) == PLAIT_STATUS_OK && plait_device_event_record(events[i], made) == PLAIT_STATUS_OK);
+        CHECK(plait_device_event_create(&events[i]) == PLAIT_STATUS_OK &&
+              plait_device_event_record(events[i], made) == PLAIT_STATUS_OK);
     CHECK(plait_device_event_elapsed(events[0], events[1], &milliseconds) == PLAIT_STATUS_OK && milliseconds == 1.5f);
     for (int i = 0; i < 2; i++) CHECK(plait_device_event_destroy(events[i]) == PLAIT_STATUS_OK);
-    CHECK(plait_device_capture_begin(made) == PLAIT_STATUS_OK && plait_device_capture_end(made, &graph) == PLAIT_STATUS_OK);
-    CHECK(plait_device_graph_launch(graph, made) == PLAIT_STATUS_OK && plait_device_graph_destroy(graph) == PLAIT_STATUS_OK);
+    CHECK(plait_device_capture_begin(made) == PLAIT_STATUS_OK &&
+          plait_device_capture_end(made, &graph) == PLAIT_STATUS_OK);
+    CHECK(plait_device_graph_launch(graph, made) == PLAIT_STATUS_OK &&
+          plait_device_graph_destroy(graph) == PLAIT_STATUS_OK);
     CHECK(plait_device_stream_destroy(made) == PLAIT_STATUS_OK && plait_device_free(memory) == PLAIT_STATUS_OK);
-    CHECK(plait_device_allocate(0, &memory) == PLAIT_STATUS_OK && memory == NULL && plait_device_free(NULL) == PLAIT_STATUS_OK);
+    CHECK(plait_device_allocate(0, &memory) == PLAIT_STATUS_OK && memory == NULL &&
+          plait_device_free(NULL) == PLAIT_STATUS_OK);
     CHECK(plait_device_info(5, &info) == PLAIT_STATUS_DRIVER);
     CHECK_TEXT(plait_last_error(), "cuDeviceGet failed: CUDA_ERROR_INVALID_DEVICE");
     plait_device_release_all();

@@ -1,5 +1,5 @@
-/* Which of a kernel's three functions runs: PLAIT_ISA is read once a process, so ctest runs this with each value, and the value
- * that is expected as the argument. Levels above the machine's are lowered to it. */
+/* Which of a kernel's three functions runs: PLAIT_ISA is read once a process, so ctest runs this with each value, and
+ * the value that is expected as the argument. Levels above the machine's are lowered to it. */
 #include <stdlib.h>
 
 #include "runtime/isa.h"
@@ -37,8 +37,11 @@ int main(int argc, char **argv)
     CHECK(run(CODE(run_v2), CODE(run_v3), CODE(run_v4)) == PLAIT_STATUS_OK && ran == level);
     CHECK(run(CODE(run_v2), NULL, NULL) == PLAIT_STATUS_OK && ran == 0);
     CHECK(run(CODE(run_v2), CODE(run_v3), NULL) == PLAIT_STATUS_OK && ran == (level < 1 ? level : 1));
-    if (level == 2) CHECK(run(NULL, NULL, CODE(run_v4)) == PLAIT_STATUS_OK && ran == 2);
-    else CHECK(run(NULL, NULL, CODE(run_v4)) == PLAIT_STATUS_NO_CODE && ran == -1);
-    if (level == 0) CHECK_TEXT(plait_last_error(), "levels: this processor is x86-64-v2, for which the library has no code");
+    if (level == 2)
+        CHECK(run(NULL, NULL, CODE(run_v4)) == PLAIT_STATUS_OK && ran == 2);
+    else
+        CHECK(run(NULL, NULL, CODE(run_v4)) == PLAIT_STATUS_NO_CODE && ran == -1);
+    if (level == 0)
+        CHECK_TEXT(plait_last_error(), "levels: this processor is x86-64-v2, for which the library has no code");
     return check_report();
 }

@@ -1,5 +1,5 @@
-/* The n-th allocation fails, for n = 1, 2, ...: a status, nothing lost, nothing written, and the next call works. Threads that cannot
- * be started are done without. */
+/* The n-th allocation fails, for n = 1, 2, ...: a status, nothing lost, nothing written, and the next call works.
+ * Threads that cannot be started are done without. */
 #include <stdlib.h>
 
 #include "runtime/pool.h"
@@ -19,7 +19,8 @@ static int fail_nth(int n, int kept)
     int reached = faults_end() >= n;
     if (status) {
         CHECK(reached && status == PLAIT_STATUS_OUT_OF_MEMORY);
-        CHECK(strstr(plait_last_error(), "sums: ") && strstr(plait_last_error(), "bytes of memory could not be allocated"));
+        CHECK(strstr(plait_last_error(), "sums: ") &&
+              strstr(plait_last_error(), "bytes of memory could not be allocated"));
         CHECK(sums_untouched(sums) && faults_live() == before);
     } else {
         CHECK(sums_right(sums) && faults_live() == before + kept);
@@ -71,7 +72,8 @@ static void test_query(void)
     uint64_t bytes = 1;
     int before = faults_live();
     faults_begin(1);
-    CHECK(plait_runtime_workspace_bytes(&sums_operator, sums->list, &bytes) == PLAIT_STATUS_OUT_OF_MEMORY && bytes == 0);
+    CHECK(plait_runtime_workspace_bytes(&sums_operator, sums->list, &bytes) == PLAIT_STATUS_OUT_OF_MEMORY &&
+          bytes == 0);
     faults_end();
     CHECK(faults_live() == before);
     sums_destroy(sums);

@@ -1,5 +1,5 @@
-/* Running on the CPU: results for any number of threads, missing inputs, empty axes, strides, variants, callers at once, after
- * fork, at each level of x86-64. */
+/* Running on the CPU: results for any number of threads, missing inputs, empty axes, strides, variants, callers at
+ * once, after fork, at each level of x86-64. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>

@@ -12,10 +12,7 @@ typedef struct Reader {
     const int64_t *slot;
 } Reader;
 
-static char *take_address(Reader *reader)
-{
-    return (char *)(uintptr_t)*reader->slot++;
-}
+static char *take_address(Reader *reader) { return (char *)(uintptr_t)*reader->slot++; }
 
 static const int64_t *take_strides(Reader *reader, int rank)
 {
@@ -93,23 +90,45 @@ static const PlaitAxisDescriptor sums_axes_4[] = SUMS_AXES(4), sums_axes_8[] = S
 
 enum { BOOL = 0, F32 = 5, F64 = 6 };
 static const PlaitTensorDescriptor sums_tensors[] = {
-    {"x", NAN, 0, F32, 3, {0}, {AXIS_B, AXIS_T, AXIS_D}}, {"k", NAN, 0, F32, 2, {0}, {AXIS_B, AXIS_T}},
-    {"mask", 1, 0, BOOL, 1, {0}, {AXIS_S}},               {"x0", 0.5, 0, F32, 2, {0}, {AXIS_B, AXIS_D}},
-    {"y", NAN, 1, F32, 3, {0}, {AXIS_B, AXIS_T, AXIS_D}}, {"last", NAN, 1, F32, 2, {0}, {AXIS_B, AXIS_D}},
-    {"unused", NAN, 2, F64, 1, {0}, {AXIS_T}},            {"products", NAN, 2, F32, 3, {0}, {AXIS_B, AXIS_T, AXIS_D}},
+    {"x", NAN, 0, F32, 3, {0}, {AXIS_B, AXIS_T, AXIS_D}},
+    {"k", NAN, 0, F32, 2, {0}, {AXIS_B, AXIS_T}},
+    {"mask", 1, 0, BOOL, 1, {0}, {AXIS_S}},
+    {"x0", 0.5, 0, F32, 2, {0}, {AXIS_B, AXIS_D}},
+    {"y", NAN, 1, F32, 3, {0}, {AXIS_B, AXIS_T, AXIS_D}},
+    {"last", NAN, 1, F32, 2, {0}, {AXIS_B, AXIS_D}},
+    {"unused", NAN, 2, F64, 1, {0}, {AXIS_T}},
+    {"products", NAN, 2, F32, 3, {0}, {AXIS_B, AXIS_T, AXIS_D}},
 };
-static const uint16_t products_tensors[] = {SUMS_X, SUMS_K, SUMS_MASK, 7}, totals_tensors[] = {7, SUMS_X0, SUMS_Y, SUMS_LAST};
+static const uint16_t products_tensors[] = {SUMS_X, SUMS_K, SUMS_MASK, 7},
+                      totals_tensors[] = {7, SUMS_X0, SUMS_Y, SUMS_LAST};
 static const uint16_t sums_kernel_axes[] = {AXIS_B, AXIS_T, AXIS_D}, sums_grid[] = {0, 1};
 static const uint32_t sums_blocks[] = {1, 2};
 
 #define SUMS_KERNELS(v2, v2_totals, shared)                                                                            \
     {                                                                                                                  \
-        {.name = "sums.0", .functions = {v2}, .tensors = products_tensors, .axes = sums_kernel_axes,                   \
-         .grid_axes = sums_grid, .grid_blocks = sums_blocks, .tensor_count = 4, .axis_count = 3, .grid_count = 2,      \
-         .threads = 64, .shared_bytes = shared, .slot_count = 16},                                                     \
-        {.name = "sums.1", .functions = {v2_totals}, .tensors = totals_tensors, .axes = sums_kernel_axes,              \
-         .grid_axes = sums_grid, .grid_blocks = sums_blocks, .tensor_count = 4, .axis_count = 3, .grid_count = 1,      \
-         .threads = 32, .slot_count = 17},                                                                             \
+        {.name = "sums.0",                                                                                             \
+         .functions = {v2},                                                                                            \
+         .tensors = products_tensors,                                                                                  \
+         .axes = sums_kernel_axes,                                                                                     \
+         .grid_axes = sums_grid,                                                                                       \
+         .grid_blocks = sums_blocks,                                                                                   \
+         .tensor_count = 4,                                                                                            \
+         .axis_count = 3,                                                                                              \
+         .grid_count = 2,                                                                                              \
+         .threads = 64,                                                                                                \
+         .shared_bytes = shared,                                                                                       \
+         .slot_count = 16},                                                                                            \
+            {.name = "sums.1",                                                                                         \
+             .functions = {v2_totals},                                                                                 \
+             .tensors = totals_tensors,                                                                                \
+             .axes = sums_kernel_axes,                                                                                 \
+             .grid_axes = sums_grid,                                                                                   \
+             .grid_blocks = sums_blocks,                                                                               \
+             .tensor_count = 4,                                                                                        \
+             .axis_count = 3,                                                                                          \
+             .grid_count = 1,                                                                                          \
+             .threads = 32,                                                                                            \
+             .slot_count = 17},                                                                                        \
     }
 static const PlaitKernelDescriptor sums_kernels_cpu[] = SUMS_KERNELS(CODE(sums_products), CODE(sums_totals), 0);
 static const PlaitKernelDescriptor sums_kernels_gpu[] = SUMS_KERNELS(NULL, NULL, 64 * 1024);
@@ -124,18 +143,23 @@ static const PlaitVariantDescriptor sums_variants[] = {
 const PlaitOperatorDescriptor sums_operator = {"sums", sums_variants, 2};
 
 static const PlaitAxisDescriptor lonely_axes[] = {{"m", -1, -1, 0}, {"t", -1, -1, 3}};
-static const PlaitTensorDescriptor lonely_tensors[] = {{"bias", 0, 0, F32, 1, {0}, {0}}, {"y", NAN, 1, F32, 1, {0}, {1}}};
+static const PlaitTensorDescriptor lonely_tensors[] = {{"bias", 0, 0, F32, 1, {0}, {0}},
+                                                       {"y", NAN, 1, F32, 1, {0}, {1}}};
 static const uint16_t lonely_order[] = {0, 1};
-static const PlaitKernelDescriptor lonely_kernels[] = {
-    {.name = "lonely.0", .functions = {CODE(lonely_kernel)}, .tensors = lonely_order, .axes = lonely_order,
-     .tensor_count = 2, .axis_count = 2, .threads = 1, .slot_count = 6}};
+static const PlaitKernelDescriptor lonely_kernels[] = {{.name = "lonely.0",
+                                                        .functions = {CODE(lonely_kernel)},
+                                                        .tensors = lonely_order,
+                                                        .axes = lonely_order,
+                                                        .tensor_count = 2,
+                                                        .axis_count = 2,
+                                                        .threads = 1,
+                                                        .slot_count = 6}};
 static const PlaitTargetDescriptor lonely_targets[] = {{NULL, lonely_kernels, 1}};
 static const PlaitVariantDescriptor lonely_variants[] = {{lonely_axes, lonely_tensors, lonely_targets, 2, 2, 1, 2}};
 const PlaitOperatorDescriptor lonely_operator = {"lonely", lonely_variants, 1};
 
-static const PlaitAxisDescriptor pairs_axes[3][2] = {{{"d", 64, -1, 0}, {"e", 64, -1, 0}},
-                                                     {{"d", 64, -1, 0}, {"e", 96, -1, 0}},
-                                                     {{"d", 128, -1, 0}, {"e", 128, -1, 0}}};
+static const PlaitAxisDescriptor pairs_axes[3][2] = {
+    {{"d", 64, -1, 0}, {"e", 64, -1, 0}}, {{"d", 64, -1, 0}, {"e", 96, -1, 0}}, {{"d", 128, -1, 0}, {"e", 128, -1, 0}}};
 static const PlaitTensorDescriptor pairs_tensors[] = {
     {"q", NAN, 0, F32, 1, {0}, {0}}, {"v", NAN, 0, F32, 1, {0}, {1}}, {"o", NAN, 1, F64, 1, {0}, {1}}};
 static const PlaitVariantDescriptor pairs_variants[] = {{pairs_axes[0], pairs_tensors, NULL, 2, 3, 0, 3},
@@ -152,7 +176,7 @@ static uint32_t draw(uint32_t *seed) { return (*seed = *seed * 1664525u + 101390
 
 static void describe(Sums *sums, int index, uint8_t code, uint8_t bits, int32_t rank)
 {
-    int64_t sizes[SUMS_COUNT][3] = {{sums->b, sums->t, sums->d}, {sums->b, sums->t}, {sums->t},
+    int64_t sizes[SUMS_COUNT][3] = {{sums->b, sums->t, sums->d}, {sums->b, sums->t},          {sums->t},
                                     {sums->b, sums->d},          {sums->b, sums->t, sums->d}, {sums->b, sums->d}};
     int64_t stride = 1;
     for (int i = rank; i-- > 0;) {
@@ -163,7 +187,8 @@ static void describe(Sums *sums, int index, uint8_t code, uint8_t bits, int32_t 
     size_t count = (size_t)stride + SUMS_LEAST;
     uint32_t seed = (uint32_t)index + 1;
     sums->memory[index] = malloc(count * sizeof(float));
-    for (size_t i = 0; i < count; i++) sums->memory[index][i] = index >= SUMS_Y ? NEVER : (float)(draw(&seed) % 64) / 16 - 2;
+    for (size_t i = 0; i < count; i++)
+        sums->memory[index][i] = index >= SUMS_Y ? NEVER : (float)(draw(&seed) % 64) / 16 - 2;
     sums->tensors[index] = (DLTensor){.data = sums->memory[index],
                                       .device = {.device_type = kDLCPU},
                                       .ndim = rank,

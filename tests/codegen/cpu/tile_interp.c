@@ -68,7 +68,7 @@ static long double arithmetic(PlaitOp op, PlaitScalar scalar, long double x, lon
 
 static long double unary(PlaitOp op, long double x)
 {
-    switch (op) {
+    switch ((uint32_t)op) {
     case PLAIT_OP_NEG: return -x;
     case PLAIT_OP_ABS: return fabsl(x);
     case PLAIT_OP_EXP: return expl(x);
@@ -91,7 +91,7 @@ static long double unary(PlaitOp op, long double x)
 
 static long double binary(PlaitOp op, PlaitScalar scalar, long double x, long double y)
 {
-    switch (op) {
+    switch ((uint32_t)op) {
     case PLAIT_OP_ADD:
     case PLAIT_OP_SUB:
     case PLAIT_OP_MUL: return arithmetic(op, scalar, x, y);
@@ -148,7 +148,7 @@ static void interpret_store(const Machine *m, const PlaitInst *inst)
 
 static long double step(PlaitOp op, long double sum, long double x)
 {
-    switch (op) {
+    switch ((uint32_t)op) {
     case PLAIT_OP_REDUCE_PROD: return sum * x;
     case PLAIT_OP_REDUCE_MAX: return fmaxl(sum, x);
     case PLAIT_OP_REDUCE_MIN: return fminl(sum, x);
@@ -186,7 +186,7 @@ static long double interpret_point(const Machine *m, const PlaitInst *inst)
     PlaitOp op = (PlaitOp)inst->op;
     int64_t indices[PLAIT_MAX_RANK];
     long double x[3] = {0};
-    switch (op) {
+    switch ((uint32_t)op) {
     case PLAIT_OP_CONST: return inst->number;
     case PLAIT_OP_IOTA: return (long double)m->at[inst->axes[0]] + (inst->operand_count ? value_at(m, inst->operands[0]) : 0);
     case PLAIT_OP_SIZE: return m->extents[inst->axes[0]];

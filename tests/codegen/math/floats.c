@@ -79,7 +79,7 @@ static double from_bits(PlaitScalar scalar, uint64_t bits)
 /* Specials, then evenly spaced bit patterns, then evenly spaced numbers of the densest range. */
 static double argument(const Function *function, PlaitScalar scalar, int64_t index, int64_t count)
 {
-    if (index < SPECIALS) return specials[index];
+    if (index < SPECIALS) return fabs(specials[index]) <= function->limit || !isfinite(specials[index]) ? specials[index] : function->limit;
     if (index % 2) return function->from + (function->to - function->from) * (double)index / (double)count;
     double value = from_bits(scalar, (uint64_t)index * (UINT64_MAX / (uint64_t)count) ^ (uint64_t)index * 2654435761u);
     return fabs(value) <= function->limit ? value : fmod(value, function->limit);
@@ -148,9 +148,9 @@ static void pair_of(PlaitOp op, int64_t index, double *x, double *y)
         *y = specials[index % SPECIALS];
         return;
     }
-    double sign = random & 2 ? -1 : 1, whole = floor(40 * b) - 20;
+    double sign = random & 2 ? -1 : 1, whole = 2 * floor(20 * b) - 20 + (random & 8 ? 0 : 1);
     if (op != PLAIT_OP_POW) *x = exp(80 * a - 40) * sign, *y = exp(80 * b - 40);
-    else if (random & 1) *x = exp(20 * a - 10) * sign, *y = sign < 0 ? whole : 40 * b - 20;
+    else if (random & 1) *x = exp(20 * a - 10) * sign, *y = (sign < 0 ? whole : 40 * b - 20) * (random & 4 ? 3.5 : 1);
     else *x = 1 + (a - 0.5) * 1e-3, *y = 1e5 * (b - 0.5);
 }
 

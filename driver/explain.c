@@ -1,0 +1,116 @@
+/* Collecting what `plait explain` says: the kernels and what goes through memory between them. */
+#include "driver/explain.h"
+
+#include <string.h>
+
+typedef struct Collector {
+    PlaitSession *session;
+    const PlaitFunction *function; /* after the passes */
+    const int64_t *extents;        /* by axis of `function` */
+    PlaitKernelFacts *kernel;
+    const PlaitRegion *region;
+    bool *seen; /* by value: is among the kernel's reads */
+} Collector;
+
+static double type_bytes(const int64_t *extents, PlaitType type)
+{
+    double bytes = plait_scalar_bytes((PlaitScalar)type.scalar);
+    for (uint32_t i = 0; i < type.rank; i++) bytes *= (double)extents[type.axes[i]];
+    return bytes;
+}
+
+static PlaitFlow flow(PlaitSession *session, const PlaitFunction *function, const int64_t *extents, const char *name, PlaitType type, bool workspace)
+{
+    PlaitText text = plait_text(session->arena);
+    plait_type_print(function, type, &text);
+    return (PlaitFlow){name, plait_text_string(&text), type_bytes(extents, type), workspace};
+}
+
+/* The name of the output that `value` is; NULL when it is none. */
+static const char *output_name(const PlaitFunction *function, PlaitValue value)
+{
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        if (function->outputs.data[i].value == value) return plait_names_text(function->module->names, function->outputs.data[i].name);
+    return NULL;
+}
+
+/* What a value outside all kernels is called: a parameter, an output, or a workspace by its number. */
+static const char *flow_name(PlaitSession *session, const PlaitFunction *function, PlaitValue value, bool *workspace)
+{
+    const PlaitInst *inst = plait_inst(function, value);
+    const char *output = output_name(function, value);
+    *workspace = inst->op != PLAIT_OP_PARAM && !output;
+    if (inst->op == PLAIT_OP_PARAM) return plait_names_text(function->module->names, inst->name);
+    return output ? output : plait_session_text(session, "workspace %u", value);
+}
+
+static void add_reads(void *context, PlaitValue value)
+{
+    Collector *collector = context;
+    const PlaitInst *inst = plait_inst(collector->function, value);
+    for (uint32_t i = 0; i < inst->operand_count; i++) {
+        const PlaitInst *operand = plait_inst(collector->function, inst->operands[i]);
+        if (collector->seen[inst->operands[i]] || plait_region_inside(operand->region, collector->region)) continue;
+        if (operand->op != PLAIT_OP_PARAM && operand->op != PLAIT_OP_RESULT) continue;
+        bool workspace;
+        const char *name = flow_name(collector->session, collector->function, inst->operands[i], &workspace);
+        collector->seen[inst->operands[i]] = true;
+        plait_push(collector->session->arena, &collector->kernel->reads, flow(collector->session, collector->function, collector->extents, name, operand->type, workspace));
+    }
+}
+
+/* Every result of the kernel goes to memory. */
+static void add_writes(Collector *collector, PlaitValue owner)
+{
+    const PlaitRegion *body = collector->function->body;
+    for (uint32_t i = 0; i < body->body.count; i++) {
+        PlaitValue value = body->body.data[i];
+        const PlaitInst *inst = plait_inst(collector->function, value);
+        if (inst->op != PLAIT_OP_RESULT || inst->operands[0] != owner) continue;
+        bool workspace;
+        const char *name = flow_name(collector->session, collector->function, value, &workspace);
+        plait_push(collector->session->arena, &collector->kernel->writes, flow(collector->session, collector->function, collector->extents, name, inst->type, workspace));
+    }
+}
+
+static void add_kernel(PlaitSession *session, const PlaitFunction *function, const int64_t *extents, PlaitValue value, PlaitOperatorFacts *facts)
+{
+    const PlaitInst *inst = plait_inst(function, value);
+    PlaitKernelFacts kernel = {.name = plait_session_text(session, "%s.%s", facts->name, plait_names_text(function->module->names, inst->name))};
+    Collector collector = {session, function, extents, &kernel, inst->body, PLAIT_NEW_ARRAY(session->arena, bool, function->insts.count)};
+    plait_explain_stages(session, function, inst->body, &kernel.stages);
+    plait_region_walk(function, inst->body, add_reads, &collector);
+    add_writes(&collector, value);
+    for (uint32_t i = 0; i < kernel.reads.count; i++) facts->kernel_bytes += kernel.reads.data[i].bytes;
+    for (uint32_t i = 0; i < kernel.writes.count; i++) facts->kernel_bytes += kernel.writes.data[i].bytes;
+    plait_push(session->arena, &facts->kernels, kernel);
+}
+
+/* The passes may add axes: extents of the axes of `fused`, by name. */
+static int64_t *extents_of(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused, const int64_t *extents)
+{
+    int64_t *mapped = PLAIT_NEW_ARRAY(session->arena, int64_t, fused->axes.count);
+    for (uint32_t i = 0; i < fused->axes.count; i++) {
+        PlaitAxis extent = plait_axis_extent_of(fused, (PlaitAxis)i), same = plait_axis_find(written, fused->axes.data[extent].name);
+        mapped[i] = fused->axes.data[extent].size != PLAIT_RUNTIME_SIZE ? fused->axes.data[extent].size : same != PLAIT_NO_AXIS ? extents[same] : 1;
+    }
+    return mapped;
+}
+
+void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused, const int64_t *extents, PlaitOperatorFacts *facts)
+{
+    const int64_t *fused_extents = extents_of(session, written, fused, extents);
+    facts->name = plait_names_text(written->module->names, written->name);
+    facts->cost = plait_cost_count(written, extents);
+    plait_explain_stages(session, written, written->body, &facts->stages);
+    for (uint32_t i = 0; i < written->params.count; i++) {
+        const PlaitInst *inst = plait_inst(written, written->params.data[i]);
+        plait_push(session->arena, &facts->inputs, flow(session, written, extents, plait_names_text(written->module->names, inst->name), inst->type, false));
+    }
+    for (uint32_t i = 0; i < written->outputs.count; i++) {
+        const PlaitOutput *output = &written->outputs.data[i];
+        plait_push(session->arena, &facts->outputs, flow(session, written, extents, plait_names_text(written->module->names, output->name), output->type, false));
+    }
+    for (uint32_t i = 0; i < fused->body->body.count; i++)
+        if (plait_op_of(fused, fused->body->body.data[i]) == PLAIT_OP_KERNEL) add_kernel(session, fused, fused_extents, fused->body->body.data[i], facts);
+}

@@ -1,0 +1,53 @@
+/* What `plait explain` says about an operator: its stages as written, and its kernels with what each fuses and moves. */
+#ifndef PLAIT_DRIVER_EXPLAIN_H
+#define PLAIT_DRIVER_EXPLAIN_H
+
+#include "driver/cost.h"
+#include "driver/program.h"
+
+/* A stage of one of the four kinds. */
+typedef struct PlaitStageFacts {
+    const char *kind;   /* conv, scan, attend, gating */
+    const char *text;   /* "along t, forward, carries f32[b, h, d, e]" */
+    const char *name;   /* scans: the class; else "" */
+    const char *reason; /* why it has that class; "" */
+    uint32_t line;      /* in the source; 0: unknown */
+} PlaitStageFacts;
+typedef PLAIT_VECTOR(PlaitStageFacts) PlaitStageList;
+
+/* A tensor that a kernel reads or writes. */
+typedef struct PlaitFlow {
+    const char *name, *type;
+    double bytes;
+    bool workspace; /* neither an input nor an output */
+} PlaitFlow;
+typedef PLAIT_VECTOR(PlaitFlow) PlaitFlows;
+
+typedef struct PlaitKernelFacts {
+    const char *name;
+    PlaitStageList stages;
+    PlaitFlows reads, writes;
+} PlaitKernelFacts;
+
+typedef struct PlaitOperatorFacts {
+    const char *name, *variant, *sizes; /* sizes: those that the numbers are for */
+    PlaitStageList stages;
+    PLAIT_VECTOR(PlaitKernelFacts) kernels;
+    PlaitFlows inputs, outputs;
+    PlaitCost cost;
+    double kernel_bytes; /* what all kernels read and write */
+    double bandwidth;    /* of the CPU, measured */
+} PlaitOperatorFacts;
+typedef PLAIT_VECTOR(PlaitOperatorFacts) PlaitFacts;
+
+/* `written`: from the front end; `fused`: after the passes; `extents` by axis of `written`. */
+void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused, const int64_t *extents, PlaitOperatorFacts *facts);
+/* The stages of a region, in order; neighbouring pointwise operations and feature reductions are one stage. */
+void plait_explain_stages(PlaitSession *session, const PlaitFunction *function, const PlaitRegion *region, PlaitStageList *stages);
+
+void plait_explain_print(const PlaitFacts *facts, PlaitText *text);
+void plait_explain_print_json(const PlaitFacts *facts, PlaitText *text);
+/* A graph for `dot`. */
+void plait_explain_print_graph(const PlaitFacts *facts, PlaitText *text);
+
+#endif

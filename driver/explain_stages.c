@@ -1,0 +1,110 @@
+/* Finding the stages of an operator, or of a kernel, by the structure of its IR. */
+#include "driver/explain.h"
+
+typedef struct Finder {
+    PlaitSession *session;
+    const PlaitFunction *function;
+    PlaitStageList *stages;
+    uint32_t pointwise, reductions; /* of the gating stage that is being counted */
+    uint32_t line;
+    PlaitText axes;   /* that it reduces over */
+    PlaitAxis attend; /* the axis of the attend stage that is being counted, or PLAIT_NO_AXIS */
+} Finder;
+
+static uint32_t line_of(const Finder *finder, PlaitValue value)
+{
+    PlaitSpan span = plait_inst(finder->function, value)->span;
+    const PlaitSource *source = plait_sources_get(&finder->session->sources, span.source);
+    return source ? plait_source_place(source, span.begin).line : 0;
+}
+
+static void end_gating(Finder *finder)
+{
+    PlaitText text = plait_text(finder->session->arena);
+    if (finder->pointwise) plait_text_printf(&text, "%u pointwise", finder->pointwise);
+    if (finder->reductions) plait_text_printf(&text, "%s%u %s over%s", finder->pointwise ? ", " : "", finder->reductions, finder->reductions == 1 ? "reduction" : "reductions", plait_text_string(&finder->axes));
+    if (text.length) plait_push(finder->session->arena, finder->stages, (PlaitStageFacts){"gating", plait_text_string(&text), "", "", finder->line});
+    finder->pointwise = finder->reductions = 0;
+    finder->axes = plait_text(finder->session->arena);
+}
+
+static void add_stage(Finder *finder, PlaitValue value, const char *kind, const char *text)
+{
+    end_gating(finder);
+    plait_push(finder->session->arena, finder->stages, (PlaitStageFacts){kind, text, "", "", line_of(finder, value)});
+}
+
+static void add_conv(Finder *finder, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(finder->function, value);
+    const char *time = plait_axis_text(finder->function, inst->axes[0]);
+    int64_t taps = finder->function->axes.data[inst->axes[1]].size;
+    const char *text = inst->axes[0] == inst->axes[1] ? plait_session_text(finder->session, "along %s, a filter as long as the sequence", time)
+                       : taps == PLAIT_RUNTIME_SIZE   ? plait_session_text(finder->session, "along %s, %s taps", time, plait_axis_text(finder->function, inst->axes[1]))
+                                                      : plait_session_text(finder->session, "along %s, %lld taps", time, (long long)taps);
+    add_stage(finder, value, "conv", text);
+}
+
+static void add_scan(Finder *finder, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(finder->function, value);
+    PlaitText text = plait_text(finder->session->arena);
+    plait_text_printf(&text, "along %s, %s, carries ", plait_axis_text(finder->function, inst->axes[0]), inst->ints[0] > 0 ? "forward" : "backward");
+    for (uint32_t i = 0; i < inst->body->params.count; i++) {
+        if (i) plait_text_add(&text, ", ");
+        plait_type_print(finder->function, plait_type_without(plait_type_of(finder->function, inst->body->params.data[i]), inst->axes[0]), &text);
+    }
+    add_stage(finder, value, "scan", plait_text_string(&text));
+}
+
+static void add_fold(Finder *finder, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(finder->function, value);
+    add_stage(finder, value, "attend", plait_session_text(finder->session, "along %s, block by block, %u running %s", plait_axis_text(finder->function, inst->axes[0]), inst->body->params.count,
+                                                  inst->body->params.count == 1 ? "value" : "values"));
+}
+
+/* A reduction over an axis of time is part of an attend stage; several over the same axis are one. */
+static void add_attend(Finder *finder, PlaitValue value, PlaitAxis axis)
+{
+    if (finder->attend == axis) return;
+    add_stage(finder, value, "attend", plait_session_text(finder->session, "along %s", plait_axis_text(finder->function, axis)));
+    finder->attend = axis;
+}
+
+static void count_gating(Finder *finder, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(finder->function, value);
+    if (finder->pointwise + finder->reductions == 0) finder->line = line_of(finder, value);
+    if (!plait_op_is_reduce((PlaitOp)inst->op)) {
+        finder->pointwise++;
+        return;
+    }
+    finder->reductions++;
+    for (uint32_t i = 0; i < inst->axis_count; i++) plait_text_printf(&finder->axes, "%s %s", finder->axes.length ? "," : "", plait_axis_text(finder->function, inst->axes[i]));
+}
+
+static PlaitAxis time_axis(const PlaitFunction *function, const PlaitInst *inst)
+{
+    for (uint32_t i = 0; i < inst->axis_count; i++)
+        if (function->axes.data[inst->axes[i]].role == PLAIT_ROLE_TIME) return inst->axes[i];
+    return PLAIT_NO_AXIS;
+}
+
+static void find_one(Finder *finder, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(finder->function, value);
+    PlaitOp op = (PlaitOp)inst->op;
+    if (op == PLAIT_OP_CONV) add_conv(finder, value);
+    else if (op == PLAIT_OP_SCAN) add_scan(finder, value);
+    else if (op == PLAIT_OP_FOLD) add_fold(finder, value);
+    else if (plait_op_is_reduce(op) && time_axis(finder->function, inst) != PLAIT_NO_AXIS) add_attend(finder, value, time_axis(finder->function, inst));
+    else if (plait_op_is_reduce(op) || plait_op_is_scalar(op) || op == PLAIT_OP_SELECT) count_gating(finder, value);
+}
+
+void plait_explain_stages(PlaitSession *session, const PlaitFunction *function, const PlaitRegion *region, PlaitStageList *stages)
+{
+    Finder finder = {.session = session, .function = function, .stages = stages, .attend = PLAIT_NO_AXIS, .axes = plait_text(session->arena)};
+    for (uint32_t i = 0; i < region->body.count; i++) find_one(&finder, region->body.data[i]);
+    end_gating(&finder);
+}
