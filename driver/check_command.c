@@ -66,7 +66,8 @@ static void add_row(Check *check, const PlaitCase *it, const PlaitTargetRow *row
     check->failures++;
     const char *where = plait_session_text(session, "`%s` of `%s` on %s at %s", output_name, name, row->name, it->sizes);
     plait_session_error(session, PLAIT_CHECK_FAILED, same_bits ? plait_session_text(session, "%s: error %.2e", where, error) : plait_session_text(session, "%s: two runs differ", where),
-                        plait_session_text(session, "at most %.0e, and the same bits every time", limit), "this is a mistake in Plait, not in your program; please report it with the program");
+                        plait_session_text(session, "at most %.0e, and the same bits every time", limit),
+                        "when values leave the range of f32, narrow an input with --range; else this is a mistake in Plait: please report it with the program");
 }
 
 static bool run_once(Check *check, PlaitOperatorCall *call)

@@ -141,8 +141,20 @@ static void forget_in_child(void)
     atomic_store(&pool.taken, false);
 }
 
+/* The C library knows by this address whose handlers to forget when a library is unloaded. It comes, with the call that
+ * does the forgetting, from the compiler's start files; a library that was linked by a linker alone has none of them.
+ */
+extern void *__dso_handle;
+__attribute__((weak, visibility("hidden"))) void *__dso_handle = &__dso_handle;
+void __cxa_finalize(void *library);
+
 static int registered = -1; /* the error of pthread_atfork */
 static void register_for_fork(void) { registered = pthread_atfork(NULL, NULL, forget_in_child); }
+
+__attribute__((destructor)) static void unregister(void)
+{
+    if (__dso_handle) __cxa_finalize(__dso_handle); /* NULL: a program, whose handlers end with the process */
+}
 
 /* The host's signals are for the host's threads. */
 static void start_threads(int count)

@@ -11,6 +11,8 @@
 
 #include "codegen/ptx/ptx.h"
 
+enum { PTX_KERNEL = 71, HIGH_PRESSURE = 64 };
+
 static LLVMTypeRef int32_type(const PlaitPtx *ptx) { return LLVMInt32TypeInContext(ptx->emit->context); }
 static LLVMTypeRef int64_type(const PlaitPtx *ptx) { return LLVMInt64TypeInContext(ptx->emit->context); }
 
@@ -43,7 +45,7 @@ static void create_function(PlaitPtx *ptx)
     LLVMTypeRef pointer = LLVMPointerTypeInContext(emit->context, 0);
     LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(emit->context), &pointer, 1, 0);
     emit->function = LLVMAddFunction(emit->module, entry_name(emit->arena, ptx->kernel), type);
-    LLVMSetFunctionCallConv(emit->function, 71); /* ptx_kernel */
+    LLVMSetFunctionCallConv(emit->function, PTX_KERNEL);
     LLVMTypeRef array = LLVMArrayType2(int64_type(ptx), ptx->slots.slot_count ? ptx->slots.slot_count : 1);
     unsigned kind = LLVMGetEnumAttributeKindForName("byval", 5);
     LLVMAddAttributeAtIndex(emit->function, 1, LLVMCreateTypeAttribute(emit->context, kind, array));
@@ -54,6 +56,7 @@ static void create_function(PlaitPtx *ptx)
     const char *threads = plait_arena_printf(emit->arena, "%u", ptx->kernel->threads);
     add_text_attribute(emit, of_function, "nvvm.reqntid", threads);
     add_text_attribute(emit, of_function, "nvvm.minctasm", "1"); /* or ptxas keeps registers free for a second program */
+    if (plait_ptx_pressure(ptx->kernel) > HIGH_PRESSURE) add_text_attribute(emit, of_function, "nvvm.minctasm", "1");
     const char *shared = plait_arena_printf(emit->arena, "%u", plait_ptx_shared_bytes(ptx->kernel));
     add_text_attribute(emit, of_function, "plait.shared", shared);
 }

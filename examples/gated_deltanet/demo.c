@@ -1,10 +1,9 @@
 /* Runs the Gated DeltaNet block on a text and says how many tokens a second it reads.
  *
- *     demo cpu|cuda TEXT HEADS TOKENS [PREFIX FOLDER]
+ *     demo cpu|cuda TEXT HEADS TOKENS
  *
  * A byte is a token. A seeded random table turns each byte into what the block's projections would give for it (q, k, v, z,
- * a, beta); the block's own weights come from the same generator. With PREFIX and FOLDER it also runs the first PREFIX tokens and
- * leaves inputs and outputs of that in FOLDER as .npy files, for `plait run` to repeat with the interpreter.
+ * a, beta); the block's own weights come from the same generator. At most TOKENS bytes of TEXT are read.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,7 @@
 
 #include "demo.h"
 
-enum { FEATURES = 128, TAPS = 4, TENSORS = 15, START_STATE = 12, OUTPUT = 13, MOST_RUNS = 50 };
+enum { FEATURES = 128, TAPS = 4, TENSORS = 15, START_STATE = 12, MOST_RUNS = 50 };
 
 /* The operator's arguments in order. axes: t, h, d (any feature axis), w; b is 1. from, to: the range drawn from;
  * `text` rows hold one draw for each byte value instead of each token. */
@@ -70,14 +69,6 @@ static void put(void *data, bool bf16, int64_t index, double number)
     memcpy(&bits, &single, sizeof bits);
     if (bf16) ((uint16_t *)data)[index] = (uint16_t)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     else ((float *)data)[index] = single;
-}
-
-static float get(const void *data, bool bf16, int64_t index)
-{
-    uint32_t bits = bf16 ? (uint32_t)((const uint16_t *)data)[index] << 16 : ((const uint32_t *)data)[index];
-    float number;
-    memcpy(&number, &bits, sizeof number);
-    return number;
 }
 
 static int64_t count(const Tensor *t) { return (int64_t)(t->bytes / (t->tensor.dtype.bits / 8u)); }
@@ -154,40 +145,6 @@ static double measure(Tensor *tensors, const DemoDevice *device)
     return times[runs / 2];
 }
 
-/* As float32, whatever it is stored in. */
-static void write_npy(const char *folder, const char *name, const Tensor *t, bool bf16)
-{
-    char path[4096], shape[128] = "", header[256];
-    snprintf(path, sizeof path, "%s/%s.npy", folder, name);
-    for (int i = 0; i < t->tensor.ndim; i++) snprintf(shape + strlen(shape), sizeof shape - strlen(shape), "%lld,", (long long)t->shape[i]);
-    int length = snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", shape);
-    int padded = (10 + length + 1 + 63) / 64 * 64 - 10;
-    FILE *file = fopen(path, "wb");
-    if (file == NULL) fail(path);
-    fwrite("\x93NUMPY\x01\x00", 1, 8, file);
-    fputc(padded & 0xFF, file);
-    fputc(padded >> 8, file);
-    fprintf(file, "%s%*s\n", header, padded - length - 1, "");
-    for (int64_t i = 0; i < count(t); i++) {
-        float number = get(t->host, bf16, i);
-        fwrite(&number, sizeof number, 1, file);
-    }
-    if (ferror(file) | fclose(file)) fail(path);
-}
-
-static void leave_prefix(const DemoDevice *device, Text text, int64_t heads, int64_t prefix, const char *folder)
-{
-    Tensor tensors[TENSORS];
-    text.tokens = prefix < text.tokens ? prefix : text.tokens;
-    make(tensors, device, &text, heads);
-    call(tensors);
-    for (int i = 0; i < TENSORS; i++) {
-        Tensor *t = &tensors[i];
-        if (i >= OUTPUT && !(device->finish() && device->download(t->host, t->tensor.data, t->bytes))) fail("the device reported an error");
-        write_npy(folder, rows[i].name, t, rows[i].bf16);
-    }
-}
-
 static Text read_text(const char *path, int64_t most)
 {
     Text text = {reserve((size_t)most), 0};
@@ -208,8 +165,8 @@ static bool host_copy(void *to, const void *from, size_t bytes)
 
 int main(int argc, char **argv)
 {
-    if (argc != 5 && argc != 7) fail("usage: demo cpu|cuda TEXT HEADS TOKENS [PREFIX FOLDER]");
-    DemoDevice device = {{kDLCPU, 0}, host_allocate, host_copy, host_copy, host_finish, "CPU"};
+    if (argc != 5) fail("usage: demo cpu|cuda TEXT HEADS TOKENS");
+    DemoDevice device = {{kDLCPU, 0}, host_allocate, host_copy, host_finish, "CPU"};
     if (strcmp(argv[1], "cuda") == 0 && !demo_cuda_open(&device)) {
         printf("GPU: %s\n", device.name);
         return 0;
@@ -222,6 +179,5 @@ int main(int argc, char **argv)
     double seconds = measure(tensors, &device);
     printf("%s: %lld tokens, %lld heads of %d: %.2f ms, %.0f tokens/s\n", device.name, (long long)text.tokens, (long long)heads, FEATURES,
            1e3 * seconds, (double)text.tokens / seconds);
-    if (argc == 7) leave_prefix(&device, text, heads, atoll(argv[5]), argv[6]);
     return 0;
 }

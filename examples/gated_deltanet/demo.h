@@ -11,7 +11,6 @@ typedef struct DemoDevice {
     DLDevice device;
     void *(*allocate)(size_t bytes); /* NULL when there is no memory */
     bool (*upload)(void *to, const void *from, size_t bytes);
-    bool (*download)(void *to, const void *from, size_t bytes);
     bool (*finish)(void); /* waits for everything enqueued */
     char name[128];
 } DemoDevice;

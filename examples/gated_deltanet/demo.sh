@@ -4,7 +4,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-work=$root/build/demo
+build=${PLAIT_BUILD:-$root/build}
+work=$build/demo
 heads=8
 most_tokens=65536
 
@@ -27,7 +28,7 @@ tokens=$(wc -c <"$text")
 [ "$tokens" -gt 0 ] || { echo "demo: ${1:-the text} is empty" >&2; exit 1; }
 [ "$tokens" -le "$most_tokens" ] || tokens=$most_tokens
 
-quietly cmake --install "$root/build" --prefix "$work/prefix"
+quietly cmake --install "$build" --prefix "$work/prefix"
 quietly cmake -S "$here" -B "$work/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix"
 quietly cmake --build "$work/build"
 plait=$work/prefix/bin/plait

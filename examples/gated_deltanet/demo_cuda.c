@@ -14,7 +14,6 @@ static struct {
     int (*synchronize)(void);
     int (*allocate)(uint64_t *address, size_t bytes);
     int (*upload)(uint64_t to, const void *from, size_t bytes);
-    int (*download)(void *to, uint64_t from, size_t bytes);
 } driver;
 
 static bool load(void *library)
@@ -31,7 +30,6 @@ static bool load(void *library)
         {"cuCtxSynchronize", &driver.synchronize},
         {"cuMemAlloc_v2", &driver.allocate},
         {"cuMemcpyHtoD_v2", &driver.upload},
-        {"cuMemcpyDtoH_v2", &driver.download},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if ((*(void **)rows[i].slot = dlsym(library, rows[i].name)) == NULL) return false;
@@ -45,14 +43,13 @@ static void *allocate(size_t bytes)
 }
 
 static bool upload(void *to, const void *from, size_t bytes) { return driver.upload((uint64_t)(uintptr_t)to, from, bytes) == 0; }
-static bool download(void *to, const void *from, size_t bytes) { return driver.download(to, (uint64_t)(uintptr_t)from, bytes) == 0; }
 static bool finish(void) { return driver.synchronize() == 0; }
 
 bool demo_cuda_open(DemoDevice *device)
 {
     int ordinal;
     void *context, *library = dlopen("libcuda.so.1", RTLD_NOW);
-    *device = (DemoDevice){{kDLCUDA, 0}, allocate, upload, download, finish, "no CUDA driver on this machine"};
+    *device = (DemoDevice){{kDLCUDA, 0}, allocate, upload, finish, "no CUDA driver on this machine"};
     if (library == NULL || !load(library)) return false;
     snprintf(device->name, sizeof device->name, "no usable GPU on this machine");
     if (driver.init(0) || driver.device_get(&ordinal, 0) || driver.context_retain(&context, ordinal) || driver.context_set(context))

@@ -1,0 +1,76 @@
+# The command line itself: help, versions, mistakes, files, the cache, opt, emit, explain.
+. "$(dirname "$0")/lib.sh"
+
+run 0 --version; has out '^plait [0-9]'
+run 0 --help; has out 'COMMANDS' 'build' 'EXIT CODES'
+for command in build run check bench explain emit opt cache help; do
+    run 0 $command --help; has out "plait $command" 'EXAMPLES'
+    cp out by_option; run 0 help $command; same out by_option
+done
+run 2; has err 'E0601'
+run 2 explian x; has err 'E0601' 'did you mean `plait explain`'
+run 2 help nothing; has err 'E0601'
+run 2 build sum.plait --traget cpu; has err 'E0602' 'did you mean `--target`'
+run 2 build sum.plait --json --nope; has out '"ok": false' '"exit_code": 2' '"code": "E0602"'
+run 2 build; has err 'E0604'
+run 2 build sum.plait --target sm_91a; has err 'E0617'
+run 2 build sum.plait --target cpu -D d; has err 'E0611'
+run 1 build sum.plait --target cpu -D q=3; has err 'E0311'
+run 2 cache --clear --limit 5; has err 'E0605'
+run 2 emit sum.plait; has err 'E0605'
+run 2 emit sum.plait --tile --stage; has err 'E0605'
+run 2 emit sum.plait --ptx --target cpu; has err 'E0605'
+
+# Files.
+mkdir folder
+run 1 build none.plait; has err 'E0606' 'none.plait'
+run 1 build folder; has err 'E0607'
+truncate -s 20000000 large.plait
+run 1 build large.plait; has err 'E0609'
+if [ "$(id -u)" != 0 ]; then
+    cp sum.plait secret.plait; chmod 000 secret.plait
+    run 1 build secret.plait; has err 'E0608'
+fi
+run 1 emit sum.plait --stage -o none/x; has err 'E0610' 'make the folder first'
+run 1 emit sum.plait --stage -o folder; has err 'E0610'
+run 1 emit sum.plait --stage -o /dev/full; has err 'E0610' 'make room'
+"$plait" emit sum.plait --stage >/dev/full 2>err; [ $? -eq 1 ] || fail 'standard output is full: exit code'
+printf 'operator broken(x : f32[q]) -> (y : f32[q]) { y = x }\n' >broken.plait
+run 1 build broken.plait; has err 'error\[E0' 'broken.plait:1:'
+run 1 explain broken.plait --json; has out '"file": "broken.plait"' '"line": 1'
+
+# Text in, text out.
+run 0 emit sum.plait --stage -o sum.sir
+run 0 opt sum.sir; cp out printed; same printed sum.sir
+"$plait" opt - <sum.sir >piped || fail 'opt -'; same piped sum.sir
+run 0 opt sum.sir --passes=stage --verify-each --time-passes --print-after fuse; has out 'kernel' ; has err 'ms  fuse' '// after fuse'
+cp out fused; run 0 emit sum.plait --stage --optimised; same out fused
+run 0 opt sum.sir --passes=stage --stop-after cse; if grep -q kernel out; then fail 'stop-after goes on'; fi
+run 0 opt --list-passes; has out '^fuse '
+run 0 opt --list-passes --json; has out '"name": "fuse"'
+run 2 opt sum.sir --passes=fsue; has err 'E0621' 'did you mean `fuse`'
+run 2 opt sum.sir --stop-after nothing; has err 'E0621'
+run 2 opt; has err 'E0604'
+printf 'operator @x {\n  %%1 = nothing\n}\n' >bad.sir
+run 1 opt bad.sir; has err 'E070'
+run 0 emit sum.plait --tile; has out 'signature @running' 'target "cpu"'
+run 0 emit sum.plait --tile --target sm_80; has out 'target "sm_80"'
+run 0 emit sum.plait --llvm-raw; has out 'define'
+run 0 emit sum.plait --asm; has out 'running'
+run 0 emit sum.plait --ptx --json; has out '"target": "sm_90a"' '.target sm_90a'
+
+# What was found.
+run 0 explain sum.plait; has out 'operator running' 'scan    along t, forward' '1 kernel' 'floor'
+run 0 explain sum.plait --json; has out '"kind": "scan"' '"kernels": \[{"name": "running.0"' '"operations": '
+run 0 explain sum.plait -D d=2,3; has out 'running, d = 2' 'running, d = 3'
+if command -v dot >/dev/null; then run 0 explain sum.plait --svg sum.svg; has sum.svg '</svg>' 'running.0'; fi
+PATH=/nowhere run 1 explain sum.plait --svg none.svg; has err 'E0801' 'graphviz'
+[ -e none.svg ] && fail 'none.svg was written'
+
+# The cache.
+run 0 build sum.plait --target cpu; has out 'libsum.so'
+run 0 cache; has out 'entries'
+run 0 cache --json; has out '"entries": [1-9]'
+run 0 cache --clear; run 0 cache; has out ': 0 entries, 0 bytes'
+HOME= XDG_CACHE_HOME= PLAIT_CACHE_DIR= run 1 cache; has err 'E0606'
+finish

@@ -1,0 +1,71 @@
+# What the shell tests of the driver share: commands.sh, building.sh, running.sh. Arguments: PLAIT NPY_TOOL.
+set -u
+plait=$1
+npy_tool=$2
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d /tmp/plait-driver-test.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+export PLAIT_CACHE_DIR=$work/cache TMPDIR=$work/tmp
+mkdir "$work/tmp"
+cd "$work" || exit 1
+failures=0
+checks=0
+
+# fail MESSAGE
+fail() {
+    failures=$((failures + 1))
+    echo "failed: $1" >&2
+    [ -s err ] && sed 's/^/    | /' err >&2
+}
+# run CODE ARGUMENTS..: plait's exit code must be CODE; output in files `out` and `err`
+run() {
+    expected=$1
+    shift
+    checks=$((checks + 1))
+    "$plait" "$@" >out 2>err </dev/null
+    code=$?
+    [ $code -eq "$expected" ] || fail "plait $* : exit code $code, not $expected"
+    # nothing temporary stays, whatever happened
+    [ -z "$(ls -A "$work/tmp")" ] || fail "plait $* left $(ls "$work/tmp")"
+}
+# has FILE PATTERN..: every pattern (of grep) is in the file
+has() {
+    file=$1
+    shift
+    for pattern in "$@"; do
+        checks=$((checks + 1))
+        grep -q -e "$pattern" "$file" || fail "no \`$pattern\` in $file: $(head -c 600 "$file")"
+    done
+}
+# same FILE FILE
+same() {
+    checks=$((checks + 1))
+    cmp -s "$1" "$2" || fail "$1 and $2 differ"
+}
+# gives TEXT COMMAND..
+gives() {
+    text=$1
+    shift
+    checks=$((checks + 1))
+    got=$("$@" 2>&1)
+    [ "$got" = "$text" ] || fail "$* gives \`$got\`, not \`$text\`"
+}
+finish() {
+    echo "$checks checks, $failures failed"
+    [ $failures -eq 0 ] && [ $checks -gt 0 ]
+}
+
+cat >sum.plait <<'END'
+axis b : batch
+axis t : time
+axis d = 4
+
+operator running(x : f32[b, t, d], s0 : f32[b, d] = 0) -> (y : f32[b, t, d], last : f32[b, d])
+{
+    scan t carry s = s0 {
+        s = 0.5 * s + x
+        y = s
+    }
+    last = s
+}
+END

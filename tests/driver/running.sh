@@ -1,0 +1,76 @@
+# Running operators: on .npy files, against the interpreter, against the clock.
+. "$(dirname "$0")/lib.sh"
+
+"$npy_tool" make x.npy float32 C 1 3 4 && "$npy_tool" make xf.npy float32 F 1 3 4 && "$npy_tool" make s.npy float32 C 1 4 || fail 'npy_tool'
+run 0 run sum.plait --in x=x.npy --out y=y.npy --out last=last.npy; has out 'y.npy: f32\[1, 3, 4\]' 'last.npy: f32\[1, 4\]'
+gives 'float32[1, 3, 4] 0 0.25 0.5 0.75 1 1.375 1.75 2.125 2.5 2.9375 3.375 3.8125' "$npy_tool" show y.npy
+gives 'float32[1, 4] 2.5 2.9375 3.375 3.8125' "$npy_tool" show last.npy
+cp y.npy expected.npy
+run 0 run sum.plait -i x=xf.npy --out y=y.npy; same y.npy expected.npy # the other memory order
+run 0 run sum.plait -i x=x.npy -i s0=s.npy --out last=last.npy --json; has out '"operator": "running"' '"shape": \[1, 4\]'
+gives 'float32[1, 4] 2.5 2.96875 3.4375 3.90625' "$npy_tool" show last.npy
+run 0 build sum.plait --target cpu
+run 0 run libsum.so -i x=x.npy --out y=y.npy; same y.npy expected.npy
+run 0 run ./libsum.so --operator running -i x=x.npy --out y=y.npy; same y.npy expected.npy
+"$npy_tool" make empty.npy float32 C 1 0 4
+run 0 run sum.plait -i x=empty.npy --out y=y.npy --out last=last.npy; gives 'float32[1, 0, 4]' "$npy_tool" show y.npy; gives 'float32[1, 4] 0 0 0 0' "$npy_tool" show last.npy
+
+# bf16: float32 both ways, bit patterns when asked.
+sed 's/f32/bf16/g' sum.plait >half.plait
+"$npy_tool" make bits.npy uint16 C 1 3 4; "$npy_tool" make ml.npy bfloat16 C 1 3 4
+run 0 run half.plait -i x=x.npy --out y=y.npy; has out 'bf16'
+gives 'float32[1, 3, 4] 0 0.25 0.5 0.75 1 1.375 1.75 2.125 2.5 2.9375 3.375 3.8125' "$npy_tool" show y.npy
+run 0 run half.plait -i x=ml.npy --out y=y2.npy; same y.npy y2.npy
+run 0 run half.plait -i x=bits.npy --bf16-bits --out y=y.npy; gives 'uint16[1, 3, 4] 0 0.25 0.5 0.75 1 1.375 1.75 2.125 2.5 2.9375 3.375 3.8125' "$npy_tool" show y.npy
+run 1 run half.plait -i x=bits.npy; has err 'E0613'
+
+# Mistakes.
+"$npy_tool" make wide.npy float32 C 1 3 5; "$npy_tool" make flat.npy float32 C 3 4; "$npy_tool" make whole.npy int32 C 1 3 4; "$npy_tool" make s2.npy float32 C 2 4
+head -c 150 x.npy >cut.npy
+rm -f y.npy
+run 1 run sum.plait --out y=y.npy; has err 'E0615' '--in x=x.npy'
+run 1 run sum.plait -i x=whole.npy --out y=y.npy; has err 'E0613' 'int32' 'astype("float32")'
+run 1 run sum.plait -i x=flat.npy --out y=y.npy; has err 'E0613' '2 axes'
+run 1 run sum.plait -i x=cut.npy --out y=y.npy; has err 'E0612' 'shorter'
+run 1 run sum.plait -i x=sum.plait --out y=y.npy; has err 'E0612'
+run 1 run sum.plait -i x=none.npy --out y=y.npy; has err 'E0606'
+run 1 run sum.plait -i x=wide.npy --out y=y.npy; has err 'E0620' 'axis `d`'
+run 1 run sum.plait -i x=x.npy -i s0=s2.npy --out y=y.npy; has err 'E0620' 'axis `b`'
+run 1 run sum.plait -i X0=x.npy; has err 'E0614'
+run 1 run sum.plait -i x=x.npy --out z=y.npy; has err 'E0614'
+run 2 run sum.plait -i x --out y=y.npy; has err 'E0603'
+run 1 run sum.plait -i x=x.npy --operator runing; has err 'E0616' 'did you mean `running`'
+run 2 run sum.plait -i x=x.npy --device tpu; has err 'E0603'
+run 2 run libsum.so -i x=x.npy -D d=3; has err 'E0605'
+run 1 run sum.plait -i x=x.npy --out y=/dev/full; has err 'E0610'
+run 1 run sum.plait -i x=x.npy --out y=none/y.npy; has err 'E0610'
+[ -e y.npy ] && fail 'an output was written'
+cp "$plait" elf.so
+run 1 run elf.so -i x=x.npy; has err 'E0618'
+head -c 5000 libsum.so >cut.so
+run 1 run cut.so -i x=x.npy; has err 'E0618'
+[ -e /dev/nvidia0 ] || { run 1 run sum.plait -i x=x.npy --device cuda; has err 'E0619'; }
+
+# Against the interpreter.
+run 0 check sum.plait --device cpu; has out 'running .*cpu .*t=65' 't=0 ' 't=1 ' 't=129' ' 0 failures'
+run 0 check sum.plait --device cpu --json; has out '"pass": true' '"failures": 0' '"same_bits": true'
+run 0 check sum.plait --device cpu --sizes b=2,t=7 --sizes t=200 --seed 5; has out 'b=2 t=7 ' 'b=2 t=200 ' '^4 results'
+run 0 check sum.plait --device cpu -D d=1,7; has out 'd=1 ' 'd=7 '
+run 0 check sum.plait --library libsum.so --device cpu; has out ' 0 failures'
+PLAIT_CODEGEN=/nowhere run 0 check sum.plait --library libsum.so --device cpu # needs no code generator
+sed 's/0.5/0.50001/' sum.plait >near.plait; sed 's/0.5/0.51/' sum.plait >wrong.plait
+run 3 check wrong.plait --library libsum.so --device cpu; has err 'E0622' '`y` of `running` on cpu'; has out 'FAIL'
+run 3 check near.plait --library libsum.so --device cpu --json; has out '"pass": false' '"exit_code": 3'
+run 0 check sum.plait --library libsum.so --device cpu --range x=0:1
+run 2 check sum.plait --library libsum.so --device cpu --range z=0:1; has err 'E0603'
+run 2 check sum.plait --device cpu --sizes q=1; has err 'E0603'
+run 2 check sum.plait --device cpu --sizes d=1; has err 'E0603' '-D'
+run 1 check sum.plait --library libsum.so --device cpu -D d=9; has err 'E0620' 'was built for 4'
+sed 's/running/other/' sum.plait >other.plait
+run 1 check other.plait --library libsum.so --device cpu; has err 'E0616'
+
+# Against the clock.
+run 0 bench sum.plait --device cpu --sizes b=2,t=64 --repeats 3 --json; has out '"repeats": 3' '"bytes": 4160' '"operations": 1024' '"floor_seconds": '
+run 0 bench sum.plait --device cpu; has out 'b=1 t=4096 d=4' '%'
+run 1 bench sum.plait --library libsum.so --device cpu -D d=9; has err 'E0620'
+finish
