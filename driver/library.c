@@ -2,6 +2,7 @@
 #include "driver/library.h"
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,11 +14,27 @@ bool plait_library_is_one(const char *path)
 {
     char magic[4] = {0};
     int file = open(path, O_RDONLY | O_CLOEXEC);
-    bool elf = file >= 0 && read(file, magic, sizeof magic) == (ssize_t)sizeof magic && memcmp(magic, "\x7f"
-                                                                                                    "ELF",
-                                                                                              sizeof magic) == 0;
+    bool elf = file >= 0 && read(file, magic, sizeof magic) == (ssize_t)sizeof magic && memcmp(magic, ELFMAG, SELFMAG) == 0;
     if (file >= 0) close(file);
     return elf;
+}
+
+/* Whether everything that the headers speak of lies inside the file: the loader maps what they say, and touching what is
+ * not there would end the process. */
+static bool is_whole(PlaitBytes file)
+{
+    Elf64_Ehdr header;
+    if (file.length < sizeof header) return false;
+    memcpy(&header, file.data, sizeof header);
+    if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_phentsize != sizeof(Elf64_Phdr)) return false;
+    if (header.e_shoff > file.length || (uint64_t)header.e_shnum * header.e_shentsize > file.length - header.e_shoff) return false;
+    if (header.e_phoff > file.length || (uint64_t)header.e_phnum * sizeof(Elf64_Phdr) > file.length - header.e_phoff) return false;
+    for (uint32_t i = 0; i < header.e_phnum; i++) {
+        Elf64_Phdr part;
+        memcpy(&part, file.data + header.e_phoff + i * sizeof part, sizeof part);
+        if (part.p_offset > file.length || part.p_filesz > file.length - part.p_offset) return false;
+    }
+    return true;
 }
 
 static bool unusable(PlaitSession *session, const char *path, const char *why)
@@ -37,8 +54,9 @@ static bool read_symbols(PlaitLibrary *library)
 
 bool plait_library_open(PlaitSession *session, const char *path, PlaitLibrary *library)
 {
-    PlaitBytes probe;
-    if (!plait_file_read(session, path, PLAIT_ARRAY_LIMIT, &probe)) return false; /* dlopen's messages say less */
+    PlaitBytes file;
+    if (!plait_file_read(session, path, PLAIT_ARRAY_LIMIT, &file)) return false; /* dlopen's messages say less */
+    if (!is_whole(file)) return unusable(session, path, "no whole library for this kind of machine");
     const char *name = strchr(path, '/') ? path : plait_session_text(session, "./%s", path);
     *library = (PlaitLibrary){.handle = dlopen(name, RTLD_NOW | RTLD_LOCAL)};
     if (!library->handle) return unusable(session, path, plait_session_text(session, "%s", dlerror()));

@@ -70,7 +70,7 @@ PlaitStatus plait_call_prepare(PlaitCall *call, const PlaitOperatorDescriptor *o
     PlaitStatus status = allocate(call);
     if (!status) status = check_arguments(call);
     if (!status) status = plait_call_choose_variant(call);
-    if (!status && !shapes_only) status = plait_call_check_overlap(call);
+    if (!status) status = plait_call_check_overlap(call);
     if (!status) fill_cells(call);
     return status;
 }

@@ -188,13 +188,11 @@ static int load(const PlaitDriver *driver, const void *image, char *text, size_t
     return driver->module_load(module, image, 2, options, values);
 }
 
-/* Whether the machine code in the image runs there: `a` images on their own, others on later ones of the same major
- * number. */
+/* Machine code runs on its own and on later architectures of the same major number; the choice of the target (gpu.c)
+ * has seen to it that the image's is not later, and to images that are for one architecture alone. */
 static bool runs_cubin(const PlaitImageDescriptor *image, uint32_t architecture)
 {
-    if (!image->cubin) return false;
-    return image->architecture == architecture ||
-           (!image->exact && image->architecture < architecture && image->architecture / 10 == architecture / 10);
+    return image->cubin && image->architecture / 10 == architecture / 10;
 }
 
 /* The machine code when it runs there; when there is none or it does not load (made by a newer toolkit than the driver

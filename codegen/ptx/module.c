@@ -11,7 +11,7 @@
 
 #include "codegen/ptx/ptx.h"
 
-enum { PTX_KERNEL = 71, HIGH_PRESSURE = 64 };
+enum { PTX_KERNEL = 71 };
 
 static LLVMTypeRef int32_type(const PlaitPtx *ptx) { return LLVMInt32TypeInContext(ptx->emit->context); }
 static LLVMTypeRef int64_type(const PlaitPtx *ptx) { return LLVMInt64TypeInContext(ptx->emit->context); }
@@ -56,7 +56,6 @@ static void create_function(PlaitPtx *ptx)
     const char *threads = plait_arena_printf(emit->arena, "%u", ptx->kernel->threads);
     add_text_attribute(emit, of_function, "nvvm.reqntid", threads);
     add_text_attribute(emit, of_function, "nvvm.minctasm", "1"); /* or ptxas keeps registers free for a second program */
-    if (plait_ptx_pressure(ptx->kernel) > HIGH_PRESSURE) add_text_attribute(emit, of_function, "nvvm.minctasm", "1");
     const char *shared = plait_arena_printf(emit->arena, "%u", plait_ptx_shared_bytes(ptx->kernel));
     add_text_attribute(emit, of_function, "plait.shared", shared);
 }

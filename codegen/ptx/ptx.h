@@ -146,9 +146,6 @@ void plait_ptx_stage_kept(PlaitPtx *ptx, const PlaitRegion *body);
 uint32_t plait_ptx_dot_bytes(const PlaitFunction *kernel, PlaitValue dot, const uint32_t *kept_at);
 uint32_t plait_ptx_dot_reach(const PlaitFunction *kernel, PlaitValue dot);
 
-/* ---- pressure.c ---- */
-uint32_t plait_ptx_pressure(const PlaitFunction *kernel); /* registers of a thread, roughly */
-
 /* ---- region.c ---- */
 void plait_ptx_emit_region(PlaitPtx *ptx, const PlaitRegion *region);
 LLVMValueRef *plait_ptx_new_slots(PlaitPtx *ptx, PlaitValue value, uint32_t count);

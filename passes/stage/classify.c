@@ -251,8 +251,9 @@ static PlaitScanClassId class_of_affine(const Classifier *classifier, const Form
     if (!form->direct) return PLAIT_SCAN_OVERWRITTEN;
     if (own_uses & classifier->maxima) return PLAIT_SCAN_STABILISED;
     if (!form->has_factor) return PLAIT_SCAN_SUM;
-    if (!form->factor) return PLAIT_SCAN_SCALAR;
-    return form->factor == classifier->state ? PLAIT_SCAN_ELEMENTWISE : PLAIT_SCAN_DIAGONAL;
+    bool structured = form->products != 0 && !form->unstructured;
+    if (!structured || (form->factor == classifier->state && classifier->state)) return PLAIT_SCAN_ELEMENTWISE;
+    return form->factor ? PLAIT_SCAN_DIAGONAL : PLAIT_SCAN_SCALAR;
 }
 
 static PlaitType factor_type(AxisSet set)

@@ -37,4 +37,7 @@ PlaitScanClass plait_classify_scan(const PlaitFunction *function, PlaitValue sca
 const char *plait_scan_class_text(PlaitScanClassId id);
 const char *plait_scan_class_allows(PlaitScanClassId id);
 
+/* One line for each carry, each after `indent`: its type, class, factor, input, reads, the carries that feed it and the form it allows. */
+void plait_scan_class_print(const PlaitFunction *function, PlaitValue scan, const char *indent, PlaitText *text);
+
 #endif

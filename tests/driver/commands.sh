@@ -48,7 +48,7 @@ cp out fused; run 0 emit sum.plait --stage --optimised; same out fused
 run 0 opt sum.sir --passes=stage --stop-after cse; if grep -q kernel out; then fail 'stop-after goes on'; fi
 run 0 opt --list-passes; has out '^fuse '
 run 0 opt --list-passes --json; has out '"name": "fuse"'
-run 2 opt sum.sir --passes=fsue; has err 'E0621' 'did you mean `fuse`'
+run 2 opt sum.sir --passes=fuze; has err 'E0621' 'did you mean `fuse`'
 run 2 opt sum.sir --stop-after nothing; has err 'E0621'
 run 2 opt; has err 'E0604'
 printf 'operator @x {\n  %%1 = nothing\n}\n' >bad.sir
@@ -64,7 +64,7 @@ run 0 explain sum.plait; has out 'operator running' 'scan    along t, forward' '
 run 0 explain sum.plait --json; has out '"kind": "scan"' '"kernels": \[{"name": "running.0"' '"operations": '
 run 0 explain sum.plait -D d=2,3; has out 'running, d = 2' 'running, d = 3'
 if command -v dot >/dev/null; then run 0 explain sum.plait --svg sum.svg; has sum.svg '</svg>' 'running.0'; fi
-PATH=/nowhere run 1 explain sum.plait --svg none.svg; has err 'E0801' 'graphviz'
+under PATH=/nowhere run 1 explain sum.plait --svg none.svg; has err 'E0801' 'graphviz'
 [ -e none.svg ] && fail 'none.svg was written'
 
 # The cache.
@@ -72,5 +72,5 @@ run 0 build sum.plait --target cpu; has out 'libsum.so'
 run 0 cache; has out 'entries'
 run 0 cache --json; has out '"entries": [1-9]'
 run 0 cache --clear; run 0 cache; has out ': 0 entries, 0 bytes'
-HOME= XDG_CACHE_HOME= PLAIT_CACHE_DIR= run 1 cache; has err 'E0606'
+under 'HOME= XDG_CACHE_HOME= PLAIT_CACHE_DIR=' run 1 cache; has err 'E0606'
 finish

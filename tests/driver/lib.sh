@@ -22,12 +22,21 @@ run() {
     expected=$1
     shift
     checks=$((checks + 1))
-    "$plait" "$@" >out 2>err </dev/null
+    # shellcheck disable=SC2086 # the settings are words
+    env $settings "$plait" "$@" >out 2>err </dev/null
     code=$?
     [ $code -eq "$expected" ] || fail "plait $* : exit code $code, not $expected"
     # nothing temporary stays, whatever happened
     [ -z "$(ls -A "$work/tmp")" ] || fail "plait $* left $(ls "$work/tmp")"
 }
+# under 'NAME=VALUE ..' run ..: with these in plait's environment
+under() {
+    settings=$1
+    shift
+    "$@"
+    settings=
+}
+settings=
 # has FILE PATTERN..: every pattern (of grep) is in the file
 has() {
     file=$1

@@ -57,7 +57,7 @@ run 0 check sum.plait --device cpu --json; has out '"pass": true' '"failures": 0
 run 0 check sum.plait --device cpu --sizes b=2,t=7 --sizes t=200 --seed 5; has out 'b=2 t=7 ' 'b=2 t=200 ' '^4 results'
 run 0 check sum.plait --device cpu -D d=1,7; has out 'd=1 ' 'd=7 '
 run 0 check sum.plait --library libsum.so --device cpu; has out ' 0 failures'
-PLAIT_CODEGEN=/nowhere run 0 check sum.plait --library libsum.so --device cpu # needs no code generator
+under PLAIT_CODEGEN=/nowhere run 0 check sum.plait --library libsum.so --device cpu # needs no code generator
 sed 's/0.5/0.50001/' sum.plait >near.plait; sed 's/0.5/0.51/' sum.plait >wrong.plait
 run 3 check wrong.plait --library libsum.so --device cpu; has err 'E0622' '`y` of `running` on cpu'; has out 'FAIL'
 run 3 check near.plait --library libsum.so --device cpu --json; has out '"pass": false' '"exit_code": 3'

@@ -208,6 +208,10 @@ static void test_overlap(void)
     X0.byte_offset = 2 * 4 * 4 - 4; /* only the last element */
     REFUSED(OVERLAP,
             "sums: argument 6 `last`: shares memory with argument 4 `x0`; an output must be apart from all others");
+    LAST.data = X0.data;
+    LAST.byte_offset = 2 * 4 * 4 - 4; /* likewise, from the other side */
+    REFUSED(OVERLAP,
+            "sums: argument 6 `last`: shares memory with argument 4 `x0`; an output must be apart from all others");
     X0.data = LAST.data;
     X0.byte_offset = 2 * 4 * 4;
     memset((char *)LAST.data + 32, 0, 32);

@@ -41,6 +41,7 @@ void fake_reset(void)
 }
 
 void fake_make_current(int device) { stack[depth = 0] = &own[device]; }
+void fake_replace_context(int device) { own[device].id += 1000; }
 void fake_make_none_current(void) { stack[depth = 0] = NULL; }
 
 static bool fails(const char *name)

@@ -37,5 +37,7 @@ void fake_reset(void);
 /* A context of the device, made current; destroys nothing. */
 void fake_make_current(int device);
 void fake_make_none_current(void);
+/* The device's context is destroyed, and a new one made at the same address. */
+void fake_replace_context(int device);
 
 #endif

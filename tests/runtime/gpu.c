@@ -163,6 +163,9 @@ static void test_contexts(void)
     RUNS(second);
     RUNS(first);
     CHECK(fake.primaries == 2 && fake.modules == 3);
+    fake_replace_context(0);
+    RUNS(first);
+    CHECK(fake.modules == 4);
     for (int i = 0; i < SUMS_COUNT; i++) first->tensors[i].device.device_id = 7;
     CHECK(run(first) == PLAIT_STATUS_DRIVER);
     CHECK_TEXT(plait_last_error(), "sums: cuDeviceGet failed: CUDA_ERROR_INVALID_DEVICE");

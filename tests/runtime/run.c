@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -219,7 +220,55 @@ static void test_fork(void)
     CHECK(runs(sums_create(9, 9, 4)));
 }
 
-/* A child that is made while another thread has the pool. */
+static atomic_int busy, release_busy, largest;
+
+static void keep_busy(void *context, int64_t first, int64_t end)
+{
+    (void)context, (void)first, (void)end;
+    atomic_store(&busy, 1);
+    while (!atomic_load(&release_busy)) sched_yield();
+}
+
+static void *have_pool(void *unused)
+{
+    plait_pool_run(keep_busy, NULL, 2);
+    return unused;
+}
+
+static void note_largest(void *context, int64_t first, int64_t end)
+{
+    (void)context;
+    if (end - first > atomic_load(&largest)) atomic_store(&largest, (int)(end - first));
+}
+
+/* The items are given out one by one when the pool is used, and all at once when it cannot be. */
+static bool pool_is_free(void)
+{
+    atomic_store(&largest, 0);
+    plait_pool_run(note_largest, NULL, 2);
+    return atomic_load(&largest) == 1;
+}
+
+/* The pool belongs to another thread at the moment of the fork; the child has its own. */
+static void test_fork_while_taken(void)
+{
+    pthread_t thread;
+    CHECK(pool_is_free());
+    CHECK(pthread_create(&thread, NULL, have_pool, NULL) == 0);
+    while (!atomic_load(&busy)) sched_yield();
+    CHECK(!pool_is_free());
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        _exit(pool_is_free() ? 0 : 1);
+    }
+    CHECK(child_status(child) == 0);
+    atomic_store(&release_busy, 1);
+    pthread_join(thread, NULL);
+    CHECK(pool_is_free());
+}
+
+/* Children that are made at any moment of another thread's calls. */
 static void test_fork_while_busy(void)
 {
     pthread_t thread;
@@ -254,6 +303,7 @@ int main(void)
     test_together();
     test_callers();
     test_fork();
+    test_fork_while_taken();
     test_fork_while_busy();
     test_isa();
     return check_report();
