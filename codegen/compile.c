@@ -32,14 +32,25 @@ PlaitCodegenStatus plait_codegen_finish(PlaitCodegen *codegen, PlaitMachine *mac
     return plait_codegen_write_file(codegen, codegen->options.output, &text) ? PLAIT_CODEGEN_DONE : PLAIT_CODEGEN_REJECTED;
 }
 
+/* The tables of the package refer to the kernels from another object of the same link; nobody else may. */
+static void hide_functions(LLVMModuleRef module)
+{
+    for (LLVMValueRef function = LLVMGetFirstFunction(module); function; function = LLVMGetNextFunction(function))
+        if (!LLVMIsDeclaration(function) && LLVMGetLinkage(function) == LLVMExternalLinkage) LLVMSetVisibility(function, LLVMHiddenVisibility);
+}
+
 PlaitCodegenStatus plait_codegen_compile(PlaitCodegen *codegen)
 {
     const PlaitTarget *target = codegen->options.target;
     PlaitModule *module = plait_codegen_read_module(codegen, codegen->options.input);
     if (!module) return PLAIT_CODEGEN_REJECTED;
     PlaitMachine *machine = plait_machine_open(codegen->arena, target);
-    if (target->kind == PLAIT_TARGET_CPU) plait_cpu_emit_module(&machine->emit, module);
-    else plait_ptx_emit_module(&machine->emit, module);
+    if (target->kind == PLAIT_TARGET_CPU) {
+        plait_cpu_emit_module(&machine->emit, module);
+        hide_functions(machine->emit.module);
+    } else {
+        plait_ptx_emit_module(&machine->emit, module);
+    }
     PlaitCodegenStatus status = plait_codegen_finish(codegen, machine);
     plait_machine_close(machine);
     return status;

@@ -9,9 +9,9 @@
 typedef struct PlaitStageFacts {
     const char *kind;   /* conv, scan, attend, gating */
     const char *text;   /* "along t, forward, carries f32[b, h, d, e]" */
-    const char *name;   /* scans: the class; else "" */
-    const char *reason; /* why it has that class; "" */
-    uint32_t line;      /* in the source; 0: unknown */
+    const char *class_name, *allows; /* scans: the class and the parallel form that it allows; else "" */
+    const char *detail;              /* scans: a line for each carry, why it has its class; else "" */
+    uint32_t line;                   /* in the source; 0: unknown */
 } PlaitStageFacts;
 typedef PLAIT_VECTOR(PlaitStageFacts) PlaitStageList;
 

@@ -1,14 +1,29 @@
 /* `plait explain`: the report as text, as JSON and as a graph. */
 #include "driver/explain.h"
 
-static void print_stages(const PlaitStageList *stages, PlaitText *text)
+#include <string.h>
+
+/* Every line of `lines` behind an indent. */
+static void print_detail(const char *lines, PlaitText *text)
+{
+    while (*lines) {
+        size_t length = strcspn(lines, "\n");
+        plait_text_add(text, "                ");
+        plait_text_add_bytes(text, lines, length);
+        plait_text_add(text, "\n");
+        lines += length + (lines[length] == '\n');
+    }
+}
+
+/* `detail`: the classes of scans too. */
+static void print_stages(const PlaitStageList *stages, bool detail, PlaitText *text)
 {
     for (uint32_t i = 0; i < stages->count; i++) {
         const PlaitStageFacts *stage = &stages->data[i];
         plait_text_printf(text, "    %2u  %-7s %s", i + 1, stage->kind, stage->text);
         if (stage->line) plait_text_printf(text, " (line %u)", stage->line);
         plait_text_add(text, "\n");
-        if (*stage->name) plait_text_printf(text, "                class: %s: %s\n", stage->name, stage->reason);
+        if (detail) print_detail(stage->detail, text);
     }
 }
 
@@ -33,11 +48,11 @@ void plait_explain_print(const PlaitFacts *list, PlaitText *text)
     for (uint32_t i = 0; i < list->count; i++) {
         const PlaitOperatorFacts *facts = &list->data[i];
         plait_text_printf(text, "%soperator %s%s%s\n  stages, as written\n", i ? "\n" : "", facts->name, *facts->variant ? ", " : "", facts->variant);
-        print_stages(&facts->stages, text);
+        print_stages(&facts->stages, true, text);
         plait_text_printf(text, "  %u %s\n", facts->kernels.count, facts->kernels.count == 1 ? "kernel: everything in one pass" : "kernels");
         for (uint32_t k = 0; k < facts->kernels.count; k++) {
             plait_text_printf(text, "    %s fuses\n", facts->kernels.data[k].name);
-            print_stages(&facts->kernels.data[k].stages, text);
+            print_stages(&facts->kernels.data[k].stages, false, text);
             print_flows("reads", &facts->kernels.data[k].reads, text);
             print_flows("writes", &facts->kernels.data[k].writes, text);
         }
@@ -61,11 +76,13 @@ static void json_stages(const PlaitStageList *stages, PlaitText *text)
         plait_text_add(text, ", ");
         json_member(text, "text", stage->text);
         plait_text_printf(text, ", \"line\": %u", stage->line);
-        if (*stage->name) {
+        if (*stage->class_name) {
             plait_text_add(text, ", ");
-            json_member(text, "class", stage->name);
+            json_member(text, "class", stage->class_name);
             plait_text_add(text, ", ");
-            json_member(text, "reason", stage->reason);
+            json_member(text, "allows", stage->allows);
+            plait_text_add(text, ", ");
+            json_member(text, "detail", stage->detail);
         }
         plait_text_add(text, "}");
     }
@@ -127,7 +144,7 @@ static void graph_kernel(const PlaitKernelFacts *kernel, uint32_t number, PlaitT
     plait_text_printf(text, "    \"%u:%s\" [shape=box, style=\"rounded,filled\", fillcolor=\"#e8eef7\", label=\"%s\\l", number, kernel->name, kernel->name);
     for (uint32_t i = 0; i < kernel->stages.count; i++) {
         const PlaitStageFacts *stage = &kernel->stages.data[i];
-        plait_text_printf(text, "%s: %s%s%s\\l", stage->kind, stage->text, *stage->name ? "; " : "", stage->name);
+        plait_text_printf(text, "%s: %s%s%s\\l", stage->kind, stage->text, *stage->class_name ? "; " : "", stage->class_name);
     }
     plait_text_add(text, "\"];\n");
     for (uint32_t i = 0; i < kernel->writes.count; i++)

@@ -1,13 +1,18 @@
 /* Finding the stages of an operator, or of a kernel, by the structure of its IR. */
 #include "driver/explain.h"
 
+#include <string.h>
+
+#include "passes/stage/classify.h"
+
 typedef struct Finder {
     PlaitSession *session;
     const PlaitFunction *function;
     PlaitStageList *stages;
     uint32_t pointwise, reductions; /* of the gating stage that is being counted */
     uint32_t line;
-    PlaitText axes;   /* that it reduces over */
+    PlaitText axes;       /* that it reduces over */
+    bool *seen;           /* by axis: is among them */
     PlaitAxis attend; /* the axis of the attend stage that is being counted, or PLAIT_NO_AXIS */
 } Finder;
 
@@ -23,15 +28,16 @@ static void end_gating(Finder *finder)
     PlaitText text = plait_text(finder->session->arena);
     if (finder->pointwise) plait_text_printf(&text, "%u pointwise", finder->pointwise);
     if (finder->reductions) plait_text_printf(&text, "%s%u %s over%s", finder->pointwise ? ", " : "", finder->reductions, finder->reductions == 1 ? "reduction" : "reductions", plait_text_string(&finder->axes));
-    if (text.length) plait_push(finder->session->arena, finder->stages, (PlaitStageFacts){"gating", plait_text_string(&text), "", "", finder->line});
+    if (text.length) plait_push(finder->session->arena, finder->stages, (PlaitStageFacts){"gating", plait_text_string(&text), "", "", "", finder->line});
     finder->pointwise = finder->reductions = 0;
     finder->axes = plait_text(finder->session->arena);
+    memset(finder->seen, 0, finder->function->axes.count * sizeof *finder->seen);
 }
 
 static void add_stage(Finder *finder, PlaitValue value, const char *kind, const char *text)
 {
     end_gating(finder);
-    plait_push(finder->session->arena, finder->stages, (PlaitStageFacts){kind, text, "", "", line_of(finder, value)});
+    plait_push(finder->session->arena, finder->stages, (PlaitStageFacts){kind, text, "", "", "", line_of(finder, value)});
 }
 
 static void add_conv(Finder *finder, PlaitValue value)
@@ -55,6 +61,13 @@ static void add_scan(Finder *finder, PlaitValue value)
         plait_type_print(finder->function, plait_type_without(plait_type_of(finder->function, inst->body->params.data[i]), inst->axes[0]), &text);
     }
     add_stage(finder, value, "scan", plait_text_string(&text));
+    PlaitStageFacts *stage = &finder->stages->data[finder->stages->count - 1];
+    PlaitScanClassId id = plait_classify_scan(finder->function, value).id;
+    PlaitText detail = plait_text(finder->session->arena);
+    plait_scan_class_print(finder->function, value, "", &detail);
+    stage->class_name = plait_scan_class_text(id);
+    stage->allows = plait_scan_class_allows(id);
+    stage->detail = plait_text_string(&detail);
 }
 
 static void add_fold(Finder *finder, PlaitValue value)
@@ -81,7 +94,11 @@ static void count_gating(Finder *finder, PlaitValue value)
         return;
     }
     finder->reductions++;
-    for (uint32_t i = 0; i < inst->axis_count; i++) plait_text_printf(&finder->axes, "%s %s", finder->axes.length ? "," : "", plait_axis_text(finder->function, inst->axes[i]));
+    for (uint32_t i = 0; i < inst->axis_count; i++) {
+        if (finder->seen[inst->axes[i]]) continue;
+        finder->seen[inst->axes[i]] = true;
+        plait_text_printf(&finder->axes, "%s %s", finder->axes.length ? "," : "", plait_axis_text(finder->function, inst->axes[i]));
+    }
 }
 
 static PlaitAxis time_axis(const PlaitFunction *function, const PlaitInst *inst)
@@ -104,7 +121,8 @@ static void find_one(Finder *finder, PlaitValue value)
 
 void plait_explain_stages(PlaitSession *session, const PlaitFunction *function, const PlaitRegion *region, PlaitStageList *stages)
 {
-    Finder finder = {.session = session, .function = function, .stages = stages, .attend = PLAIT_NO_AXIS, .axes = plait_text(session->arena)};
+    Finder finder = {.session = session, .function = function, .stages = stages, .attend = PLAIT_NO_AXIS, .axes = plait_text(session->arena),
+                     .seen = PLAIT_NEW_ARRAY(session->arena, bool, function->axes.count)};
     for (uint32_t i = 0; i < region->body.count; i++) find_one(&finder, region->body.data[i]);
     end_gating(&finder);
 }

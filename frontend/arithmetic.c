@@ -1,7 +1,7 @@
 /* Pointwise operations: promotion to a common scalar type, folding of numbers, and building.
  *
- * Types of computing are bool, i32, f32 and f64; the later one wins. A number takes the type of the other operand, except
- * that a fraction with an i32 gives f32.
+ * Types of computing are bool, i32, f32 and f64; the later one wins. A number takes the type of the other operand,
+ * except that a fraction with an i32 gives f32.
  */
 #include <math.h>
 
@@ -9,16 +9,20 @@
 
 enum { LARGEST_UNROLLED_POWER = 8 };
 
-static PlaitScalar scalar_of(const PlaitSema *sema, PlaitTerm term) { return (PlaitScalar)plait_term_type(sema, term).scalar; }
+static PlaitScalar scalar_of(const PlaitSema *sema, PlaitTerm term)
+{
+    return (PlaitScalar)plait_term_type(sema, term).scalar;
+}
 
 static const char *op_sign(PlaitOp op)
 {
     static const struct {
         PlaitOp op;
         const char *sign;
-    } signs[] = {{PLAIT_OP_NEG, "-"},  {PLAIT_OP_ADD, "+"},  {PLAIT_OP_SUB, "-"}, {PLAIT_OP_MUL, "*"}, {PLAIT_OP_DIV, "/"}, {PLAIT_OP_FLOORDIV, "//"},
-                 {PLAIT_OP_MOD, "%"},  {PLAIT_OP_POW, "^"},  {PLAIT_OP_LT, "<"},  {PLAIT_OP_LE, "<="}, {PLAIT_OP_GT, ">"},  {PLAIT_OP_GE, ">="},
-                 {PLAIT_OP_EQ, "=="},  {PLAIT_OP_NE, "!="}};
+    } signs[] = {{PLAIT_OP_NEG, "-"}, {PLAIT_OP_ADD, "+"},       {PLAIT_OP_SUB, "-"}, {PLAIT_OP_MUL, "*"},
+                 {PLAIT_OP_DIV, "/"}, {PLAIT_OP_FLOORDIV, "//"}, {PLAIT_OP_MOD, "%"}, {PLAIT_OP_POW, "^"},
+                 {PLAIT_OP_LT, "<"},  {PLAIT_OP_LE, "<="},       {PLAIT_OP_GT, ">"},  {PLAIT_OP_GE, ">="},
+                 {PLAIT_OP_EQ, "=="}, {PLAIT_OP_NE, "!="}};
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
         if (signs[i].op == op) return signs[i].sign;
     return plait_op_info(op)->text;
@@ -27,9 +31,11 @@ static const char *op_sign(PlaitOp op)
 static PlaitTerm wrong_operands(PlaitSema *sema, PlaitSpan span, PlaitOp op, PlaitTerm x, const PlaitTerm *y)
 {
     bool logic = plait_op_info(op)->scalar_class == PLAIT_CLASS_LOGIC;
-    const char *found = plait_sema_format(sema, "`%s` of %s%s%s", op_sign(op), plait_term_text(sema, x), y ? " and " : "", y ? plait_term_text(sema, *y) : "");
+    const char *found = plait_sema_format(sema, "`%s` of %s%s%s", op_sign(op), plait_term_text(sema, x),
+                                          y ? " and " : "", y ? plait_term_text(sema, *y) : "");
     plait_sema_report(sema, PLAIT_WRONG_TYPE, span, found, logic ? "truth values (bool)" : "numbers",
-                      logic ? "compare first, for example `x > 0`" : "`f32(condition)` turns a truth value into 1 or 0");
+                      logic ? "compare first, for example `x > 0`"
+                            : "`f32(condition)` turns a truth value into 1 or 0");
     return plait_poison();
 }
 
@@ -37,8 +43,9 @@ static PlaitTerm wrong_operands(PlaitSema *sema, PlaitSpan span, PlaitOp op, Pla
 static PlaitTerm folded(PlaitSema *sema, PlaitSpan span, PlaitTerm result, bool finite_operands)
 {
     if (isfinite(result.number) || !finite_operands) return result;
-    plait_sema_report(sema, PLAIT_NUMBER_RANGE, span, plait_sema_format(sema, "a computation that gives %s", plait_term_text(sema, result)), "a finite number",
-                      "write `inf` where infinity is meant");
+    plait_sema_report(sema, PLAIT_NUMBER_RANGE, span,
+                      plait_sema_format(sema, "a computation that gives %s", plait_term_text(sema, result)),
+                      "a finite number", "write `inf` where infinity is meant");
     return plait_poison();
 }
 
@@ -53,7 +60,8 @@ PlaitTerm plait_sema_unary(PlaitSema *sema, PlaitSpan span, PlaitOp op, PlaitTer
     x = plait_term_computing(sema, x);
     PlaitScalar result;
     if (!plait_scalar_result(op, scalar_of(sema, x), &result)) {
-        if (scalar_of(sema, x) != PLAIT_I32 || plait_op_info(op)->scalar_class != PLAIT_CLASS_FLOAT) return wrong_operands(sema, span, op, x, NULL);
+        if (scalar_of(sema, x) != PLAIT_I32 || plait_op_info(op)->scalar_class != PLAIT_CLASS_FLOAT)
+            return wrong_operands(sema, span, op, x, NULL);
         x = plait_term_as(sema, span, x, PLAIT_F32);
     }
     return plait_term(plait_build_unary(&sema->builder, op, x.value));
@@ -63,9 +71,9 @@ PlaitTerm plait_sema_unary(PlaitSema *sema, PlaitSpan span, PlaitOp op, PlaitTer
 static bool meet(const PlaitSema *sema, PlaitTerm x, PlaitTerm y, PlaitScalar *scalar)
 {
     if (x.kind == PLAIT_TERM_NUMBER && y.kind == PLAIT_TERM_NUMBER) {
-        *scalar = x.number_kind == PLAIT_NUMBER_TRUTH                                                       ? PLAIT_BOOL
+        *scalar = x.number_kind == PLAIT_NUMBER_TRUTH                                          ? PLAIT_BOOL
                   : x.number_kind == PLAIT_NUMBER_WHOLE && y.number_kind == PLAIT_NUMBER_WHOLE ? PLAIT_I32
-                                                                                                            : PLAIT_F32;
+                                                                                               : PLAIT_F32;
         return (x.number_kind == PLAIT_NUMBER_TRUTH) == (y.number_kind == PLAIT_NUMBER_TRUTH);
     }
     if (x.kind == PLAIT_TERM_NUMBER) return meet(sema, y, x, scalar);
@@ -86,8 +94,10 @@ bool plait_terms_promote(PlaitSema *sema, PlaitSpan span, PlaitTerm *x, PlaitTer
     *y = plait_term_computing(sema, *y);
     PlaitScalar scalar;
     if (!meet(sema, *x, *y, &scalar)) {
-        plait_sema_report(sema, PLAIT_WRONG_TYPE, span, plait_sema_format(sema, "%s and %s", plait_term_text(sema, *x), plait_term_text(sema, *y)),
-                          "two numbers or two truth values", "`f32(condition)` turns a truth value into 1 or 0, a comparison a number into a truth value");
+        plait_sema_report(sema, PLAIT_WRONG_TYPE, span,
+                          plait_sema_format(sema, "%s and %s", plait_term_text(sema, *x), plait_term_text(sema, *y)),
+                          "two numbers or two truth values",
+                          "`f32(condition)` turns a truth value into 1 or 0, a comparison a number into a truth value");
         return false;
     }
     *x = plait_term_as(sema, span, *x, scalar);
@@ -106,7 +116,10 @@ static PlaitTerm multiply_out(PlaitSema *sema, PlaitTerm x, uint32_t n)
 {
     PlaitTerm result = {0};
     for (;; n >>= 1) {
-        if (n & 1) result = result.kind == PLAIT_TERM_POISON ? x : plait_term(plait_build_binary(&sema->builder, PLAIT_OP_MUL, result.value, x.value));
+        if (n & 1)
+            result = result.kind == PLAIT_TERM_POISON
+                         ? x
+                         : plait_term(plait_build_binary(&sema->builder, PLAIT_OP_MUL, result.value, x.value));
         if (n <= 1) return result;
         x = plait_term(plait_build_binary(&sema->builder, PLAIT_OP_MUL, x.value, x.value));
     }
@@ -118,7 +131,9 @@ static PlaitTerm power_of_value(PlaitSema *sema, PlaitSpan span, PlaitTerm x, do
     bool small = n == trunc(n) && fabs(n) <= LARGEST_UNROLLED_POWER && n != 0;
     if (small && n > 0) return multiply_out(sema, x, (uint32_t)n);
     if (scalar_of(sema, x) == PLAIT_I32) x = plait_term_as(sema, span, x, PLAIT_F32);
-    if (small) return plait_sema_binary(sema, span, PLAIT_OP_DIV, plait_number(1, PLAIT_NUMBER_WHOLE), multiply_out(sema, x, (uint32_t)-n));
+    if (small)
+        return plait_sema_binary(sema, span, PLAIT_OP_DIV, plait_number(1, PLAIT_NUMBER_WHOLE),
+                                 multiply_out(sema, x, (uint32_t)-n));
     if (n == 0.5) return plait_sema_unary(sema, span, PLAIT_OP_SQRT, x);
     PlaitTerm exponent = plait_term_as(sema, span, plait_number(n, PLAIT_NUMBER_REAL), scalar_of(sema, x));
     return exponent.kind == PLAIT_TERM_POISON ? exponent : build_binary(sema, span, PLAIT_OP_POW, x, exponent);
@@ -136,8 +151,11 @@ PlaitTerm plait_sema_binary(PlaitSema *sema, PlaitSpan span, PlaitOp op, PlaitTe
     y = plait_term_computing(sema, y);
     PlaitScalar scalar, result;
     if (!meet(sema, x, y, &scalar)) return wrong_operands(sema, span, op, x, &y);
-    if (scalar == PLAIT_I32 && plait_op_info(op)->scalar_class == PLAIT_CLASS_FLOAT && !(op == PLAIT_OP_POW && y.kind == PLAIT_TERM_NUMBER)) scalar = PLAIT_F32;
-    if (!plait_scalar_result(op, scalar, &result) && !(op == PLAIT_OP_POW && scalar == PLAIT_I32)) return wrong_operands(sema, span, op, x, &y);
+    if (scalar == PLAIT_I32 && plait_op_info(op)->scalar_class == PLAIT_CLASS_FLOAT &&
+        !(op == PLAIT_OP_POW && y.kind == PLAIT_TERM_NUMBER))
+        scalar = PLAIT_F32;
+    if (!plait_scalar_result(op, scalar, &result) && !(op == PLAIT_OP_POW && scalar == PLAIT_I32))
+        return wrong_operands(sema, span, op, x, &y);
     if (op == PLAIT_OP_POW && y.kind == PLAIT_TERM_NUMBER) return power_of_value(sema, span, x, y.number);
     x = plait_term_as(sema, span, x, scalar);
     y = plait_term_as(sema, span, y, scalar);
@@ -147,15 +165,19 @@ PlaitTerm plait_sema_binary(PlaitSema *sema, PlaitSpan span, PlaitOp op, PlaitTe
 
 PlaitTerm plait_sema_select(PlaitSema *sema, PlaitSpan span, PlaitTerm condition, PlaitTerm yes, PlaitTerm no)
 {
-    if (condition.kind == PLAIT_TERM_POISON || yes.kind == PLAIT_TERM_POISON || no.kind == PLAIT_TERM_POISON) return plait_poison();
+    if (condition.kind == PLAIT_TERM_POISON || yes.kind == PLAIT_TERM_POISON || no.kind == PLAIT_TERM_POISON)
+        return plait_poison();
     bool number = condition.kind == PLAIT_TERM_NUMBER;
     bool truth = number ? condition.number_kind == PLAIT_NUMBER_TRUTH : scalar_of(sema, condition) == PLAIT_BOOL;
     if (!truth) {
-        plait_sema_report(sema, PLAIT_WRONG_TYPE, span, plait_sema_format(sema, "the condition %s", plait_term_text(sema, condition)), "a truth value (bool)",
-                          "compare it, for example with `> 0`; the order is `select(condition, yes, no)`");
+        plait_sema_report(
+            sema, PLAIT_WRONG_TYPE, span, plait_sema_format(sema, "the condition %s", plait_term_text(sema, condition)),
+            "a truth value (bool)", "compare it, for example with `> 0`; the order is `select(condition, yes, no)`");
         return plait_poison();
     }
     if (number) return condition.number != 0 ? yes : no;
-    if (!plait_terms_promote(sema, span, &yes, &no) || !plait_terms_fit(sema, span, (PlaitTerm[]){condition, yes, no}, 3)) return plait_poison();
+    if (!plait_terms_promote(sema, span, &yes, &no) ||
+        !plait_terms_fit(sema, span, (PlaitTerm[]){condition, yes, no}, 3))
+        return plait_poison();
     return plait_term(plait_build_select(&sema->builder, condition.value, yes.value, no.value));
 }

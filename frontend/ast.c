@@ -1,11 +1,12 @@
 /* Builders of the syntax tree. They check only what the grammar cannot say: depth and chains of comparisons. */
-#include "frontend/ast.h"
+#include "frontend/parser.h"
 
-void plait_parser_report(PlaitParser *parser, PlaitDiagnosticId id, PlaitSpan span, const char *found, const char *expected,
-                         const char *help)
+void plait_parser_report(PlaitParser *parser, PlaitDiagnosticId id, PlaitSpan span, const char *found,
+                         const char *expected, const char *help)
 {
     if (parser->standard) plait_bug("std.plait at byte %u: %s: %s", span.begin, plait_diagnostic_title(id), found);
-    plait_report(parser->diagnostics, (PlaitDiagnostic){.id = id, .span = span, .found = found, .expected = expected, .help = help});
+    plait_report(parser->diagnostics,
+                 (PlaitDiagnostic){.id = id, .span = span, .found = found, .expected = expected, .help = help});
 }
 
 /* ---- expressions ---- */
@@ -32,9 +33,10 @@ static PlaitAstExpression *close(PlaitParser *parser, PlaitAstExpression *node)
 {
     if (node->kind == PLAIT_AST_BROKEN) return make(parser, PLAIT_AST_BROKEN, node->span);
     if (node->depth <= PLAIT_MAX_EXPRESSION_DEPTH) return node;
-    plait_parser_report(parser, PLAIT_NESTING, node->span,
-                        plait_arena_printf(parser->arena, "an expression more than %d levels deep", PLAIT_MAX_EXPRESSION_DEPTH),
-                        "", "give parts of it names of their own, in statements before it");
+    plait_parser_report(
+        parser, PLAIT_NESTING, node->span,
+        plait_arena_printf(parser->arena, "an expression more than %d levels deep", PLAIT_MAX_EXPRESSION_DEPTH), "",
+        "give parts of it names of their own, in statements before it");
     return make(parser, PLAIT_AST_BROKEN, node->span);
 }
 
@@ -79,15 +81,18 @@ PlaitAstExpression *plait_ast_binary(PlaitParser *parser, PlaitOp op, PlaitAstEx
 
 static bool is_comparison(const PlaitAstExpression *x)
 {
-    return x->kind == PLAIT_AST_BINARY && !x->parenthesised && plait_op_info(x->op)->scalar_class == PLAIT_CLASS_COMPARE;
+    return x->kind == PLAIT_AST_BINARY && !x->parenthesised &&
+           plait_op_info(x->op)->scalar_class == PLAIT_CLASS_COMPARE;
 }
 
 PlaitAstExpression *plait_ast_compare(PlaitParser *parser, PlaitOp op, PlaitAstExpression *x, PlaitAstExpression *y)
 {
     PlaitAstExpression *node = plait_ast_binary(parser, op, x, y);
     if (!is_comparison(x) || node->kind == PLAIT_AST_BROKEN) return node;
-    plait_parser_report(parser, PLAIT_COMPARISON_CHAIN, node->span, "a comparison of a comparison", "one comparison, or several joined by `and`",
-                        "write `a < b and b < c`; to compare truth values, put parentheses around the first comparison");
+    plait_parser_report(
+        parser, PLAIT_COMPARISON_CHAIN, node->span, "a comparison of a comparison",
+        "one comparison, or several joined by `and`",
+        "write `a < b and b < c`; to compare truth values, put parentheses around the first comparison");
     return make(parser, PLAIT_AST_BROKEN, node->span);
 }
 
@@ -139,7 +144,8 @@ PlaitAstNames *plait_ast_names_add(PlaitParser *parser, PlaitAstNames *names, Pl
     return names;
 }
 
-PlaitAstExpressions *plait_ast_expressions_add(PlaitParser *parser, PlaitAstExpressions *list, const PlaitAstExpression *x)
+PlaitAstExpressions *plait_ast_expressions_add(PlaitParser *parser, PlaitAstExpressions *list,
+                                               const PlaitAstExpression *x)
 {
     if (!list) list = PLAIT_NEW(parser->arena, PlaitAstExpressions);
     plait_push(parser->arena, list, x);
@@ -240,8 +246,8 @@ void plait_ast_add_constant(PlaitParser *parser, PlaitAstName name, const PlaitA
     plait_push(parser->arena, &parser->ast->constants, (PlaitAstConst){name, value});
 }
 
-void plait_ast_add_function(PlaitParser *parser, PlaitAstName name, const PlaitAstNames *axes, const PlaitAstNames *params,
-                            const PlaitAstBlock *body)
+void plait_ast_add_function(PlaitParser *parser, PlaitAstName name, const PlaitAstNames *axes,
+                            const PlaitAstNames *params, const PlaitAstBlock *body)
 {
     PlaitAstFunction *function = PLAIT_NEW(parser->arena, PlaitAstFunction);
     function->name = name;
@@ -269,7 +275,8 @@ void plait_ast_visit(const PlaitAstExpression *expression, PlaitAstVisitor visit
 {
     if (!expression) return;
     visit(context, expression);
-    for (uint32_t i = 0; i < expression->children.count; i++) plait_ast_visit(expression->children.data[i], visit, context);
+    for (uint32_t i = 0; i < expression->children.count; i++)
+        plait_ast_visit(expression->children.data[i], visit, context);
 }
 
 void plait_ast_visit_block(const PlaitAstBlock *block, PlaitAstVisitor visit, void *context)
@@ -277,7 +284,8 @@ void plait_ast_visit_block(const PlaitAstBlock *block, PlaitAstVisitor visit, vo
     for (uint32_t i = 0; i < block->count; i++) {
         const PlaitAstStatement *statement = block->data[i];
         plait_ast_visit(statement->value, visit, context);
-        for (uint32_t k = 0; k < statement->carries.count; k++) plait_ast_visit(statement->carries.data[k].initial, visit, context);
+        for (uint32_t k = 0; k < statement->carries.count; k++)
+            plait_ast_visit(statement->carries.data[k].initial, visit, context);
         if (statement->body) plait_ast_visit_block(statement->body, visit, context);
     }
 }

@@ -47,16 +47,20 @@ static PlaitAxis find_along(PlaitSema *sema, const PlaitAstStatement *statement)
     if (found.count == 1) return found.axes[0];
     if (found.poison || sema->broken) return PLAIT_NO_AXIS;
     const char *name = plait_sema_text(sema, statement->name.name);
-    plait_sema_report(sema, PLAIT_ATTEND_AXIS, statement->span,
-                      plait_sema_format(sema, "`attend %s` over values with %s time axis", name, found.count ? "more than one" : "no"), "values with one time axis",
-                      plait_sema_format(sema, "say along which axis `%s` runs: `attend %s along t { ... }`", name, name));
+    plait_sema_report(
+        sema, PLAIT_ATTEND_AXIS, statement->span,
+        plait_sema_format(sema, "`attend %s` over values with %s time axis", name,
+                          found.count ? "more than one" : "no"),
+        "values with one time axis",
+        plait_sema_format(sema, "say along which axis `%s` runs: `attend %s along t { ... }`", name, name));
     return PLAIT_NO_AXIS;
 }
 
 static PlaitAxis wrong_role(PlaitSema *sema, PlaitAstName name, const char *what)
 {
-    plait_sema_report(sema, PLAIT_AXIS_ROLE, name.span, plait_sema_format(sema, "%s `%s`, which is no time axis", what, plait_sema_text(sema, name.name)), "a time axis",
-                      "declare it as `axis s : time`");
+    plait_sema_report(sema, PLAIT_AXIS_ROLE, name.span,
+                      plait_sema_format(sema, "%s `%s`, which is no time axis", what, plait_sema_text(sema, name.name)),
+                      "a time axis", "declare it as `axis s : time`");
     return PLAIT_NO_AXIS;
 }
 
@@ -65,16 +69,20 @@ static PlaitAxis declared_axis(PlaitSema *sema, const PlaitAstStatement *stateme
 {
     if (plait_axes_info(sema, axis)->role != PLAIT_ROLE_TIME) return wrong_role(sema, statement->name, "`attend` over");
     if (!statement->along.name) return axis;
-    plait_sema_report(sema, PLAIT_ATTEND_AXIS, statement->along.span, plait_sema_format(sema, "`along` for the declared axis `%s`", plait_sema_text(sema, statement->name.name)),
-                      "an axis that is not declared", "remove `along`: the axis has an extent of its own");
+    plait_sema_report(
+        sema, PLAIT_ATTEND_AXIS, statement->along.span,
+        plait_sema_format(sema, "`along` for the declared axis `%s`", plait_sema_text(sema, statement->name.name)),
+        "an axis that is not declared", "remove `along`: the axis has an extent of its own");
     return axis;
 }
 
 static PlaitAxis new_axis(PlaitSema *sema, const PlaitAstStatement *statement)
 {
     if (plait_scope_find(sema, statement->name.name)) {
-        plait_sema_report(sema, PLAIT_AXIS_VARIABLE, statement->name.span, plait_sema_format(sema, "the axis `%s`, which is a variable", plait_sema_text(sema, statement->name.name)),
-                          "a name that no variable has", "rename one of the two");
+        plait_sema_report(
+            sema, PLAIT_AXIS_VARIABLE, statement->name.span,
+            plait_sema_format(sema, "the axis `%s`, which is a variable", plait_sema_text(sema, statement->name.name)),
+            "a name that no variable has", "rename one of the two");
         return PLAIT_NO_AXIS;
     }
     PlaitAxis along = statement->along.name ? plait_axes_resolve(sema, statement->along) : find_along(sema, statement);
@@ -87,9 +95,12 @@ static PlaitAxis attended_axis(PlaitSema *sema, const PlaitAstStatement *stateme
 {
     PlaitAxis axis = plait_axes_find(sema, statement->name.name);
     axis = axis == PLAIT_NO_AXIS ? new_axis(sema, statement) : declared_axis(sema, statement, axis);
-    if (axis == PLAIT_NO_AXIS || (!plait_sema_stage(sema, axis, true) && !plait_sema_stage(sema, axis, false))) return axis;
-    plait_sema_report(sema, PLAIT_STAGE_NESTING, statement->span, plait_sema_format(sema, "`attend %s` inside a stage over `%s`", plait_sema_text(sema, statement->name.name),
-                                                                                  plait_axis_text(sema->builder.function, axis)),
+    if (axis == PLAIT_NO_AXIS || (!plait_sema_stage(sema, axis, true) && !plait_sema_stage(sema, axis, false)))
+        return axis;
+    plait_sema_report(sema, PLAIT_STAGE_NESTING, statement->span,
+                      plait_sema_format(sema, "`attend %s` inside a stage over `%s`",
+                                        plait_sema_text(sema, statement->name.name),
+                                        plait_axis_text(sema->builder.function, axis)),
                       "an axis of its own", "attend over another axis, or write the block after the enclosing one");
     return PLAIT_NO_AXIS;
 }
@@ -101,9 +112,11 @@ static bool lower_mask(PlaitSema *sema, const PlaitAstExpression *where, PlaitVa
     if (!where) return true;
     PlaitTerm term = plait_sema_expression(sema, where);
     if (term.kind == PLAIT_TERM_POISON) return false;
-    bool truth = term.kind == PLAIT_TERM_NUMBER ? term.number_kind == PLAIT_NUMBER_TRUTH : plait_term_type(sema, term).scalar == PLAIT_BOOL;
+    bool truth = term.kind == PLAIT_TERM_NUMBER ? term.number_kind == PLAIT_NUMBER_TRUTH
+                                                : plait_term_type(sema, term).scalar == PLAIT_BOOL;
     if (!truth) {
-        plait_sema_report(sema, PLAIT_WRONG_TYPE, where->span, plait_sema_format(sema, "`where` %s", plait_term_text(sema, term)), "a truth value (bool)",
+        plait_sema_report(sema, PLAIT_WRONG_TYPE, where->span,
+                          plait_sema_format(sema, "`where` %s", plait_term_text(sema, term)), "a truth value (bool)",
                           "compare it, for example with `> 0`");
         return false;
     }
@@ -117,8 +130,10 @@ static void close_scope(PlaitSema *sema, uint32_t mark, PlaitAxis axis, bool goo
 {
     for (uint32_t i = mark; i < sema->scope.count; i++) {
         PlaitBinding *binding = &sema->scope.data[i];
-        if (!good) binding->term = plait_poison();
-        else if (plait_term_has_axis(sema, binding->term, axis)) binding->escaped = axis;
+        if (!good)
+            binding->term = plait_poison();
+        else if (plait_term_has_axis(sema, binding->term, axis))
+            binding->escaped = axis;
     }
 }
 
@@ -126,7 +141,8 @@ void plait_sema_attend(PlaitSema *sema, const PlaitAstStatement *statement)
 {
     PlaitAxis axis = attended_axis(sema, statement);
     bool good = axis != PLAIT_NO_AXIS;
-    PlaitStage stage = {.attend = true, .name = statement->name.name, .axis = axis, .call = sema->call, .outer = sema->stage};
+    PlaitStage stage = {
+        .attend = true, .name = statement->name.name, .axis = axis, .call = sema->call, .outer = sema->stage};
     PlaitPending pending = {.block = statement->body};
     uint32_t mark = sema->scope.count;
     if (good) {

@@ -3,7 +3,10 @@
 
 #include "frontend/sema.h"
 
-const PlaitAxisInfo *plait_axes_info(const PlaitSema *sema, PlaitAxis axis) { return &sema->builder.function->axes.data[axis]; }
+const PlaitAxisInfo *plait_axes_info(const PlaitSema *sema, PlaitAxis axis)
+{
+    return &sema->builder.function->axes.data[axis];
+}
 
 static PlaitAxisSymbol *find_symbol(PlaitSema *sema, PlaitName name)
 {
@@ -23,16 +26,20 @@ static PlaitAxisRole declared_role(PlaitSema *sema, const PlaitAstAxis *axis)
     for (uint32_t i = 0; i < PLAIT_ROLE_COUNT; i++)
         if (strcmp(text, role_names[i]) == 0) return (PlaitAxisRole)i;
     plait_sema_report(sema, PLAIT_AXIS_DECLARATION, axis->role.span, plait_sema_format(sema, "`%s`", text),
-                      "`batch`, `head`, `time` or `feature`", "write `axis t : time`, `axis h : head = 8` or `axis d = 64`");
+                      "`batch`, `head`, `time` or `feature`",
+                      "write `axis t : time`, `axis h : head = 8` or `axis d = 64`");
     return PLAIT_ROLE_COUNT;
 }
 
 static bool check_size(PlaitSema *sema, PlaitAstName name, PlaitSpan span, double size)
 {
     if (size >= 1 && size <= PLAIT_LARGEST_AXIS_SIZE && size == (double)(int64_t)size) return true;
-    plait_sema_report(sema, PLAIT_AXIS_SIZE, span, plait_sema_format(sema, "size %s of the axis `%s`", plait_sema_number_text(sema, size), plait_sema_text(sema, name.name)),
-                      plait_sema_format(sema, "a whole number from 1 to %d", PLAIT_LARGEST_AXIS_SIZE),
-                      "an axis whose size is known only when the operator runs is declared with a role: `axis t : time`");
+    plait_sema_report(
+        sema, PLAIT_AXIS_SIZE, span,
+        plait_sema_format(sema, "size %s of the axis `%s`", plait_sema_number_text(sema, size),
+                          plait_sema_text(sema, name.name)),
+        plait_sema_format(sema, "a whole number from 1 to %d", PLAIT_LARGEST_AXIS_SIZE),
+        "an axis whose size is known only when the operator runs is declared with a role: `axis t : time`");
     return false;
 }
 
@@ -40,8 +47,11 @@ static int64_t declared_size(PlaitSema *sema, const PlaitAstAxis *axis, PlaitAxi
 {
     if (!axis->size) {
         if (role == PLAIT_ROLE_FEATURE)
-            plait_sema_report(sema, PLAIT_AXIS_DECLARATION, axis->name.span, plait_sema_format(sema, "the feature axis `%s` without a size", plait_sema_text(sema, axis->name.name)),
-                              "a size, or the role `batch`, `head` or `time`", "write `axis d = 64`, or `axis t : time` for a size of run time");
+            plait_sema_report(
+                sema, PLAIT_AXIS_DECLARATION, axis->name.span,
+                plait_sema_format(sema, "the feature axis `%s` without a size", plait_sema_text(sema, axis->name.name)),
+                "a size, or the role `batch`, `head` or `time`",
+                "write `axis d = 64`, or `axis t : time` for a size of run time");
         return role == PLAIT_ROLE_FEATURE ? 1 : PLAIT_RUNTIME_SIZE;
     }
     PlaitTerm number;
@@ -49,10 +59,12 @@ static int64_t declared_size(PlaitSema *sema, const PlaitAstAxis *axis, PlaitAxi
     return check_size(sema, axis->name, axis->size->span, number.number) ? (int64_t)number.number : 1;
 }
 
-static int64_t overridden_size(PlaitSema *sema, PlaitAstName name, int64_t size, const PlaitAxisSize *overrides, uint32_t count)
+static int64_t overridden_size(PlaitSema *sema, PlaitAstName name, int64_t size, const PlaitAxisSize *overrides,
+                               uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (overrides[i].axis == name.name && check_size(sema, name, (PlaitSpan){0}, (double)overrides[i].size)) size = overrides[i].size;
+        if (overrides[i].axis == name.name && check_size(sema, name, (PlaitSpan){0}, (double)overrides[i].size))
+            size = overrides[i].size;
     return size;
 }
 
@@ -63,14 +75,19 @@ static PlaitName declared_same(PlaitSema *sema, const PlaitAstAxis *axis, PlaitA
     const PlaitAxisSymbol *other = find_symbol(sema, axis->same_as.name);
     const char *own = plait_sema_text(sema, axis->name.name), *name = plait_sema_text(sema, axis->same_as.name);
     if (!other || other->role != PLAIT_ROLE_TIME || role != PLAIT_ROLE_TIME || axis->size) {
-        plait_sema_report(sema, PLAIT_AXIS_DECLARATION, axis->same_as.span, plait_sema_format(sema, "`%s` same `%s`", own, name),
-                          "a time axis without a size of its own, the same as a time axis declared before", "write `axis t : time` and then `axis s : time same t`");
+        plait_sema_report(sema, PLAIT_AXIS_DECLARATION, axis->same_as.span,
+                          plait_sema_format(sema, "`%s` same `%s`", own, name),
+                          "a time axis without a size of its own, the same as a time axis declared before",
+                          "write `axis t : time` and then `axis s : time same t`");
         return 0;
     }
-    if (*size == PLAIT_RUNTIME_SIZE) *size = other->size;
+    if (*size == PLAIT_RUNTIME_SIZE)
+        *size = other->size;
     else if (*size != other->size)
-        plait_sema_report(sema, PLAIT_UNEQUAL_SIZES, axis->same_as.span, plait_sema_format(sema, "size %lld for `%s`, which is the same as `%s`", (long long)*size, own, name),
-                          "equal sizes", plait_sema_format(sema, "give `-D` for `%s` only", name));
+        plait_sema_report(
+            sema, PLAIT_UNEQUAL_SIZES, axis->same_as.span,
+            plait_sema_format(sema, "size %lld for `%s`, which is the same as `%s`", (long long)*size, own, name),
+            "equal sizes", plait_sema_format(sema, "give `-D` for `%s` only", name));
     return other->name.name;
 }
 
@@ -78,13 +95,19 @@ void plait_axes_declare(PlaitSema *sema, const PlaitAstAxis *axis, const PlaitAx
 {
     const PlaitAxisSymbol *known = find_symbol(sema, axis->name.name);
     if (known) {
-        plait_sema_report_related(sema, (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN, .span = axis->name.span,
-                                                          .found = plait_sema_format(sema, "a second axis `%s`", plait_sema_text(sema, axis->name.name)),
-                                                          .help = "remove one of the two, or rename it", .related = known->name.span, .related_note = "the first"});
+        plait_sema_report_related(sema,
+                                  (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN,
+                                                    .span = axis->name.span,
+                                                    .found = plait_sema_format(sema, "a second axis `%s`",
+                                                                               plait_sema_text(sema, axis->name.name)),
+                                                    .help = "remove one of the two, or rename it",
+                                                    .related = known->name.span,
+                                                    .related_note = "the first"});
         return;
     }
     if (sema->axes.count == PLAIT_MAX_AXES) {
-        plait_sema_report(sema, PLAIT_PROGRAM_SIZE, axis->name.span, plait_sema_format(sema, "more than %d axes", PLAIT_MAX_AXES), "", "split the file");
+        plait_sema_report(sema, PLAIT_PROGRAM_SIZE, axis->name.span,
+                          plait_sema_format(sema, "more than %d axes", PLAIT_MAX_AXES), "", "split the file");
         return;
     }
     PlaitAxisRole role = declared_role(sema, axis);
@@ -126,7 +149,8 @@ PlaitAxis plait_axes_resolve(PlaitSema *sema, PlaitAstName name)
     PlaitAxis axis = plait_axes_find(sema, name.name);
     if (axis != PLAIT_NO_AXIS) return axis;
     PLAIT_VECTOR(const char *) known = {0};
-    for (uint32_t i = 0; i < sema->axes.count; i++) plait_push(sema->arena, &known, plait_sema_text(sema, sema->axes.data[i].name.name));
+    for (uint32_t i = 0; i < sema->axes.count; i++)
+        plait_push(sema->arena, &known, plait_sema_text(sema, sema->axes.data[i].name.name));
     plait_sema_unknown(sema, PLAIT_UNKNOWN_AXIS, name, "the name of an axis", known.data, known.count);
     return PLAIT_NO_AXIS;
 }
@@ -145,8 +169,10 @@ bool plait_axes_resolve_list(PlaitSema *sema, const PlaitAstNames *names, PlaitA
         good &= axis != PLAIT_NO_AXIS;
         for (uint32_t k = 0; axis != PLAIT_NO_AXIS && k < *count; k++) {
             if (axes[k] != axis) continue;
-            plait_sema_report(sema, PLAIT_REPEATED_AXIS, names->data[i].span, plait_sema_format(sema, "`%s` again", plait_sema_text(sema, names->data[i].name)),
-                              "each axis once", "remove it, or declare a second axis of the same size under another name");
+            plait_sema_report(sema, PLAIT_REPEATED_AXIS, names->data[i].span,
+                              plait_sema_format(sema, "`%s` again", plait_sema_text(sema, names->data[i].name)),
+                              "each axis once",
+                              "remove it, or declare a second axis of the same size under another name");
             good = false;
         }
         axes[(*count)++] = axis;
@@ -158,7 +184,9 @@ bool plait_axes_resolve_list(PlaitSema *sema, const PlaitAstNames *names, PlaitA
 static PlaitName free_name(PlaitSema *sema, PlaitName name)
 {
     PlaitName candidate = name;
-    for (uint32_t i = 2; plait_axis_find(sema->builder.function, candidate) != PLAIT_NO_AXIS || (candidate != name && find_symbol(sema, candidate)); i++)
+    for (uint32_t i = 2; plait_axis_find(sema->builder.function, candidate) != PLAIT_NO_AXIS ||
+                         (candidate != name && find_symbol(sema, candidate));
+         i++)
         candidate = plait_names_add(sema->names, plait_sema_format(sema, "%s_%u", plait_sema_text(sema, name), i));
     return candidate;
 }
@@ -168,7 +196,10 @@ PlaitAxis plait_axes_along(PlaitSema *sema, PlaitName name, PlaitAxis along)
     PlaitFunction *function = sema->builder.function;
     PlaitAxis known = plait_axis_find(function, name);
     if (known != PLAIT_NO_AXIS && function->axes.data[known].same_as == along) return known;
-    PlaitAxisInfo info = {.name = free_name(sema, name), .role = PLAIT_ROLE_TIME, .size = function->axes.data[along].size, .same_as = along};
+    PlaitAxisInfo info = {.name = free_name(sema, name),
+                          .role = PLAIT_ROLE_TIME,
+                          .size = function->axes.data[along].size,
+                          .same_as = along};
     return plait_axis_add(function, info);
 }
 

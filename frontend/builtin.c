@@ -16,9 +16,12 @@ bool plait_builtin_check_count(PlaitSema *sema, const PlaitAstExpression *expres
     uint32_t count = expression->children.count;
     if (count >= least && count <= most) return true;
     const char *name = plait_sema_text(sema, expression->name.name);
-    const char *expected = least == most ? plait_sema_format(sema, "%u", least) : plait_sema_format(sema, "%u or more", least);
-    plait_sema_report(sema, PLAIT_ARGUMENT_COUNT, expression->span, plait_sema_format(sema, "%u argument%s", count, count == 1 ? "" : "s"), expected,
-                      plait_sema_format(sema, "`%s` takes %s argument%s", name, expected, least == 1 && most == 1 ? "" : "s"));
+    const char *expected =
+        least == most ? plait_sema_format(sema, "%u", least) : plait_sema_format(sema, "%u or more", least);
+    plait_sema_report(
+        sema, PLAIT_ARGUMENT_COUNT, expression->span,
+        plait_sema_format(sema, "%u argument%s", count, count == 1 ? "" : "s"), expected,
+        plait_sema_format(sema, "`%s` takes %s argument%s", name, expected, least == 1 && most == 1 ? "" : "s"));
     return false;
 }
 
@@ -35,7 +38,8 @@ static bool reduction_axes(PlaitSema *sema, const PlaitAstExpression *expression
     axes[0] = plait_builtin_attended(sema);
     if (axes[0] != PLAIT_NO_AXIS) return true;
     const char *name = plait_sema_text(sema, expression->name.name);
-    plait_sema_report(sema, PLAIT_REDUCTION_AXIS, expression->span, plait_sema_format(sema, "`%s(...)` outside `attend`", name), "axes in brackets",
+    plait_sema_report(sema, PLAIT_REDUCTION_AXIS, expression->span,
+                      plait_sema_format(sema, "`%s(...)` outside `attend`", name), "axes in brackets",
                       plait_sema_format(sema, "name the axis to reduce over: `%s[d](x)`", name));
     return false;
 }
@@ -51,7 +55,8 @@ static PlaitTerm reduction(PlaitSema *sema, const PlaitAstExpression *expression
 }
 
 /* `max[d](x)` reduces, `max(a, b, ...)` is pointwise. */
-static PlaitTerm reduction_or_pointwise(PlaitSema *sema, const PlaitAstExpression *expression, PlaitOp op, PlaitOp pointwise)
+static PlaitTerm reduction_or_pointwise(PlaitSema *sema, const PlaitAstExpression *expression, PlaitOp op,
+                                        PlaitOp pointwise)
 {
     if (expression->children.count == 1) return reduction(sema, expression, op);
     if (expression->has_axes && !plait_builtin_check_count(sema, expression, 1, 1)) return plait_poison();
@@ -61,9 +66,18 @@ static PlaitTerm reduction_or_pointwise(PlaitSema *sema, const PlaitAstExpressio
     return result;
 }
 
-static PlaitTerm call_sum(PlaitSema *sema, const PlaitAstExpression *expression) { return reduction(sema, expression, PLAIT_OP_REDUCE_SUM); }
-static PlaitTerm call_prod(PlaitSema *sema, const PlaitAstExpression *expression) { return reduction(sema, expression, PLAIT_OP_REDUCE_PROD); }
-static PlaitTerm call_mean(PlaitSema *sema, const PlaitAstExpression *expression) { return reduction(sema, expression, PLAIT_OP_NONE); }
+static PlaitTerm call_sum(PlaitSema *sema, const PlaitAstExpression *expression)
+{
+    return reduction(sema, expression, PLAIT_OP_REDUCE_SUM);
+}
+static PlaitTerm call_prod(PlaitSema *sema, const PlaitAstExpression *expression)
+{
+    return reduction(sema, expression, PLAIT_OP_REDUCE_PROD);
+}
+static PlaitTerm call_mean(PlaitSema *sema, const PlaitAstExpression *expression)
+{
+    return reduction(sema, expression, PLAIT_OP_NONE);
+}
 
 static PlaitTerm call_max(PlaitSema *sema, const PlaitAstExpression *expression)
 {
@@ -93,7 +107,8 @@ static PlaitTerm call_conv(PlaitSema *sema, const PlaitAstExpression *expression
 
 static PlaitTerm call_select(PlaitSema *sema, const PlaitAstExpression *expression)
 {
-    PlaitTerm condition = argument(sema, expression, 0), yes = argument(sema, expression, 1), no = argument(sema, expression, 2);
+    PlaitTerm condition = argument(sema, expression, 0), yes = argument(sema, expression, 1),
+              no = argument(sema, expression, 2);
     return plait_sema_select(sema, expression->span, condition, yes, no);
 }
 
@@ -101,10 +116,12 @@ static PlaitTerm call_select(PlaitSema *sema, const PlaitAstExpression *expressi
 static PlaitAxis axis_argument(PlaitSema *sema, const PlaitAstExpression *expression)
 {
     const PlaitAstExpression *name = expression->children.data[0];
-    if (name->kind == PLAIT_AST_NAME && !plait_scope_find(sema, name->name.name)) return plait_axes_resolve(sema, name->name);
+    if (name->kind == PLAIT_AST_NAME && !plait_scope_find(sema, name->name.name))
+        return plait_axes_resolve(sema, name->name);
     if (name->kind != PLAIT_AST_BROKEN)
-        plait_sema_report(sema, PLAIT_UNKNOWN_AXIS, name->span, "a value", "the name of an axis",
-                          plait_sema_format(sema, "write `%s(d)` for the axis `d`", plait_sema_text(sema, expression->name.name)));
+        plait_sema_report(
+            sema, PLAIT_UNKNOWN_AXIS, name->span, "a value", "the name of an axis",
+            plait_sema_format(sema, "write `%s(d)` for the axis `d`", plait_sema_text(sema, expression->name.name)));
     return PLAIT_NO_AXIS;
 }
 
@@ -127,7 +144,8 @@ static const struct {
     PlaitTerm (*call)(PlaitSema *sema, const PlaitAstExpression *expression);
     uint32_t least, most, least_axes, most_axes;
 } builtins[] = {
-#define BUILTIN(name, function, least, most, least_axes, most_axes) {name, function, least, most, least_axes, most_axes},
+#define BUILTIN(name, function, least, most, least_axes, most_axes)                                                    \
+    {name, function, least, most, least_axes, most_axes},
 #include "frontend/builtins.def"
 };
 
@@ -163,8 +181,11 @@ static bool check_axis_count(PlaitSema *sema, const PlaitAstExpression *expressi
     uint32_t count = expression->axes.count;
     if (count >= least && count <= most) return true;
     const char *name = plait_sema_text(sema, expression->name.name);
-    const char *expected = most == 0 ? "no axes" : least == most ? plait_sema_format(sema, "%u", least) : plait_sema_format(sema, "%u to %u", least, most);
-    plait_sema_report(sema, PLAIT_AXIS_COUNT, expression->span, plait_sema_format(sema, "%u ax%s in brackets", count, count == 1 ? "is" : "es"), expected,
+    const char *expected = most == 0       ? "no axes"
+                           : least == most ? plait_sema_format(sema, "%u", least)
+                                           : plait_sema_format(sema, "%u to %u", least, most);
+    plait_sema_report(sema, PLAIT_AXIS_COUNT, expression->span,
+                      plait_sema_format(sema, "%u ax%s in brackets", count, count == 1 ? "is" : "es"), expected,
                       most == 0 ? plait_sema_format(sema, "`%s` works on each element: write `%s(...)`", name, name)
                                 : plait_sema_format(sema, "write `%s[a](...)` with the axis `a` to work along", name));
     return false;
@@ -173,7 +194,8 @@ static bool check_axis_count(PlaitSema *sema, const PlaitAstExpression *expressi
 static PlaitTerm call_pointwise(PlaitSema *sema, const PlaitAstExpression *expression, PlaitOp op)
 {
     uint32_t operands = plait_op_info(op)->least_operands;
-    if (!check_axis_count(sema, expression, 0, 0) || !plait_builtin_check_count(sema, expression, operands, operands)) return plait_poison();
+    if (!check_axis_count(sema, expression, 0, 0) || !plait_builtin_check_count(sema, expression, operands, operands))
+        return plait_poison();
     PlaitTerm x = argument(sema, expression, 0);
     if (operands == 1) return plait_sema_unary(sema, expression->span, op, x);
     return plait_sema_binary(sema, expression->span, op, x, argument(sema, expression, 1));
@@ -181,12 +203,16 @@ static PlaitTerm call_pointwise(PlaitSema *sema, const PlaitAstExpression *expre
 
 static PlaitTerm call_cast(PlaitSema *sema, const PlaitAstExpression *expression, PlaitScalar scalar)
 {
-    if (!check_axis_count(sema, expression, 0, 0) || !plait_builtin_check_count(sema, expression, 1, 1)) return plait_poison();
+    if (!check_axis_count(sema, expression, 0, 0) || !plait_builtin_check_count(sema, expression, 1, 1))
+        return plait_poison();
     PlaitTerm x = argument(sema, expression, 0);
     PlaitScalarKind kind = plait_scalar_kind(scalar);
     if (x.kind == PLAIT_TERM_NUMBER) {
-        if (kind == PLAIT_TRUTH) x = plait_number(x.number != 0, PLAIT_NUMBER_TRUTH);
-        else x = plait_number(kind == PLAIT_INTEGER ? trunc(x.number) : x.number, kind == PLAIT_INTEGER ? PLAIT_NUMBER_WHOLE : PLAIT_NUMBER_REAL);
+        if (kind == PLAIT_TRUTH)
+            x = plait_number(x.number != 0, PLAIT_NUMBER_TRUTH);
+        else
+            x = plait_number(kind == PLAIT_INTEGER ? trunc(x.number) : x.number,
+                             kind == PLAIT_INTEGER ? PLAIT_NUMBER_WHOLE : PLAIT_NUMBER_REAL);
     }
     return plait_term_as(sema, expression->span, x, scalar);
 }

@@ -10,7 +10,8 @@ bool plait_builtin_is(const char *name);
 PlaitTerm plait_builtin_call(PlaitSema *sema, const PlaitAstExpression *expression);
 /* Their names; returns their number. */
 uint32_t plait_builtin_names(const char *const **names);
-/* The axis that reductions without brackets mean here: that of the innermost attend in this text; PLAIT_NO_AXIS outside. */
+/* The axis that reductions without brackets mean here: that of the innermost attend in this text; PLAIT_NO_AXIS
+ * outside. */
 PlaitAxis plait_builtin_attended(const PlaitSema *sema);
 /* False after reporting a wrong number of arguments. */
 bool plait_builtin_check_count(PlaitSema *sema, const PlaitAstExpression *expression, uint32_t least, uint32_t most);

@@ -1,7 +1,8 @@
 /* Calls: built-in functions, and functions written in Plait, which are inlined.
  *
- * A function's body sees its parameters, its axes and the file's constants and axes; one of the standard library only the
- * first two. A function of the file goes before one of the library that has the same name, but not in the library itself.
+ * A function's body sees its parameters, its axes and the file's constants and axes; one of the standard library only
+ * the first two. A function of the file goes before one of the library that has the same name, but not in the library
+ * itself.
  */
 #include "frontend/builtin.h"
 
@@ -25,7 +26,8 @@ static void report_unknown(PlaitSema *sema, PlaitAstName name)
     const char *const *builtins;
     uint32_t count = plait_builtin_names(&builtins);
     for (uint32_t i = 0; i < count; i++) plait_push(sema->arena, &known, builtins[i]);
-    for (uint32_t i = 0; i < sema->file->functions.count; i++) plait_push(sema->arena, &known, plait_sema_text(sema, sema->file->functions.data[i]->name.name));
+    for (uint32_t i = 0; i < sema->file->functions.count; i++)
+        plait_push(sema->arena, &known, plait_sema_text(sema, sema->file->functions.data[i]->name.name));
     for (uint32_t i = 0; i < sema->standard->functions.count; i++)
         plait_push(sema->arena, &known, plait_sema_text(sema, sema->standard->functions.data[i]->name.name));
     plait_sema_unknown(sema, PLAIT_UNKNOWN_FUNCTION, name, "the name of a function", known.data, known.count);
@@ -37,30 +39,38 @@ static bool check_depth(PlaitSema *sema, const PlaitAstExpression *expression, c
     const char *name = plait_sema_text(sema, function->name.name);
     for (const PlaitCall *call = sema->call; call; call = call->outer) {
         if (call->function != function) continue;
-        plait_sema_report(sema, PLAIT_RECURSION, expression->name.span, plait_sema_format(sema, "`%s`, which calls itself", name),
-                          "a function that can be inlined", "functions are inlined and cannot recur; a recurrence over time is a `scan`");
+        plait_sema_report(sema, PLAIT_RECURSION, expression->name.span,
+                          plait_sema_format(sema, "`%s`, which calls itself", name), "a function that can be inlined",
+                          "functions are inlined and cannot recur; a recurrence over time is a `scan`");
         return false;
     }
     if (!sema->call || sema->call->depth < PLAIT_MAX_CALL_DEPTH) return true;
-    plait_sema_report(sema, PLAIT_NESTING, expression->name.span, plait_sema_format(sema, "calls more than %d deep", PLAIT_MAX_CALL_DEPTH), "",
+    plait_sema_report(sema, PLAIT_NESTING, expression->name.span,
+                      plait_sema_format(sema, "calls more than %d deep", PLAIT_MAX_CALL_DEPTH), "",
                       "call fewer functions from functions");
     return false;
 }
 
-static bool bind_axes(PlaitSema *sema, const PlaitAstExpression *expression, const PlaitAstFunction *function, PlaitCall *call)
+static bool bind_axes(PlaitSema *sema, const PlaitAstExpression *expression, const PlaitAstFunction *function,
+                      PlaitCall *call)
 {
     uint32_t wanted = function->axes.count, count;
     const char *name = plait_sema_text(sema, function->name.name);
     if (!expression->has_axes && wanted == 1) {
         call->axes[0] = plait_builtin_attended(sema);
         if (call->axes[0] != PLAIT_NO_AXIS) return true;
-        plait_sema_report(sema, PLAIT_REDUCTION_AXIS, expression->span, plait_sema_format(sema, "`%s(...)` outside `attend`", name), "an axis in brackets",
+        plait_sema_report(sema, PLAIT_REDUCTION_AXIS, expression->span,
+                          plait_sema_format(sema, "`%s(...)` outside `attend`", name), "an axis in brackets",
                           plait_sema_format(sema, "name the axis to work along: `%s[d](x)`", name));
         return false;
     }
     if (expression->axes.count == wanted) return plait_axes_resolve_list(sema, &expression->axes, call->axes, &count);
-    plait_sema_report(sema, PLAIT_AXIS_COUNT, expression->span, plait_sema_format(sema, "%u ax%s in brackets", expression->axes.count, expression->axes.count == 1 ? "is" : "es"),
-                      wanted ? plait_sema_format(sema, "%u", wanted) : "no axes", plait_sema_format(sema, "`%s` is declared with %u ax%s", name, wanted, wanted == 1 ? "is" : "es"));
+    plait_sema_report(
+        sema, PLAIT_AXIS_COUNT, expression->span,
+        plait_sema_format(sema, "%u ax%s in brackets", expression->axes.count,
+                          expression->axes.count == 1 ? "is" : "es"),
+        wanted ? plait_sema_format(sema, "%u", wanted) : "no axes",
+        plait_sema_format(sema, "`%s` is declared with %u ax%s", name, wanted, wanted == 1 ? "is" : "es"));
     return false;
 }
 
@@ -75,8 +85,10 @@ static PlaitTerm lower_body(PlaitSema *sema, const PlaitAstFunction *function)
     for (uint32_t i = 0; i < body->count; i++) {
         pending.next = i + 1;
         bool last = i + 1 == body->count && body->data[i]->kind == PLAIT_AST_VALUE;
-        if (last) result = plait_sema_expression(sema, body->data[i]->value);
-        else plait_sema_statement(sema, body->data[i]);
+        if (last)
+            result = plait_sema_expression(sema, body->data[i]->value);
+        else
+            plait_sema_statement(sema, body->data[i]);
     }
     sema->pending = outer;
     return result;
@@ -86,8 +98,12 @@ static PlaitTerm inline_call(PlaitSema *sema, const PlaitAstExpression *expressi
 {
     uint32_t count = function->params.count;
     if (!check_depth(sema, expression, function)) return plait_poison();
-    PlaitCall call = {.function = function, .place = expression->span, .outer = sema->call, .depth = sema->call ? sema->call->depth + 1 : 1};
-    if (!plait_builtin_check_count(sema, expression, count, count) || !bind_axes(sema, expression, function, &call)) return plait_poison();
+    PlaitCall call = {.function = function,
+                      .place = expression->span,
+                      .outer = sema->call,
+                      .depth = sema->call ? sema->call->depth + 1 : 1};
+    if (!plait_builtin_check_count(sema, expression, count, count) || !bind_axes(sema, expression, function, &call))
+        return plait_poison();
     PlaitTerm *arguments = PLAIT_NEW_ARRAY(sema->arena, PlaitTerm, count);
     bool good = true;
     for (uint32_t i = 0; i < count; i++) {

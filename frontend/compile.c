@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "frontend/builtin.h"
+#include "frontend/parser.h"
 #include "frontend/sema.h"
 
 extern const char plait_std_text[]; /* std.plait, zero-terminated; made by embed.cmake */
@@ -10,13 +11,16 @@ const char *plait_frontend_std_text(void) { return plait_std_text; }
 
 /* ---- the text ---- */
 
-static bool bad_text(PlaitDiagnostics *diagnostics, PlaitDiagnosticId id, PlaitSpan span, const char *found, const char *expected, const char *help)
+static bool bad_text(PlaitDiagnostics *diagnostics, PlaitDiagnosticId id, PlaitSpan span, const char *found,
+                     const char *expected, const char *help)
 {
-    plait_report(diagnostics, (PlaitDiagnostic){.id = id, .span = span, .found = found, .expected = expected, .help = help});
+    plait_report(diagnostics,
+                 (PlaitDiagnostic){.id = id, .span = span, .found = found, .expected = expected, .help = help});
     return false;
 }
 
-/* Length of the UTF-8 sequence at `text`, 0 when it is none (overlong forms, surrogates and what is cut off included). */
+/* Length of the UTF-8 sequence at `text`, 0 when it is none (overlong forms, surrogates and what is cut off included).
+ */
 static uint32_t sequence_length(const unsigned char *text, uint32_t rest)
 {
     if (text[0] < 0x80) return 1;
@@ -29,16 +33,21 @@ static uint32_t sequence_length(const unsigned char *text, uint32_t rest)
     return overlong || outside ? 0 : length;
 }
 
-static bool check_text(PlaitArena *arena, PlaitDiagnostics *diagnostics, uint32_t source, const char *text, uint32_t length)
+static bool check_text(PlaitArena *arena, PlaitDiagnostics *diagnostics, uint32_t source, const char *text,
+                       uint32_t length)
 {
     if (length > PLAIT_MAX_FILE_SIZE)
-        return bad_text(diagnostics, PLAIT_FILE_SIZE, (PlaitSpan){source, 0, 0}, plait_arena_printf(arena, "%u bytes", length), "at most 1 MiB", "split the file");
+        return bad_text(diagnostics, PLAIT_FILE_SIZE, (PlaitSpan){source, 0, 0},
+                        plait_arena_printf(arena, "%u bytes", length), "at most 1 MiB", "split the file");
     for (uint32_t i = 0, step; i < length; i += step) {
         const unsigned char *at = (const unsigned char *)text + i;
         step = sequence_length(at, length - i);
         if (step == 0)
-            return bad_text(diagnostics, PLAIT_ENCODING, (PlaitSpan){source, i, i + 1}, plait_arena_printf(arena, "the byte 0x%02X", *at), "UTF-8", "save the file as UTF-8");
-        if (*at == 0) return bad_text(diagnostics, PLAIT_ZERO_BYTE, (PlaitSpan){source, i, i + 1}, "a zero byte", "a text file", "is this a text file in UTF-8?");
+            return bad_text(diagnostics, PLAIT_ENCODING, (PlaitSpan){source, i, i + 1},
+                            plait_arena_printf(arena, "the byte 0x%02X", *at), "UTF-8", "save the file as UTF-8");
+        if (*at == 0)
+            return bad_text(diagnostics, PLAIT_ZERO_BYTE, (PlaitSpan){source, i, i + 1}, "a zero byte", "a text file",
+                            "is this a text file in UTF-8?");
     }
     return true;
 }
@@ -50,20 +59,31 @@ static void check_function(PlaitSema *sema, const PlaitAstFunction *function, ui
 {
     const char *name = plait_sema_text(sema, function->name.name);
     if (plait_builtin_is(name))
-        plait_sema_report(sema, PLAIT_NAME_TAKEN, function->name.span, plait_sema_format(sema, "`%s`, which is built in", name), "a name of its own", "rename the function");
+        plait_sema_report(sema, PLAIT_NAME_TAKEN, function->name.span,
+                          plait_sema_format(sema, "`%s`, which is built in", name), "a name of its own",
+                          "rename the function");
     for (uint32_t i = 0; i < index; i++) {
         const PlaitAstFunction *other = sema->file->functions.data[i];
         if (other->name.name != function->name.name) continue;
-        plait_sema_report_related(sema, (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN, .span = function->name.span, .found = plait_sema_format(sema, "a second function `%s`", name),
-                                                          .help = "rename one of the two", .related = other->name.span, .related_note = "the first"});
+        plait_sema_report_related(sema,
+                                  (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN,
+                                                    .span = function->name.span,
+                                                    .found = plait_sema_format(sema, "a second function `%s`", name),
+                                                    .help = "rename one of the two",
+                                                    .related = other->name.span,
+                                                    .related_note = "the first"});
         break;
     }
     const PlaitAstBlock *body = function->body;
     if ((body->count == 0 || body->data[body->count - 1]->kind != PLAIT_AST_VALUE) && !sema->broken)
-        plait_sema_report(sema, PLAIT_FUNCTION_BODY, function->name.span, plait_sema_format(sema, "`%s`, which does not end in an expression", name), "a last statement that is the function's value",
+        plait_sema_report(sema, PLAIT_FUNCTION_BODY, function->name.span,
+                          plait_sema_format(sema, "`%s`, which does not end in an expression", name),
+                          "a last statement that is the function's value",
                           "end the body with an expression, without a name before it");
     if (function->axes.count > PLAIT_MAX_RANK)
-        plait_sema_report(sema, PLAIT_RANK, function->name.span, plait_sema_format(sema, "%u axes", function->axes.count), plait_sema_format(sema, "at most %d", PLAIT_MAX_RANK), "use fewer axes");
+        plait_sema_report(sema, PLAIT_RANK, function->name.span,
+                          plait_sema_format(sema, "%u axes", function->axes.count),
+                          plait_sema_format(sema, "at most %d", PLAIT_MAX_RANK), "use fewer axes");
 }
 
 static void check_parameter_names(PlaitSema *sema, const PlaitAstNames *names, const PlaitAstNames *others)
@@ -73,7 +93,9 @@ static void check_parameter_names(PlaitSema *sema, const PlaitAstNames *names, c
         for (uint32_t k = 0; k < i; k++) taken |= names->data[k].name == names->data[i].name;
         for (uint32_t k = 0; others && k < others->count; k++) taken |= others->data[k].name == names->data[i].name;
         if (!taken) continue;
-        plait_sema_report(sema, PLAIT_NAME_TAKEN, names->data[i].span, plait_sema_format(sema, "a second `%s`", plait_sema_text(sema, names->data[i].name)), "", "rename one of the two");
+        plait_sema_report(sema, PLAIT_NAME_TAKEN, names->data[i].span,
+                          plait_sema_format(sema, "a second `%s`", plait_sema_text(sema, names->data[i].name)), "",
+                          "rename one of the two");
     }
 }
 
@@ -82,9 +104,14 @@ static void check_operator(PlaitSema *sema, const PlaitAstOperator *declared, ui
     for (uint32_t i = 0; i < index; i++) {
         const PlaitAstOperator *other = sema->file->operators.data[i];
         if (other->name.name != declared->name.name) continue;
-        plait_sema_report_related(sema, (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN, .span = declared->name.span,
-                                                          .found = plait_sema_format(sema, "a second operator `%s`", plait_sema_text(sema, declared->name.name)),
-                                                          .help = "rename one of the two", .related = other->name.span, .related_note = "the first"});
+        plait_sema_report_related(
+            sema, (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN,
+                                    .span = declared->name.span,
+                                    .found = plait_sema_format(sema, "a second operator `%s`",
+                                                               plait_sema_text(sema, declared->name.name)),
+                                    .help = "rename one of the two",
+                                    .related = other->name.span,
+                                    .related_note = "the first"});
         return;
     }
 }
@@ -95,28 +122,41 @@ static void declare_constant(PlaitSema *sema, const PlaitAstConst *constant)
     bool good = plait_sema_constant(sema, constant->value, &number);
     for (uint32_t i = 0; i < sema->constants.count; i++) {
         if (sema->constants.data[i].name != constant->name.name) continue;
-        plait_sema_report_related(sema, (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN, .span = constant->name.span,
-                                                          .found = plait_sema_format(sema, "a second constant `%s`", plait_sema_text(sema, constant->name.name)),
-                                                          .help = "remove one of the two, or rename it", .related = sema->constants.data[i].span, .related_note = "the first"});
+        plait_sema_report_related(
+            sema, (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN,
+                                    .span = constant->name.span,
+                                    .found = plait_sema_format(sema, "a second constant `%s`",
+                                                               plait_sema_text(sema, constant->name.name)),
+                                    .help = "remove one of the two, or rename it",
+                                    .related = sema->constants.data[i].span,
+                                    .related_note = "the first"});
         return;
     }
     if (plait_axes_find(sema, constant->name.name) != PLAIT_NO_AXIS)
-        plait_sema_report(sema, PLAIT_AXIS_VARIABLE, constant->name.span, plait_sema_format(sema, "the constant `%s`, which is an axis", plait_sema_text(sema, constant->name.name)),
-                          "a name that no axis has", "rename one of the two");
-    plait_push(sema->arena, &sema->constants, (PlaitBinding){constant->name.name, good ? number : plait_poison(), constant->name.span, PLAIT_NO_AXIS});
+        plait_sema_report(
+            sema, PLAIT_AXIS_VARIABLE, constant->name.span,
+            plait_sema_format(sema, "the constant `%s`, which is an axis", plait_sema_text(sema, constant->name.name)),
+            "a name that no axis has", "rename one of the two");
+    plait_push(sema->arena, &sema->constants,
+               (PlaitBinding){constant->name.name, good ? number : plait_poison(), constant->name.span, PLAIT_NO_AXIS});
 }
 
 static void check_overrides(PlaitSema *sema, const PlaitAxisSize *overrides, uint32_t count)
 {
     PLAIT_VECTOR(const char *) known = {0};
-    for (uint32_t i = 0; i < sema->axes.count; i++) plait_push(sema->arena, &known, plait_sema_text(sema, sema->axes.data[i].name.name));
+    for (uint32_t i = 0; i < sema->axes.count; i++)
+        plait_push(sema->arena, &known, plait_sema_text(sema, sema->axes.data[i].name.name));
     for (uint32_t i = 0; i < count; i++) {
         bool found = false;
         for (uint32_t k = 0; k < sema->axes.count; k++) found |= sema->axes.data[k].name.name == overrides[i].axis;
         if (found || sema->broken) continue;
-        const char *name = plait_sema_text(sema, overrides[i].axis), *nearest = plait_nearest_name(name, known.data, known.count);
-        plait_sema_report(sema, PLAIT_UNKNOWN_OVERRIDE, (PlaitSpan){0}, plait_sema_format(sema, "`-D %s=%lld`", name, (long long)overrides[i].size), "the name of an axis that the file declares",
-                          nearest ? plait_sema_format(sema, "did you mean `%s`?", nearest) : "`-D` sets the size of an axis; constants cannot be set");
+        const char *name = plait_sema_text(sema, overrides[i].axis),
+                   *nearest = plait_nearest_name(name, known.data, known.count);
+        plait_sema_report(sema, PLAIT_UNKNOWN_OVERRIDE, (PlaitSpan){0},
+                          plait_sema_format(sema, "`-D %s=%lld`", name, (long long)overrides[i].size),
+                          "the name of an axis that the file declares",
+                          nearest ? plait_sema_format(sema, "did you mean `%s`?", nearest)
+                                  : "`-D` sets the size of an axis; constants cannot be set");
     }
 }
 
@@ -129,8 +169,10 @@ static void declare_all(PlaitSema *sema, const PlaitAxisSize *overrides, uint32_
     sema->builder = (PlaitBuilder){.function = function, .region = function->body};
     for (uint32_t i = 0; i < file->order.count; i++) {
         uint32_t entry = file->order.data[i];
-        if (entry < PLAIT_AST_CONSTANT) plait_axes_declare(sema, &file->axes.data[entry], overrides, count);
-        else declare_constant(sema, &file->constants.data[entry - PLAIT_AST_CONSTANT]);
+        if (entry < PLAIT_AST_CONSTANT)
+            plait_axes_declare(sema, &file->axes.data[entry], overrides, count);
+        else
+            declare_constant(sema, &file->constants.data[entry - PLAIT_AST_CONSTANT]);
     }
     check_overrides(sema, overrides, count);
     for (uint32_t i = 0; i < file->functions.count; i++) {
@@ -147,25 +189,35 @@ static void declare_all(PlaitSema *sema, const PlaitAxisSize *overrides, uint32_
 static const PlaitAst *parse_standard(PlaitArena *arena, PlaitNames *names, PlaitDiagnostics *diagnostics)
 {
     PlaitAst *ast = PLAIT_NEW(arena, PlaitAst);
-    PlaitParser parser = {.arena = arena, .names = names, .diagnostics = diagnostics, .text = plait_std_text, .standard = true, .ast = ast};
+    PlaitParser parser = {.arena = arena,
+                          .names = names,
+                          .diagnostics = diagnostics,
+                          .text = plait_std_text,
+                          .standard = true,
+                          .ast = ast};
     plait_parse(&parser);
     return ast;
 }
 
-PlaitModule *plait_frontend_compile(PlaitArena *arena, PlaitNames *names, PlaitDiagnostics *diagnostics, uint32_t source,
-                                    const PlaitAxisSize *overrides, uint32_t count)
+PlaitModule *plait_frontend_compile(PlaitArena *arena, PlaitNames *names, PlaitDiagnostics *diagnostics,
+                                    uint32_t source, const PlaitAxisSize *overrides, uint32_t count)
 {
     uint32_t errors = diagnostics->error_count;
     const PlaitSource *text = plait_sources_get(diagnostics->sources, source);
     if (!check_text(arena, diagnostics, source, text->text, text->length)) return NULL;
-    PlaitSema sema = {.arena = arena, .names = names, .diagnostics = diagnostics, .standard = parse_standard(arena, names, diagnostics)};
+    PlaitSema sema = {.arena = arena,
+                      .names = names,
+                      .diagnostics = diagnostics,
+                      .standard = parse_standard(arena, names, diagnostics)};
     PlaitAst *file = PLAIT_NEW(arena, PlaitAst);
-    PlaitParser parser = {.arena = arena, .names = names, .diagnostics = diagnostics, .source = source, .text = text->text, .ast = file};
+    PlaitParser parser = {
+        .arena = arena, .names = names, .diagnostics = diagnostics, .source = source, .text = text->text, .ast = file};
     plait_parse(&parser);
     sema.file = file;
     sema.broken = diagnostics->error_count > errors;
     if (file->operators.count == 0 && !sema.broken)
-        bad_text(diagnostics, PLAIT_NO_OPERATOR, (PlaitSpan){source, 0, 0}, "no operator", "at least one", "write `operator name(x : f32[t]) -> (y : f32[t]) { y = x }`");
+        bad_text(diagnostics, PLAIT_NO_OPERATOR, (PlaitSpan){source, 0, 0}, "no operator", "at least one",
+                 "write `operator name(x : f32[t]) -> (y : f32[t]) { y = x }`");
     declare_all(&sema, overrides, count);
     sema.module = plait_module_create(arena, names, diagnostics);
     for (uint32_t i = 0; i < file->operators.count; i++) plait_sema_operator(&sema, file->operators.data[i]);
@@ -173,14 +225,16 @@ PlaitModule *plait_frontend_compile(PlaitArena *arena, PlaitNames *names, PlaitD
     return sema.module;
 }
 
-const char *const *plait_frontend_std_names(PlaitArena *arena, PlaitNames *names, PlaitDiagnostics *diagnostics, uint32_t *count)
+const char *const *plait_frontend_std_names(PlaitArena *arena, PlaitNames *names, PlaitDiagnostics *diagnostics,
+                                            uint32_t *count)
 {
     const PlaitAst *standard = parse_standard(arena, names, diagnostics);
     PLAIT_VECTOR(const char *) list = {0};
     const char *const *builtins;
     uint32_t builtin_count = plait_builtin_names(&builtins);
     for (uint32_t i = 0; i < builtin_count; i++) plait_push(arena, &list, builtins[i]);
-    for (uint32_t i = 0; i < standard->functions.count; i++) plait_push(arena, &list, plait_names_text(names, standard->functions.data[i]->name.name));
+    for (uint32_t i = 0; i < standard->functions.count; i++)
+        plait_push(arena, &list, plait_names_text(names, standard->functions.data[i]->name.name));
     *count = list.count;
     return list.data;
 }

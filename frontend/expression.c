@@ -21,7 +21,10 @@ static PlaitTerm lower_truth(PlaitSema *sema, const PlaitAstExpression *expressi
     return plait_number(expression->number, PLAIT_NUMBER_TRUTH);
 }
 
-static PlaitTerm lower_name(PlaitSema *sema, const PlaitAstExpression *expression) { return plait_scope_read(sema, expression->name); }
+static PlaitTerm lower_name(PlaitSema *sema, const PlaitAstExpression *expression)
+{
+    return plait_scope_read(sema, expression->name);
+}
 
 static PlaitTerm child(PlaitSema *sema, const PlaitAstExpression *expression, uint32_t index)
 {
@@ -46,9 +49,9 @@ static PlaitTerm lower_conditional(PlaitSema *sema, const PlaitAstExpression *ex
 }
 
 static PlaitTerm (*const lower[PLAIT_AST_KIND_COUNT])(PlaitSema *sema, const PlaitAstExpression *expression) = {
-    [PLAIT_AST_BROKEN] = lower_broken,           [PLAIT_AST_NUMBER] = lower_number, [PLAIT_AST_TRUTH] = lower_truth,
-    [PLAIT_AST_NAME] = lower_name,               [PLAIT_AST_UNARY] = lower_unary,   [PLAIT_AST_BINARY] = lower_binary,
-    [PLAIT_AST_CALL] = plait_sema_call,          [PLAIT_AST_AT] = plait_sema_at,    [PLAIT_AST_CONDITIONAL] = lower_conditional,
+    [PLAIT_AST_BROKEN] = lower_broken,  [PLAIT_AST_NUMBER] = lower_number, [PLAIT_AST_TRUTH] = lower_truth,
+    [PLAIT_AST_NAME] = lower_name,      [PLAIT_AST_UNARY] = lower_unary,   [PLAIT_AST_BINARY] = lower_binary,
+    [PLAIT_AST_CALL] = plait_sema_call, [PLAIT_AST_AT] = plait_sema_at,    [PLAIT_AST_CONDITIONAL] = lower_conditional,
 };
 
 /* Said even during a trial, as nothing is lowered after it. */
@@ -56,8 +59,10 @@ static void report_steps(PlaitSema *sema, PlaitSpan span)
 {
     uint32_t quiet = sema->quiet;
     sema->quiet = 0;
-    plait_sema_report(sema, PLAIT_PROGRAM_SIZE, span, plait_sema_format(sema, "more than %d operations after functions are inlined", PLAIT_MAX_STEPS), "",
-                      "functions that call functions several times grow with every level: name intermediate values instead");
+    plait_sema_report(
+        sema, PLAIT_PROGRAM_SIZE, span,
+        plait_sema_format(sema, "more than %d operations after functions are inlined", PLAIT_MAX_STEPS), "",
+        "functions that call functions several times grow with every level: name intermediate values instead");
     sema->quiet = quiet;
 }
 
@@ -70,7 +75,8 @@ PlaitTerm plait_sema_expression(PlaitSema *sema, const PlaitAstExpression *expre
     }
     sema->steps++;
     if (sema->depth >= PLAIT_MAX_LOWERING_DEPTH) {
-        plait_sema_report(sema, PLAIT_NESTING, expression->span, "expressions and calls nested too deeply", "", "name parts of the expression in statements before it");
+        plait_sema_report(sema, PLAIT_NESTING, expression->span, "expressions and calls nested too deeply", "",
+                          "name parts of the expression in statements before it");
         return plait_poison();
     }
     sema->depth++;
@@ -85,11 +91,13 @@ PlaitTerm plait_sema_expression(PlaitSema *sema, const PlaitAstExpression *expre
 /* The number of a constant instruction, as `f32(2)` is one. */
 static bool constant_value(const PlaitSema *sema, PlaitTerm term, PlaitTerm *number)
 {
-    if (term.kind != PLAIT_TERM_VALUE || plait_op_of(sema->builder.function, term.value) != PLAIT_OP_CONST) return false;
+    if (term.kind != PLAIT_TERM_VALUE || plait_op_of(sema->builder.function, term.value) != PLAIT_OP_CONST)
+        return false;
     PlaitScalarKind kind = plait_scalar_kind((PlaitScalar)plait_term_type(sema, term).scalar);
-    *number = plait_number(plait_inst(sema->builder.function, term.value)->number, kind == PLAIT_TRUTH     ? PLAIT_NUMBER_TRUTH
-                                                                                   : kind == PLAIT_INTEGER ? PLAIT_NUMBER_WHOLE
-                                                                                                           : PLAIT_NUMBER_REAL);
+    *number = plait_number(plait_inst(sema->builder.function, term.value)->number,
+                           kind == PLAIT_TRUTH     ? PLAIT_NUMBER_TRUTH
+                           : kind == PLAIT_INTEGER ? PLAIT_NUMBER_WHOLE
+                                                   : PLAIT_NUMBER_REAL);
     return true;
 }
 
@@ -104,7 +112,8 @@ bool plait_sema_constant(PlaitSema *sema, const PlaitAstExpression *expression, 
     *number = term;
     if (!good && constant_value(sema, term, number)) good = number->number_kind != PLAIT_NUMBER_TRUTH;
     if (!good && term.kind != PLAIT_TERM_POISON)
-        plait_sema_report(sema, PLAIT_NOT_CONSTANT, expression->span, plait_term_text(sema, term), "a number known when the program is compiled",
+        plait_sema_report(sema, PLAIT_NOT_CONSTANT, expression->span, plait_term_text(sema, term),
+                          "a number known when the program is compiled",
                           "use numbers, constants and sizes of axes that have a static size");
     sema->builder.region = region;
     sema->builder.function->insts.count = count;

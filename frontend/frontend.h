@@ -14,11 +14,12 @@ typedef struct PlaitAxisSize {
 
 /* Compiles source `source` of the diagnostics' sources. Mistakes are reported (up to PLAIT_MAX_ERRORS in one run);
  * NULL after any. The module belongs to `arena`. */
-PlaitModule *plait_frontend_compile(PlaitArena *arena, PlaitNames *names, PlaitDiagnostics *diagnostics, uint32_t source,
-                                    const PlaitAxisSize *overrides, uint32_t count);
+PlaitModule *plait_frontend_compile(PlaitArena *arena, PlaitNames *names, PlaitDiagnostics *diagnostics,
+                                    uint32_t source, const PlaitAxisSize *overrides, uint32_t count);
 
 /* Names of the functions that every program can call: built in, and those of the standard library. For suggestions. */
-const char *const *plait_frontend_std_names(PlaitArena *arena, PlaitNames *names, PlaitDiagnostics *diagnostics, uint32_t *count);
+const char *const *plait_frontend_std_names(PlaitArena *arena, PlaitNames *names, PlaitDiagnostics *diagnostics,
+                                            uint32_t *count);
 /* The text of the standard library. */
 const char *plait_frontend_std_text(void);
 

@@ -20,10 +20,14 @@ static const struct {
     double (*function)(double);
     bool whole; /* whole numbers stay whole */
 } unary[] = {
-    {PLAIT_OP_NEG, negate, true},     {PLAIT_OP_ABS, fabs, true},      {PLAIT_OP_EXP, exp, false},   {PLAIT_OP_EXPM1, expm1, false},
-    {PLAIT_OP_LOG, log, false},       {PLAIT_OP_LOG1P, log1p, false},  {PLAIT_OP_SQRT, sqrt, false}, {PLAIT_OP_RSQRT, reciprocal_root, false},
-    {PLAIT_OP_SIN, sin, false},       {PLAIT_OP_COS, cos, false},      {PLAIT_OP_TANH, tanh, false}, {PLAIT_OP_ERF, erf, false},
-    {PLAIT_OP_FLOOR, floor, true},    {PLAIT_OP_CEIL, ceil, true},     {PLAIT_OP_ROUND, round_even, true},
+    {PLAIT_OP_NEG, negate, true},       {PLAIT_OP_ABS, fabs, true},
+    {PLAIT_OP_EXP, exp, false},         {PLAIT_OP_EXPM1, expm1, false},
+    {PLAIT_OP_LOG, log, false},         {PLAIT_OP_LOG1P, log1p, false},
+    {PLAIT_OP_SQRT, sqrt, false},       {PLAIT_OP_RSQRT, reciprocal_root, false},
+    {PLAIT_OP_SIN, sin, false},         {PLAIT_OP_COS, cos, false},
+    {PLAIT_OP_TANH, tanh, false},       {PLAIT_OP_ERF, erf, false},
+    {PLAIT_OP_FLOOR, floor, true},      {PLAIT_OP_CEIL, ceil, true},
+    {PLAIT_OP_ROUND, round_even, true},
 };
 
 bool plait_number_fold_unary(PlaitOp op, PlaitTerm x, PlaitTerm *result)
@@ -60,10 +64,22 @@ static const struct {
     double (*function)(double, double);
     bool whole;
 } binary[] = {
-    {PLAIT_OP_ADD, add, true},           {PLAIT_OP_SUB, subtract, true},  {PLAIT_OP_MUL, multiply, true},  {PLAIT_OP_DIV, divide, false},
-    {PLAIT_OP_FLOORDIV, floor_divide, true}, {PLAIT_OP_MOD, remainder_of, true}, {PLAIT_OP_POW, pow, false}, {PLAIT_OP_MIN, fmin, true},
-    {PLAIT_OP_MAX, fmax, true},          {PLAIT_OP_LT, less, false},      {PLAIT_OP_LE, less_equal, false}, {PLAIT_OP_GT, greater, false},
-    {PLAIT_OP_GE, greater_equal, false}, {PLAIT_OP_EQ, equal, false},     {PLAIT_OP_NE, unequal, false},   {PLAIT_OP_AND, both, false},
+    {PLAIT_OP_ADD, add, true},
+    {PLAIT_OP_SUB, subtract, true},
+    {PLAIT_OP_MUL, multiply, true},
+    {PLAIT_OP_DIV, divide, false},
+    {PLAIT_OP_FLOORDIV, floor_divide, true},
+    {PLAIT_OP_MOD, remainder_of, true},
+    {PLAIT_OP_POW, pow, false},
+    {PLAIT_OP_MIN, fmin, true},
+    {PLAIT_OP_MAX, fmax, true},
+    {PLAIT_OP_LT, less, false},
+    {PLAIT_OP_LE, less_equal, false},
+    {PLAIT_OP_GT, greater, false},
+    {PLAIT_OP_GE, greater_equal, false},
+    {PLAIT_OP_EQ, equal, false},
+    {PLAIT_OP_NE, unequal, false},
+    {PLAIT_OP_AND, both, false},
     {PLAIT_OP_OR, either, false},
 };
 

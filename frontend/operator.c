@@ -11,9 +11,13 @@ static bool check_names(PlaitSema *sema, const PlaitAstParams *params, uint32_t 
     PlaitAstName name = params->data[index].name;
     for (uint32_t i = 0; i < index; i++) {
         if (params->data[i].name.name != name.name) continue;
-        plait_sema_report_related(sema, (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN, .span = name.span,
-                                                          .found = plait_sema_format(sema, "a second %s `%s`", what, plait_sema_text(sema, name.name)),
-                                                          .help = "rename one of the two", .related = params->data[i].name.span, .related_note = "the first"});
+        plait_sema_report_related(sema, (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN,
+                                                          .span = name.span,
+                                                          .found = plait_sema_format(sema, "a second %s `%s`", what,
+                                                                                     plait_sema_text(sema, name.name)),
+                                                          .help = "rename one of the two",
+                                                          .related = params->data[i].name.span,
+                                                          .related_note = "the first"});
         return false;
     }
     return true;
@@ -26,7 +30,8 @@ static double fallback_of(PlaitSema *sema, const PlaitAstParam *param, PlaitType
     if (!param->fallback || !plait_sema_constant(sema, param->fallback, &number)) return (double)NAN;
     if (type.scalar == PLAIT_BOOL) {
         if (number.number == 0 || number.number == 1) return number.number;
-        plait_sema_report(sema, PLAIT_WRONG_TYPE, param->fallback->span, plait_term_text(sema, number), "0 or 1", "the default of a bool parameter is 0 (false) or 1 (true)");
+        plait_sema_report(sema, PLAIT_WRONG_TYPE, param->fallback->span, plait_term_text(sema, number), "0 or 1",
+                          "the default of a bool parameter is 0 (false) or 1 (true)");
         return 0;
     }
     uint32_t count = sema->builder.function->insts.count; /* the constant is made for its checks only */
@@ -55,13 +60,17 @@ static void lower_params(PlaitSema *sema, const PlaitAstOperator *declared)
         PlaitType type;
         check_names(sema, &declared->params, i, "parameter");
         sema->builder.span = param->name.span;
-        if (plait_sema_type(sema, param->type, &type)) term = plait_term(plait_build_param(&sema->builder, param->name.name, type, fallback_of(sema, param, type)));
+        if (plait_sema_type(sema, param->type, &type))
+            term =
+                plait_term(plait_build_param(&sema->builder, param->name.name, type, fallback_of(sema, param, type)));
         plait_scope_bind(sema, param->name, term);
     }
     /* Computing is in f32 at least: 16-bit parameters are converted once, here, where every region sees the result. */
     for (uint32_t i = 0; i < sema->scope.count; i++) {
         PlaitBinding *binding = &sema->scope.data[i];
-        if (binding->term.kind != PLAIT_TERM_VALUE || !is_16_bit(plait_term_type(sema, binding->term)) || !is_read(declared, binding->name)) continue;
+        if (binding->term.kind != PLAIT_TERM_VALUE || !is_16_bit(plait_term_type(sema, binding->term)) ||
+            !is_read(declared, binding->name))
+            continue;
         sema->builder.span = binding->span;
         binding->term = plait_term_computing(sema, binding->term);
     }
@@ -70,14 +79,18 @@ static void lower_params(PlaitSema *sema, const PlaitAstOperator *declared)
 /* ---- results ---- */
 
 /* The value in the result's scalar type; poison after a report. */
-static PlaitTerm result_scalar(PlaitSema *sema, const PlaitAstParam *result, PlaitSpan span, PlaitTerm term, PlaitScalar wanted)
+static PlaitTerm result_scalar(PlaitSema *sema, const PlaitAstParam *result, PlaitSpan span, PlaitTerm term,
+                               PlaitScalar wanted)
 {
     if (term.kind == PLAIT_TERM_VALUE) {
         PlaitScalar own = (PlaitScalar)plait_term_type(sema, term).scalar;
         PlaitScalarKind from = plait_scalar_kind(own), to = plait_scalar_kind(wanted);
         if (from != to && !(from == PLAIT_INTEGER && to == PLAIT_FLOATING)) {
-            plait_sema_report(sema, PLAIT_WRONG_TYPE, span, plait_sema_format(sema, "%s for the result `%s`", plait_term_text(sema, term), plait_sema_text(sema, result->name.name)),
-                              plait_scalar_text(wanted), plait_sema_format(sema, "convert it: `%s(...)`", plait_scalar_text(wanted)));
+            plait_sema_report(sema, PLAIT_WRONG_TYPE, span,
+                              plait_sema_format(sema, "%s for the result `%s`", plait_term_text(sema, term),
+                                                plait_sema_text(sema, result->name.name)),
+                              plait_scalar_text(wanted),
+                              plait_sema_format(sema, "convert it: `%s(...)`", plait_scalar_text(wanted)));
             return plait_poison();
         }
     }
@@ -89,10 +102,17 @@ static bool check_axes(PlaitSema *sema, const PlaitAstParam *result, PlaitSpan s
     for (uint32_t i = 0; i < own.rank; i++) {
         if (plait_type_has(type, own.axes[i])) continue;
         const char *axis = plait_axis_text(sema->builder.function, own.axes[i]);
-        plait_sema_report_related(sema, (PlaitDiagnostic){.id = PLAIT_RESULT_AXES, .span = span, .found = plait_sema_type_text(sema, own),
-                                                          .expected = plait_sema_format(sema, "at most the axes of %s", plait_sema_type_text(sema, type)),
-                                                          .help = plait_sema_format(sema, "reduce over `%s`, for example with `sum[%s](...)`, or add it to the result's type", axis, axis),
-                                                          .related = result->name.span, .related_note = "the result"});
+        plait_sema_report_related(
+            sema, (PlaitDiagnostic){
+                      .id = PLAIT_RESULT_AXES,
+                      .span = span,
+                      .found = plait_sema_type_text(sema, own),
+                      .expected = plait_sema_format(sema, "at most the axes of %s", plait_sema_type_text(sema, type)),
+                      .help = plait_sema_format(
+                          sema, "reduce over `%s`, for example with `sum[%s](...)`, or add it to the result's type",
+                          axis, axis),
+                      .related = result->name.span,
+                      .related_note = "the result"});
         return false;
     }
     return true;
@@ -105,8 +125,11 @@ static void lower_result(PlaitSema *sema, const PlaitAstParam *result)
     const PlaitBinding *binding = plait_scope_find(sema, result->name.name);
     if (!binding) {
         if (!sema->broken)
-            plait_sema_report(sema, PLAIT_MISSING_RESULT, result->name.span, plait_sema_format(sema, "`%s`, which the body never assigns", plait_sema_text(sema, result->name.name)), "a variable of that name",
-                              plait_sema_format(sema, "assign it: `%s = ...`", plait_sema_text(sema, result->name.name)));
+            plait_sema_report(
+                sema, PLAIT_MISSING_RESULT, result->name.span,
+                plait_sema_format(sema, "`%s`, which the body never assigns", plait_sema_text(sema, result->name.name)),
+                "a variable of that name",
+                plait_sema_format(sema, "assign it: `%s = ...`", plait_sema_text(sema, result->name.name)));
         return;
     }
     PlaitSpan span = binding->span;
@@ -116,7 +139,8 @@ static void lower_result(PlaitSema *sema, const PlaitAstParam *result)
     term = result_scalar(sema, result, span, term, (PlaitScalar)type.scalar);
     if (term.kind == PLAIT_TERM_POISON || !check_axes(sema, result, span, plait_term_type(sema, term), type)) return;
     PlaitValue value = plait_build_broadcast(&sema->builder, term.value, type);
-    plait_push(sema->arena, &sema->builder.function->outputs, (PlaitOutput){result->name.name, type, value, result->name.span});
+    plait_push(sema->arena, &sema->builder.function->outputs,
+               (PlaitOutput){result->name.name, type, value, result->name.span});
 }
 
 /* ---- the whole ---- */
@@ -124,8 +148,10 @@ static void lower_result(PlaitSema *sema, const PlaitAstParam *result)
 static bool check_counts(PlaitSema *sema, const PlaitAstOperator *declared)
 {
     if (declared->params.count <= PLAIT_MAX_DECLARED && declared->results.count <= PLAIT_MAX_DECLARED) return true;
-    plait_sema_report(sema, PLAIT_PROGRAM_SIZE, declared->name.span, plait_sema_format(sema, "%u parameters and %u results", declared->params.count, declared->results.count),
-                      plait_sema_format(sema, "at most %d of each", PLAIT_MAX_DECLARED), "put parameters together into tensors");
+    plait_sema_report(
+        sema, PLAIT_PROGRAM_SIZE, declared->name.span,
+        plait_sema_format(sema, "%u parameters and %u results", declared->params.count, declared->results.count),
+        plait_sema_format(sema, "at most %d of each", PLAIT_MAX_DECLARED), "put parameters together into tensors");
     return false;
 }
 

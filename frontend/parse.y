@@ -1,4 +1,4 @@
-/* The grammar of .plait files. Actions only call the builders of ast.h.
+/* The grammar of .plait files. Actions only call the builders of parser.h.
  *
  * Recovery: a mistake ends with its line, or with the block that begins on it; mistakes in the next line are then
  * reported again. The tables are canonical LR so that the list of expected tokens is exact. The parser's stack has a fixed size and lies on
@@ -15,7 +15,7 @@
 %expect 0
 
 %code requires {
-#include "frontend/ast.h"
+#include "frontend/parser.h"
 }
 
 %code provides {

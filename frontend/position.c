@@ -6,9 +6,11 @@ static PlaitTerm index_term(PlaitSema *sema, const PlaitAstExpression *expressio
 {
     PlaitTerm index = plait_sema_expression(sema, expression);
     if (index.kind == PLAIT_TERM_POISON) return index;
-    if (index.kind == PLAIT_TERM_NUMBER && index.number_kind == PLAIT_NUMBER_WHOLE) return plait_term_as(sema, expression->span, index, PLAIT_I32);
+    if (index.kind == PLAIT_TERM_NUMBER && index.number_kind == PLAIT_NUMBER_WHOLE)
+        return plait_term_as(sema, expression->span, index, PLAIT_I32);
     if (index.kind == PLAIT_TERM_VALUE && plait_term_type(sema, index).scalar == PLAIT_I32) return index;
-    plait_sema_report(sema, PLAIT_WRONG_TYPE, expression->span, plait_sema_format(sema, "%s as a position", plait_term_text(sema, index)), "a whole number (i32)",
+    plait_sema_report(sema, PLAIT_WRONG_TYPE, expression->span,
+                      plait_sema_format(sema, "%s as a position", plait_term_text(sema, index)), "a whole number (i32)",
                       "positions are i32: convert with `i32(...)`");
     return plait_poison();
 }
@@ -21,8 +23,10 @@ static bool check_once(PlaitSema *sema, const PlaitAstExpression *expression, Pl
     PlaitAxis axis = plait_axes_find(sema, index->name.name);
     if (axis == PLAIT_NO_AXIS || !plait_term_has_axis(sema, x, axis)) return true;
     const char *name = plait_sema_text(sema, index->name.name);
-    plait_sema_report(sema, PLAIT_POSITION_TWICE, expression->span, plait_sema_format(sema, "`@%s` of %s", name, plait_term_text(sema, x)),
-                      plait_sema_format(sema, "a value without the axis `%s`", name), plait_sema_format(sema, "it varies along `%s` already: drop the `@%s`", name, name));
+    plait_sema_report(sema, PLAIT_POSITION_TWICE, expression->span,
+                      plait_sema_format(sema, "`@%s` of %s", name, plait_term_text(sema, x)),
+                      plait_sema_format(sema, "a value without the axis `%s`", name),
+                      plait_sema_format(sema, "it varies along `%s` already: drop the `@%s`", name, name));
     return false;
 }
 
@@ -33,8 +37,9 @@ static PlaitAxis time_axis(PlaitSema *sema, const PlaitAstExpression *expression
     uint32_t count = x.kind == PLAIT_TERM_VALUE ? plait_axes_of_time(sema, plait_term_type(sema, x), axes) : 0;
     if (count == 1) return axes[0];
     plait_sema_report(sema, PLAIT_POSITION_AXIS, expression->span,
-                      plait_sema_format(sema, "`@` of %s, which has %s time axis", plait_term_text(sema, x), count ? "more than one" : "no"), "a value with one time axis",
-                      "name the axis to read along: `x@[a](index)`");
+                      plait_sema_format(sema, "`@` of %s, which has %s time axis", plait_term_text(sema, x),
+                                        count ? "more than one" : "no"),
+                      "a value with one time axis", "name the axis to read along: `x@[a](index)`");
     return PLAIT_NO_AXIS;
 }
 
@@ -42,9 +47,12 @@ static PlaitAxis named_axis(PlaitSema *sema, const PlaitAstExpression *expressio
 {
     PlaitAxis axis = plait_axes_resolve(sema, expression->axes.data[0]);
     if (axis == PLAIT_NO_AXIS || plait_term_has_axis(sema, x, axis)) return axis;
-    plait_sema_report(sema, PLAIT_MISSING_AXIS, expression->axes.data[0].span,
-                      plait_sema_format(sema, "`@[%s]` of %s", plait_sema_text(sema, expression->axes.data[0].name), plait_term_text(sema, x)),
-                      plait_sema_format(sema, "a value with the axis `%s`", plait_axis_text(sema->builder.function, axis)), "name an axis that the value has");
+    plait_sema_report(
+        sema, PLAIT_MISSING_AXIS, expression->axes.data[0].span,
+        plait_sema_format(sema, "`@[%s]` of %s", plait_sema_text(sema, expression->axes.data[0].name),
+                          plait_term_text(sema, x)),
+        plait_sema_format(sema, "a value with the axis `%s`", plait_axis_text(sema->builder.function, axis)),
+        "name an axis that the value has");
     return PLAIT_NO_AXIS;
 }
 
@@ -57,9 +65,11 @@ PlaitTerm plait_sema_at(PlaitSema *sema, const PlaitAstExpression *expression)
     if (expression->has_axes) axis = named_axis(sema, expression, x);
     if ((expression->has_axes && axis == PLAIT_NO_AXIS) || !check_once(sema, expression, x)) return plait_poison();
     if (!expression->has_axes) axis = time_axis(sema, expression, x);
-    if (axis == PLAIT_NO_AXIS || !plait_sema_check_motion(sema, expression->span, x, axis, "read at another position")) return plait_poison();
+    if (axis == PLAIT_NO_AXIS || !plait_sema_check_motion(sema, expression->span, x, axis, "read at another position"))
+        return plait_poison();
     PlaitType rest = plait_type_without(plait_term_type(sema, x), axis);
-    if (plait_type_union_rank(rest, plait_term_type(sema, index)) > PLAIT_MAX_RANK && !plait_terms_fit(sema, expression->span, (PlaitTerm[]){x, index}, 2))
+    if (plait_type_union_rank(rest, plait_term_type(sema, index)) > PLAIT_MAX_RANK &&
+        !plait_terms_fit(sema, expression->span, (PlaitTerm[]){x, index}, 2))
         return plait_poison();
     return plait_term(plait_build_gather(&sema->builder, x.value, axis, index.value));
 }

@@ -15,8 +15,10 @@ static bool check_axis(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis a
 {
     if (plait_term_has_axis(sema, x, axis)) return true;
     const char *name = plait_axis_text(sema->builder.function, axis);
-    plait_sema_report(sema, PLAIT_MISSING_AXIS, span, plait_sema_format(sema, "%s, which does not have the axis `%s`", plait_term_text(sema, x), name),
-                      plait_sema_format(sema, "a value with the axis `%s`", name), "work along an axis that the value has, or leave the operation out");
+    plait_sema_report(sema, PLAIT_MISSING_AXIS, span,
+                      plait_sema_format(sema, "%s, which does not have the axis `%s`", plait_term_text(sema, x), name),
+                      plait_sema_format(sema, "a value with the axis `%s`", name),
+                      "work along an axis that the value has, or leave the operation out");
     return false;
 }
 
@@ -27,31 +29,38 @@ static PlaitTerm mask_of(PlaitSema *sema, PlaitSpan span, const PlaitAxis *axes,
     for (const PlaitStage *stage = sema->stage; stage; stage = stage->outer) {
         for (uint32_t i = 0; stage->attend && stage->mask && i < count; i++) {
             if (stage->axis != axes[i]) continue;
-            mask = mask.kind == PLAIT_TERM_NUMBER ? plait_term(stage->mask) : plait_sema_binary(sema, span, PLAIT_OP_AND, mask, plait_term(stage->mask));
+            mask = mask.kind == PLAIT_TERM_NUMBER
+                       ? plait_term(stage->mask)
+                       : plait_sema_binary(sema, span, PLAIT_OP_AND, mask, plait_term(stage->mask));
         }
     }
     return mask;
 }
 
-PlaitTerm plait_sema_reduce(PlaitSema *sema, PlaitSpan span, PlaitOp op, PlaitTerm x, const PlaitAxis *axes, uint32_t count)
+PlaitTerm plait_sema_reduce(PlaitSema *sema, PlaitSpan span, PlaitOp op, PlaitTerm x, const PlaitAxis *axes,
+                            uint32_t count)
 {
     if (x.kind == PLAIT_TERM_POISON || !check_number(sema, span, &x)) return plait_poison();
     for (uint32_t i = 0; i < count; i++)
-        if (!check_axis(sema, span, x, axes[i]) || !plait_sema_check_motion(sema, span, x, axes[i], "reduced")) return plait_poison();
+        if (!check_axis(sema, span, x, axes[i]) || !plait_sema_check_motion(sema, span, x, axes[i], "reduced"))
+            return plait_poison();
     PlaitTerm mask = mask_of(sema, span, axes, count);
-    if (mask.kind == PLAIT_TERM_POISON || !plait_terms_fit(sema, span, (PlaitTerm[]){x, mask}, 2)) return plait_poison();
+    if (mask.kind == PLAIT_TERM_POISON || !plait_terms_fit(sema, span, (PlaitTerm[]){x, mask}, 2))
+        return plait_poison();
     return plait_term(plait_build_reduce(&sema->builder, op, x.value, mask.value, axes, count));
 }
 
 /* The number of positions that a mean is over: all of them, or those that the masks let through, at least 1. */
-static PlaitTerm count_positions(PlaitSema *sema, PlaitSpan span, PlaitScalar scalar, const PlaitAxis *axes, uint32_t count)
+static PlaitTerm count_positions(PlaitSema *sema, PlaitSpan span, PlaitScalar scalar, const PlaitAxis *axes,
+                                 uint32_t count)
 {
     PlaitTerm mask = mask_of(sema, span, axes, count);
     if (mask.kind == PLAIT_TERM_VALUE) {
         PlaitType type = plait_type(scalar);
         for (uint32_t i = 0; i < count; i++) type = plait_type_with(type, axes[i]);
         PlaitValue ones = plait_build_broadcast(&sema->builder, plait_build_const(&sema->builder, scalar, 1), type);
-        PlaitTerm positions = plait_term(plait_build_reduce(&sema->builder, PLAIT_OP_REDUCE_SUM, ones, mask.value, axes, count));
+        PlaitTerm positions =
+            plait_term(plait_build_reduce(&sema->builder, PLAIT_OP_REDUCE_SUM, ones, mask.value, axes, count));
         return plait_sema_binary(sema, span, PLAIT_OP_MAX, positions, plait_number(1, PLAIT_NUMBER_WHOLE));
     }
     PlaitTerm positions = plait_number(1, PLAIT_NUMBER_WHOLE);
@@ -66,7 +75,8 @@ static PlaitTerm count_positions(PlaitSema *sema, PlaitSpan span, PlaitScalar sc
 PlaitTerm plait_sema_mean(PlaitSema *sema, PlaitSpan span, PlaitTerm x, const PlaitAxis *axes, uint32_t count)
 {
     if (x.kind == PLAIT_TERM_POISON || !check_number(sema, span, &x)) return plait_poison();
-    if (x.kind == PLAIT_TERM_VALUE && plait_term_type(sema, x).scalar == PLAIT_I32) x = plait_term_as(sema, span, x, PLAIT_F32);
+    if (x.kind == PLAIT_TERM_VALUE && plait_term_type(sema, x).scalar == PLAIT_I32)
+        x = plait_term_as(sema, span, x, PLAIT_F32);
     PlaitTerm sum = plait_sema_reduce(sema, span, PLAIT_OP_REDUCE_SUM, x, axes, count);
     if (sum.kind == PLAIT_TERM_POISON) return sum;
     PlaitTerm positions = count_positions(sema, span, (PlaitScalar)plait_term_type(sema, sum).scalar, axes, count);
@@ -80,8 +90,10 @@ static bool check_running(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxi
         bool clash = stage->attend ? plait_term_has_axis(sema, x, stage->axis) : stage->axis == axis;
         if (!clash) continue;
         const char *name = plait_axis_text(sema->builder.function, stage->axis);
-        plait_sema_report(sema, PLAIT_STAGE_NESTING, span, plait_sema_format(sema, "a running sum inside `%s %s`", stage->attend ? "attend" : "scan", name),
-                          "", "compute it in a statement before the block");
+        plait_sema_report(
+            sema, PLAIT_STAGE_NESTING, span,
+            plait_sema_format(sema, "a running sum inside `%s %s`", stage->attend ? "attend" : "scan", name), "",
+            "compute it in a statement before the block");
         return false;
     }
     return true;
@@ -90,7 +102,9 @@ static bool check_running(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxi
 /* cumsum[t](x) is scan t carry c = 0 { c = c + x } with c after each token as its output. */
 PlaitTerm plait_sema_cumsum(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis)
 {
-    if (x.kind == PLAIT_TERM_POISON || !check_number(sema, span, &x) || !check_axis(sema, span, x, axis) || !check_running(sema, span, x, axis)) return plait_poison();
+    if (x.kind == PLAIT_TERM_POISON || !check_number(sema, span, &x) || !check_axis(sema, span, x, axis) ||
+        !check_running(sema, span, x, axis))
+        return plait_poison();
     PlaitBuilder *builder = &sema->builder;
     PlaitFunction *function = builder->function;
     PlaitType type = plait_term_type(sema, x);
@@ -110,14 +124,16 @@ PlaitTerm plait_sema_cumsum(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitA
 
 /* ---- convolution ---- */
 
-static PlaitTerm wrong_filter(PlaitSema *sema, PlaitSpan span, const char *found, const char *expected, const char *help)
+static PlaitTerm wrong_filter(PlaitSema *sema, PlaitSpan span, const char *found, const char *expected,
+                              const char *help)
 {
     plait_sema_report(sema, PLAIT_CONV_FILTER, span, found, expected, help);
     return plait_poison();
 }
 
 /* Which axes are time and taps: `conv[w]`, `conv[w, t]` are short, `conv[t]` with a time axis is long. */
-static bool conv_axes(PlaitSema *sema, PlaitSpan span, PlaitTerm x, const PlaitAxis *axes, uint32_t count, PlaitAxis *time, PlaitAxis *taps)
+static bool conv_axes(PlaitSema *sema, PlaitSpan span, PlaitTerm x, const PlaitAxis *axes, uint32_t count,
+                      PlaitAxis *time, PlaitAxis *taps)
 {
     PlaitAxis candidates[PLAIT_MAX_RANK];
     *taps = axes[0];
@@ -128,14 +144,18 @@ static bool conv_axes(PlaitSema *sema, PlaitSpan span, PlaitTerm x, const PlaitA
         *time = candidates[0];
         return true;
     }
-    wrong_filter(sema, span, plait_sema_format(sema, "%s, which has %s time axis", plait_term_text(sema, x), found ? "more than one" : "no"), "a value with one time axis",
-                 "name the time axis after the axis of the taps: `conv[w, t](x, f)`");
+    wrong_filter(
+        sema, span,
+        plait_sema_format(sema, "%s, which has %s time axis", plait_term_text(sema, x), found ? "more than one" : "no"),
+        "a value with one time axis", "name the time axis after the axis of the taps: `conv[w, t](x, f)`");
     return false;
 }
 
 static bool check_conv_types(PlaitSema *sema, PlaitSpan span, PlaitTerm *x, PlaitTerm *filter)
 {
-    if (!check_number(sema, span, x) || !check_number(sema, span, filter) || !plait_terms_promote(sema, span, x, filter)) return false;
+    if (!check_number(sema, span, x) || !check_number(sema, span, filter) ||
+        !plait_terms_promote(sema, span, x, filter))
+        return false;
     if (plait_term_type(sema, *x).scalar == PLAIT_I32) {
         *x = plait_term_as(sema, span, *x, PLAIT_F32);
         *filter = plait_term_as(sema, span, *filter, PLAIT_F32);
@@ -143,24 +163,36 @@ static bool check_conv_types(PlaitSema *sema, PlaitSpan span, PlaitTerm *x, Plai
     return plait_terms_fit(sema, span, (PlaitTerm[]){*x, *filter}, 2);
 }
 
-PlaitTerm plait_sema_conv(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitTerm filter, const PlaitAxis *axes, uint32_t count)
+PlaitTerm plait_sema_conv(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitTerm filter, const PlaitAxis *axes,
+                          uint32_t count)
 {
     if (x.kind == PLAIT_TERM_POISON || filter.kind == PLAIT_TERM_POISON) return plait_poison();
     PlaitAxis time, taps;
     if (!conv_axes(sema, span, x, axes, count, &time, &taps)) return plait_poison();
-    if (!check_axis(sema, span, x, time) || !check_axis(sema, span, filter, taps) || !check_conv_types(sema, span, &x, &filter)) return plait_poison();
+    if (!check_axis(sema, span, x, time) || !check_axis(sema, span, filter, taps) ||
+        !check_conv_types(sema, span, &x, &filter))
+        return plait_poison();
     const char *name = plait_axis_text(sema->builder.function, taps);
     if (taps != time) {
         if (plait_axes_info(sema, taps)->size == PLAIT_RUNTIME_SIZE)
-            return wrong_filter(sema, span, plait_sema_format(sema, "the axis `%s` of run-time size for the taps", name), "an axis of static size",
-                                "declare it with a size, as in `axis w = 4`; a filter as long as the sequence is `conv[t](x, f)`");
+            return wrong_filter(
+                sema, span, plait_sema_format(sema, "the axis `%s` of run-time size for the taps", name),
+                "an axis of static size",
+                "declare it with a size, as in `axis w = 4`; a filter as long as the sequence is `conv[t](x, f)`");
         if (plait_term_has_axis(sema, x, taps))
-            return wrong_filter(sema, span, plait_sema_format(sema, "%s, which has the axis `%s` of the taps itself", plait_term_text(sema, x), name), "a value without it",
-                                "reduce over it first, or give the filter an axis of its own");
+            return wrong_filter(sema, span,
+                                plait_sema_format(sema, "%s, which has the axis `%s` of the taps itself",
+                                                  plait_term_text(sema, x), name),
+                                "a value without it", "reduce over it first, or give the filter an axis of its own");
         if (plait_term_has_axis(sema, filter, time))
-            return wrong_filter(sema, span, plait_sema_format(sema, "the filter %s, which changes from token to token", plait_term_text(sema, filter)), "a filter without the time axis",
+            return wrong_filter(sema, span,
+                                plait_sema_format(sema, "the filter %s, which changes from token to token",
+                                                  plait_term_text(sema, filter)),
+                                "a filter without the time axis",
                                 "write it as a sum: `sum[w](f * x@(t - size(w) + 1 + position(w)))`");
     }
-    if (!plait_sema_check_motion(sema, span, x, time, "convolved") || (taps == time && !plait_sema_check_motion(sema, span, filter, time, "convolved"))) return plait_poison();
+    if (!plait_sema_check_motion(sema, span, x, time, "convolved") ||
+        (taps == time && !plait_sema_check_motion(sema, span, filter, time, "convolved")))
+        return plait_poison();
     return plait_term(plait_build_conv(&sema->builder, x.value, filter.value, time, taps));
 }

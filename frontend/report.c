@@ -32,14 +32,17 @@ void plait_sema_report_related(PlaitSema *sema, PlaitDiagnostic diagnostic)
     const PlaitCall *call = user_call(sema, &diagnostic.span);
     if (call && !diagnostic.related.source) {
         diagnostic.related = call->place;
-        diagnostic.related_note = plait_sema_format(sema, "in the call of `%s`", plait_sema_text(sema, call->function->name.name));
+        diagnostic.related_note =
+            plait_sema_format(sema, "in the call of `%s`", plait_sema_text(sema, call->function->name.name));
     }
     plait_report(sema->diagnostics, diagnostic);
 }
 
-void plait_sema_report(PlaitSema *sema, PlaitDiagnosticId id, PlaitSpan span, const char *found, const char *expected, const char *help)
+void plait_sema_report(PlaitSema *sema, PlaitDiagnosticId id, PlaitSpan span, const char *found, const char *expected,
+                       const char *help)
 {
-    plait_sema_report_related(sema, (PlaitDiagnostic){.id = id, .span = span, .found = found, .expected = expected, .help = help});
+    plait_sema_report_related(
+        sema, (PlaitDiagnostic){.id = id, .span = span, .found = found, .expected = expected, .help = help});
 }
 
 static bool reported(PlaitSema *sema, PlaitName name)
@@ -50,7 +53,8 @@ static bool reported(PlaitSema *sema, PlaitName name)
     return false;
 }
 
-void plait_sema_unknown(PlaitSema *sema, PlaitDiagnosticId id, PlaitAstName name, const char *kind, const char *const *known, uint32_t count)
+void plait_sema_unknown(PlaitSema *sema, PlaitDiagnosticId id, PlaitAstName name, const char *kind,
+                        const char *const *known, uint32_t count)
 {
     if (sema->broken || reported(sema, name.name)) return;
     const char *text = plait_sema_text(sema, name.name);

@@ -31,11 +31,16 @@ static bool check_nesting(PlaitSema *sema, const PlaitAstStatement *statement, P
     const char *found = NULL;
     for (const PlaitStage *stage = sema->stage; stage && !found; stage = stage->outer) {
         const char *name = plait_axis_text(sema->builder.function, stage->axis);
-        if (stage->attend) found = plait_sema_format(sema, "a scan inside `attend %s`", name);
-        else if (stage->axis == axis) found = plait_sema_format(sema, "a scan inside a scan over `%s` as well", name);
-        else if (++scans == PLAIT_MAX_SCAN_DEPTH) found = plait_sema_format(sema, "more than %d scans in one another", PLAIT_MAX_SCAN_DEPTH);
+        if (stage->attend)
+            found = plait_sema_format(sema, "a scan inside `attend %s`", name);
+        else if (stage->axis == axis)
+            found = plait_sema_format(sema, "a scan inside a scan over `%s` as well", name);
+        else if (++scans == PLAIT_MAX_SCAN_DEPTH)
+            found = plait_sema_format(sema, "more than %d scans in one another", PLAIT_MAX_SCAN_DEPTH);
     }
-    if (found) plait_sema_report(sema, PLAIT_STAGE_NESTING, statement->span, found, "stages one after another", "write the scan before the block and use its results inside");
+    if (found)
+        plait_sema_report(sema, PLAIT_STAGE_NESTING, statement->span, found, "stages one after another",
+                          "write the scan before the block and use its results inside");
     return !found;
 }
 
@@ -43,8 +48,11 @@ static bool check_axis(PlaitSema *sema, const PlaitAstStatement *statement, Plai
 {
     PlaitAxisRole role = plait_axes_info(sema, axis)->role;
     if (role == PLAIT_ROLE_TIME || role == PLAIT_ROLE_FEATURE) return true;
-    plait_sema_report(sema, PLAIT_AXIS_ROLE, statement->name.span, plait_sema_format(sema, "a scan over the %s axis `%s`", role == PLAIT_ROLE_BATCH ? "batch" : "head", plait_axis_text(sema->builder.function, axis)),
-                      "a time or feature axis", "positions along batch and head axes have no order; declare the axis as `time`");
+    plait_sema_report(
+        sema, PLAIT_AXIS_ROLE, statement->name.span,
+        plait_sema_format(sema, "a scan over the %s axis `%s`", role == PLAIT_ROLE_BATCH ? "batch" : "head",
+                          plait_axis_text(sema->builder.function, axis)),
+        "a time or feature axis", "positions along batch and head axes have no order; declare the axis as `time`");
     return false;
 }
 
@@ -74,10 +82,13 @@ static bool carry_scalar(PlaitSema *sema, Carry *carry)
     if (declared) {
         if (!plait_sema_type(sema, declared, &carry->type)) return false;
         if (carry->type.scalar != PLAIT_F16 && carry->type.scalar != PLAIT_BF16) return true;
-        return carry_type_error(sema, declared->span, plait_sema_type_text(sema, carry->type), "f32, f64, i32 or bool", "a state is carried in f32: 16 bits lose small updates");
+        return carry_type_error(sema, declared->span, plait_sema_type_text(sema, carry->type), "f32, f64, i32 or bool",
+                                "a state is carried in f32: 16 bits lose small updates");
     }
-    if (carry->initial.kind == PLAIT_TERM_VALUE) carry->type = plait_term_type(sema, carry->initial);
-    else carry->type = plait_type(carry->initial.number_kind == PLAIT_NUMBER_TRUTH ? PLAIT_BOOL : PLAIT_F32);
+    if (carry->initial.kind == PLAIT_TERM_VALUE)
+        carry->type = plait_term_type(sema, carry->initial);
+    else
+        carry->type = plait_type(carry->initial.number_kind == PLAIT_NUMBER_TRUTH ? PLAIT_BOOL : PLAIT_F32);
     return true;
 }
 
@@ -97,9 +108,14 @@ static bool convert(PlaitSema *sema, PlaitSpan span, const Carry *carry, PlaitTe
     if (term->kind == PLAIT_TERM_VALUE) {
         PlaitScalar own = (PlaitScalar)plait_term_type(sema, *term).scalar;
         if ((own == PLAIT_BOOL) != (wanted == PLAIT_BOOL) || own > wanted)
-            return carry_type_error(sema, span, plait_sema_format(sema, "%s for the carry `%s`", plait_term_text(sema, *term), plait_sema_text(sema, carry->ast->name.name)),
-                                    plait_scalar_text(wanted), plait_sema_format(sema, "declare its type, `carry %s : %s[...] = ...`, or convert the value with `%s(...)`",
-                                                                                 plait_sema_text(sema, carry->ast->name.name), plait_scalar_text(own), plait_scalar_text(wanted)));
+            return carry_type_error(
+                sema, span,
+                plait_sema_format(sema, "%s for the carry `%s`", plait_term_text(sema, *term),
+                                  plait_sema_text(sema, carry->ast->name.name)),
+                plait_scalar_text(wanted),
+                plait_sema_format(
+                    sema, "declare its type, `carry %s : %s[...] = ...`, or convert the value with `%s(...)`",
+                    plait_sema_text(sema, carry->ast->name.name), plait_scalar_text(own), plait_scalar_text(wanted)));
     }
     *term = plait_term_as(sema, span, *term, wanted);
     return term->kind == PLAIT_TERM_VALUE;
@@ -108,10 +124,18 @@ static bool convert(PlaitSema *sema, PlaitSpan span, const Carry *carry, PlaitTe
 static bool shape_error(PlaitSema *sema, const Carry *carry, PlaitSpan span, PlaitType found, const char *what)
 {
     const char *name = plait_sema_text(sema, carry->ast->name.name);
-    plait_sema_report_related(sema, (PlaitDiagnostic){.id = PLAIT_CARRY_SHAPE, .span = span, .found = plait_sema_format(sema, "%s %s of the carry `%s`", what, plait_sema_type_text(sema, found), name),
-                                                      .expected = plait_sema_format(sema, "at most the axes of %s", plait_sema_type_text(sema, carry->type)),
-                                                      .help = plait_sema_format(sema, "declare the carry with all of its axes, `carry %s : f32[...] = ...`, or reduce over the others", name),
-                                                      .related = carry->ast->name.span, .related_note = "the carry"});
+    plait_sema_report_related(
+        sema,
+        (PlaitDiagnostic){
+            .id = PLAIT_CARRY_SHAPE,
+            .span = span,
+            .found = plait_sema_format(sema, "%s %s of the carry `%s`", what, plait_sema_type_text(sema, found), name),
+            .expected = plait_sema_format(sema, "at most the axes of %s", plait_sema_type_text(sema, carry->type)),
+            .help = plait_sema_format(
+                sema, "declare the carry with all of its axes, `carry %s : f32[...] = ...`, or reduce over the others",
+                name),
+            .related = carry->ast->name.span,
+            .related_note = "the carry"});
     return false;
 }
 
@@ -124,13 +148,18 @@ static bool prepare_carry(PlaitSema *sema, const Scan *scan, Carry *carry)
     if (!convert(sema, span, carry, &carry->initial)) return false;
     if (plait_type_has(carry->type, scan->axis)) {
         const char *name = plait_axis_text(sema->builder.function, scan->axis);
-        plait_sema_report(sema, PLAIT_CARRY_SHAPE, span, plait_sema_format(sema, "%s, with the axis `%s` of the scan", plait_sema_type_text(sema, carry->type), name),
-                          plait_sema_format(sema, "a carry without `%s`", name), "a carry holds one token's state; the initial value is that before the first token");
+        plait_sema_report(sema, PLAIT_CARRY_SHAPE, span,
+                          plait_sema_format(sema, "%s, with the axis `%s` of the scan",
+                                            plait_sema_type_text(sema, carry->type), name),
+                          plait_sema_format(sema, "a carry without `%s`", name),
+                          "a carry holds one token's state; the initial value is that before the first token");
         return false;
     }
-    if (!axes_inside(plait_term_type(sema, carry->initial), carry->type)) return shape_error(sema, carry, span, plait_term_type(sema, carry->initial), "the initial value");
+    if (!axes_inside(plait_term_type(sema, carry->initial), carry->type))
+        return shape_error(sema, carry, span, plait_term_type(sema, carry->initial), "the initial value");
     if (carry->type.rank < PLAIT_MAX_RANK) return true;
-    plait_sema_report(sema, PLAIT_RANK, span, plait_sema_format(sema, "a carry over %u axes", carry->type.rank), "at most 11 axes, and that of the scan", "carry less");
+    plait_sema_report(sema, PLAIT_RANK, span, plait_sema_format(sema, "a carry over %u axes", carry->type.rank),
+                      "at most 11 axes, and that of the scan", "carry less");
     return false;
 }
 
@@ -141,7 +170,8 @@ static void bind_carries(PlaitSema *sema, Scan *scan)
     for (uint32_t i = 0; i < scan->count; i++) {
         Carry *carry = &scan->carries[i];
         PlaitType type = sorted(plait_type_with(carry->type, scan->axis));
-        PlaitValue argument = plait_build_argument(sema->builder.function, scan->region, type, plait_sema_place(sema, carry->ast->name.span));
+        PlaitValue argument = plait_build_argument(sema->builder.function, scan->region, type,
+                                                   plait_sema_place(sema, carry->ast->name.span));
         plait_scope_bind(sema, carry->ast->name, plait_term(argument));
     }
 }
@@ -154,12 +184,17 @@ static void lower_body(PlaitSema *sema, Scan *scan)
     scan->region = sema->builder.region = plait_region_create(sema->builder.function, outer);
     scan->mark = sema->scope.count;
     bind_carries(sema, scan);
-    PlaitStage stage = {.name = statement->name.name, .axis = scan->axis, .region = scan->region, .call = sema->call, .outer = sema->stage};
+    PlaitStage stage = {.name = statement->name.name,
+                        .axis = scan->axis,
+                        .region = scan->region,
+                        .call = sema->call,
+                        .outer = sema->stage};
     PlaitPending pending = {.block = statement->body, .carries = &statement->carries};
     sema->stage = &stage;
     plait_sema_block(sema, statement->body, &pending);
     sema->stage = stage.outer;
-    for (uint32_t i = 0; i < scan->count; i++) scan->carries[i].next = *plait_scope_find(sema, scan->carries[i].ast->name.name);
+    for (uint32_t i = 0; i < scan->count; i++)
+        scan->carries[i].next = *plait_scope_find(sema, scan->carries[i].ast->name.name);
     sema->builder.region = outer;
 }
 
@@ -232,7 +267,8 @@ static uint32_t leaving(PlaitSema *sema, const Scan *scan, PlaitBinding *binding
         PlaitBinding binding = sema->scope.data[i];
         bool newest = true;
         for (uint32_t k = i + 1; k < sema->scope.count; k++) newest &= sema->scope.data[k].name != binding.name;
-        if (newest && !is_carry(scan, binding.name) && plait_scope_pending(sema, binding.name)) bindings[count++] = binding;
+        if (newest && !is_carry(scan, binding.name) && plait_scope_pending(sema, binding.name))
+            bindings[count++] = binding;
     }
     return count;
 }
@@ -244,7 +280,8 @@ static bool yield_output(PlaitSema *sema, Scan *scan, PlaitBinding *binding, Pla
     if (binding->term.kind != PLAIT_TERM_VALUE || binding->escaped != PLAIT_NO_AXIS) return false;
     *type = plait_term_type(sema, binding->term);
     if (!plait_type_has(*type, scan->axis) && type->rank == PLAIT_MAX_RANK) {
-        plait_sema_report(sema, PLAIT_RANK, binding->span, plait_sema_format(sema, "%s at each token", plait_sema_type_text(sema, *type)),
+        plait_sema_report(sema, PLAIT_RANK, binding->span,
+                          plait_sema_format(sema, "%s at each token", plait_sema_type_text(sema, *type)),
                           plait_sema_format(sema, "at most %d axes", PLAIT_MAX_RANK), "assign it before the scan");
         binding->term = plait_poison();
         return false;
@@ -252,7 +289,8 @@ static bool yield_output(PlaitSema *sema, Scan *scan, PlaitBinding *binding, Pla
     *type = plait_type_with(*type, scan->axis);
     sema->builder.region = scan->region;
     sema->builder.span = plait_sema_place(sema, binding->span);
-    plait_yield(sema->builder.function, scan->region, plait_build_broadcast(&sema->builder, binding->term.value, *type));
+    plait_yield(sema->builder.function, scan->region,
+                plait_build_broadcast(&sema->builder, binding->term.value, *type));
     sema->builder.region = outer;
     return true;
 }
@@ -277,7 +315,8 @@ static void finish(PlaitSema *sema, Scan *scan)
         const Carry *carry = &scan->carries[i];
         if (!plait_scope_pending(sema, carry->ast->name.name)) continue;
         PlaitTerm final = plait_term(plait_build_result(builder, owner, i, carry->type));
-        plait_push(sema->arena, &sema->scope, (PlaitBinding){carry->ast->name.name, final, carry->ast->name.span, PLAIT_NO_AXIS});
+        plait_push(sema->arena, &sema->scope,
+                   (PlaitBinding){carry->ast->name.name, final, carry->ast->name.span, PLAIT_NO_AXIS});
     }
     for (uint32_t i = 0; i < count; i++) {
         if (yielded[i]) outputs[i].term = plait_term(plait_build_result(builder, owner, index++, types[i]));
@@ -297,7 +336,8 @@ static void recover(PlaitSema *sema, Scan *scan)
     scan->mark = sema->scope.count;
     for (uint32_t i = 0; i < scan->count; i++) plait_scope_bind(sema, scan->carries[i].ast->name, plait_poison());
     PlaitRegion *outer = sema->builder.region;
-    PlaitStage stage = {.name = scan->statement->name.name, .axis = scan->axis, .call = sema->call, .outer = sema->stage};
+    PlaitStage stage = {
+        .name = scan->statement->name.name, .axis = scan->axis, .call = sema->call, .outer = sema->stage};
     PlaitPending pending = {.block = scan->statement->body, .carries = &scan->statement->carries};
     sema->builder.region = plait_region_create(sema->builder.function, outer);
     if (scan->axis != PLAIT_NO_AXIS) sema->stage = &stage;
@@ -310,9 +350,12 @@ static void recover(PlaitSema *sema, Scan *scan)
 static bool prepare(PlaitSema *sema, Scan *scan)
 {
     const PlaitAstStatement *statement = scan->statement;
-    bool good = scan->axis != PLAIT_NO_AXIS && check_axis(sema, statement, scan->axis) && check_nesting(sema, statement, scan->axis);
+    bool good = scan->axis != PLAIT_NO_AXIS && check_axis(sema, statement, scan->axis) &&
+                check_nesting(sema, statement, scan->axis);
     if (statement->carries.count == 0 || statement->carries.count > PLAIT_MAX_DECLARED) {
-        plait_sema_report(sema, PLAIT_NO_CARRY, statement->span, plait_sema_format(sema, "%u carries", statement->carries.count), plait_sema_format(sema, "1 to %d carries", PLAIT_MAX_DECLARED),
+        plait_sema_report(sema, PLAIT_NO_CARRY, statement->span,
+                          plait_sema_format(sema, "%u carries", statement->carries.count),
+                          plait_sema_format(sema, "1 to %d carries", PLAIT_MAX_DECLARED),
                           "write `scan t carry S = 0 { ... }`; without a state no scan is needed");
         good = false;
     }
@@ -320,25 +363,31 @@ static bool prepare(PlaitSema *sema, Scan *scan)
         scan->carries[i].ast = &statement->carries.data[i];
         for (uint32_t k = 0; k < i; k++) {
             if (scan->carries[k].ast->name.name != scan->carries[i].ast->name.name) continue;
-            plait_sema_report(sema, PLAIT_NAME_TAKEN, scan->carries[i].ast->name.span, plait_sema_format(sema, "a second carry `%s`", plait_sema_text(sema, scan->carries[i].ast->name.name)), "",
-                              "rename one of the two");
+            plait_sema_report(
+                sema, PLAIT_NAME_TAKEN, scan->carries[i].ast->name.span,
+                plait_sema_format(sema, "a second carry `%s`", plait_sema_text(sema, scan->carries[i].ast->name.name)),
+                "", "rename one of the two");
             good = false;
         }
     }
-    for (uint32_t i = 0; i < scan->count && scan->axis != PLAIT_NO_AXIS; i++) good &= prepare_carry(sema, scan, &scan->carries[i]);
+    for (uint32_t i = 0; i < scan->count && scan->axis != PLAIT_NO_AXIS; i++)
+        good &= prepare_carry(sema, scan, &scan->carries[i]);
     return good;
 }
 
 void plait_sema_scan(PlaitSema *sema, const PlaitAstStatement *statement)
 {
     PlaitSpan outer = sema->builder.span;
-    Scan scan = {.statement = statement, .axis = plait_axes_resolve(sema, statement->name), .count = statement->carries.count};
+    Scan scan = {
+        .statement = statement, .axis = plait_axes_resolve(sema, statement->name), .count = statement->carries.count};
     scan.carries = PLAIT_NEW_ARRAY(sema->arena, Carry, scan.count);
     if (prepare(sema, &scan)) {
         find_axes(sema, &scan);
         lower_body(sema, &scan);
-        if (yield_carries(sema, &scan)) finish(sema, &scan);
-        else poison(sema, &scan);
+        if (yield_carries(sema, &scan))
+            finish(sema, &scan);
+        else
+            poison(sema, &scan);
     } else {
         recover(sema, &scan);
     }

@@ -27,11 +27,16 @@ void plait_scope_bind(PlaitSema *sema, PlaitAstName name, PlaitTerm term)
     const char *text = plait_sema_text(sema, name.name);
     const PlaitBinding *constant = find_constant(sema, name.name);
     if (constant)
-        plait_sema_report_related(sema, (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN, .span = name.span, .found = plait_sema_format(sema, "`%s`, a constant", text),
-                                                          .expected = "the name of a variable", .help = "constants keep their value: use another name",
-                                                          .related = constant->span, .related_note = "the constant"});
+        plait_sema_report_related(sema, (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN,
+                                                          .span = name.span,
+                                                          .found = plait_sema_format(sema, "`%s`, a constant", text),
+                                                          .expected = "the name of a variable",
+                                                          .help = "constants keep their value: use another name",
+                                                          .related = constant->span,
+                                                          .related_note = "the constant"});
     else if (plait_axes_find(sema, name.name) != PLAIT_NO_AXIS)
-        plait_sema_report(sema, PLAIT_AXIS_VARIABLE, name.span, plait_sema_format(sema, "`%s`, which is an axis", text), "a name that no axis has",
+        plait_sema_report(sema, PLAIT_AXIS_VARIABLE, name.span, plait_sema_format(sema, "`%s`, which is an axis", text),
+                          "a name that no axis has",
                           "rename the variable: an axis's name stands for positions along it");
     plait_push(sema->arena, &sema->scope, (PlaitBinding){name.name, term, name.span, PLAIT_NO_AXIS});
 }
@@ -51,19 +56,25 @@ bool plait_scope_pending(const PlaitSema *sema, PlaitName name)
 static PlaitTerm read_position(PlaitSema *sema, PlaitAstName name, PlaitAxis axis)
 {
     const char *text = plait_sema_text(sema, name.name);
-    if (plait_axes_info(sema, axis)->role == PLAIT_ROLE_TIME) return plait_term(plait_build_iota(&sema->builder, axis, 0));
-    plait_sema_report(sema, PLAIT_NOT_A_VALUE, name.span, plait_sema_format(sema, "the axis `%s`", text), "a variable, or a time axis for its positions",
-                      plait_sema_format(sema, "`position(%s)` is the position along it, `size(%s)` its size", text, text));
+    if (plait_axes_info(sema, axis)->role == PLAIT_ROLE_TIME)
+        return plait_term(plait_build_iota(&sema->builder, axis, 0));
+    plait_sema_report(
+        sema, PLAIT_NOT_A_VALUE, name.span, plait_sema_format(sema, "the axis `%s`", text),
+        "a variable, or a time axis for its positions",
+        plait_sema_format(sema, "`position(%s)` is the position along it, `size(%s)` its size", text, text));
     return plait_poison();
 }
 
 static PlaitTerm read_escaped(PlaitSema *sema, PlaitAstName name, const PlaitBinding *binding)
 {
     const char *axis = plait_axis_text(sema->builder.function, binding->escaped);
-    PlaitDiagnostic diagnostic = {.id = PLAIT_SCORE_ESCAPES, .span = name.span,
-                                  .found = plait_sema_format(sema, "`%s`, %s, after the `attend %s`", plait_sema_text(sema, name.name), plait_term_text(sema, binding->term), axis),
-                                  .expected = plait_sema_format(sema, "a value without the axis `%s`", axis),
-                                  .help = "reduce it inside the block, for example with `sum(...)`: what has the attended axis is never stored"};
+    PlaitDiagnostic diagnostic = {
+        .id = PLAIT_SCORE_ESCAPES,
+        .span = name.span,
+        .found = plait_sema_format(sema, "`%s`, %s, after the `attend %s`", plait_sema_text(sema, name.name),
+                                   plait_term_text(sema, binding->term), axis),
+        .expected = plait_sema_format(sema, "a value without the axis `%s`", axis),
+        .help = "reduce it inside the block, for example with `sum(...)`: what has the attended axis is never stored"};
     if (name.span.begin != binding->span.begin) { /* a result is blamed on its assignment */
         diagnostic.related = binding->span;
         diagnostic.related_note = "assigned here";
@@ -78,10 +89,13 @@ static void report_unknown(PlaitSema *sema, PlaitAstName name)
     PLAIT_VECTOR(const char *) known = {0};
     for (uint32_t i = sema->call ? sema->call->scope : 0; i < sema->scope.count; i++)
         plait_push(sema->arena, &known, plait_sema_text(sema, sema->scope.data[i].name));
-    for (uint32_t i = 0; i < sema->constants.count; i++) plait_push(sema->arena, &known, plait_sema_text(sema, sema->constants.data[i].name));
-    for (uint32_t i = 0; i < sema->axes.count; i++) plait_push(sema->arena, &known, plait_sema_text(sema, sema->axes.data[i].name.name));
-    const char *kind = sema->call ? "a parameter of the function, a constant of the file, or a name assigned before in the function"
-                                  : "a parameter, a constant, a time axis, or a name assigned before";
+    for (uint32_t i = 0; i < sema->constants.count; i++)
+        plait_push(sema->arena, &known, plait_sema_text(sema, sema->constants.data[i].name));
+    for (uint32_t i = 0; i < sema->axes.count; i++)
+        plait_push(sema->arena, &known, plait_sema_text(sema, sema->axes.data[i].name.name));
+    const char *kind =
+        sema->call ? "a parameter of the function, a constant of the file, or a name assigned before in the function"
+                   : "a parameter, a constant, a time axis, or a name assigned before";
     plait_sema_unknown(sema, PLAIT_UNKNOWN_NAME, name, kind, known.data, known.count);
 }
 

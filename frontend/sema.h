@@ -60,7 +60,7 @@ typedef struct PlaitStage {
     bool attend;
     PlaitName name; /* of the axis, in the source */
     PlaitAxis axis;
-    PlaitValue mask; /* attend: `where`; 0: none */
+    PlaitValue mask;           /* attend: `where`; 0: none */
     const PlaitRegion *region; /* scan */
     const PlaitCall *call;     /* the function in whose text the stage stands */
     const struct PlaitStage *outer;
@@ -80,7 +80,7 @@ typedef struct PlaitSema {
     PlaitNames *names;
     PlaitDiagnostics *diagnostics;
     const PlaitAst *file, *standard;
-    bool broken; /* parts of the file did not parse: unknown names may stand there */
+    bool broken;    /* parts of the file did not parse: unknown names may stand there */
     uint32_t quiet; /* > 0: trial lowering, nothing is reported */
     uint32_t steps;
     uint32_t depth; /* of expressions in one another, through calls */
@@ -98,9 +98,15 @@ typedef struct PlaitSema {
 /* ---- terms (term.c) ---- */
 
 static inline PlaitTerm plait_poison(void) { return (PlaitTerm){.kind = PLAIT_TERM_POISON}; }
-static inline PlaitTerm plait_number(double number, PlaitNumberKind kind) { return (PlaitTerm){PLAIT_TERM_NUMBER, kind, number, 0}; }
+static inline PlaitTerm plait_number(double number, PlaitNumberKind kind)
+{
+    return (PlaitTerm){PLAIT_TERM_NUMBER, kind, number, 0};
+}
 static inline PlaitTerm plait_term(PlaitValue value) { return (PlaitTerm){.kind = PLAIT_TERM_VALUE, .value = value}; }
-static inline PlaitType plait_term_type(const PlaitSema *sema, PlaitTerm term) { return plait_type_of(sema->builder.function, term.value); }
+static inline PlaitType plait_term_type(const PlaitSema *sema, PlaitTerm term)
+{
+    return plait_type_of(sema->builder.function, term.value);
+}
 bool plait_term_has_axis(const PlaitSema *sema, PlaitTerm term, PlaitAxis axis);
 const char *plait_term_text(const PlaitSema *sema, PlaitTerm term); /* "`f32[b, t]`", "the number 2" */
 const char *plait_sema_number_text(const PlaitSema *sema, double number);
@@ -115,20 +121,25 @@ bool plait_terms_fit(PlaitSema *sema, PlaitSpan span, const PlaitTerm *terms, ui
 /* ---- reports (report.c) ---- */
 
 /* Reports a mistake in the program at `span`, or, inside the standard library, at the call. */
-void plait_sema_report(PlaitSema *sema, PlaitDiagnosticId id, PlaitSpan span, const char *found, const char *expected, const char *help);
+void plait_sema_report(PlaitSema *sema, PlaitDiagnosticId id, PlaitSpan span, const char *found, const char *expected,
+                       const char *help);
 void plait_sema_report_related(PlaitSema *sema, PlaitDiagnostic diagnostic);
 const char *plait_sema_format(const PlaitSema *sema, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static inline const char *plait_sema_text(const PlaitSema *sema, PlaitName name) { return plait_names_text(sema->names, name); }
+static inline const char *plait_sema_text(const PlaitSema *sema, PlaitName name)
+{
+    return plait_names_text(sema->names, name);
+}
 /* Where instructions built for `span` are blamed on. */
 PlaitSpan plait_sema_place(const PlaitSema *sema, PlaitSpan span);
 /* An unknown name of some kind, with the nearest known one; once for each name. */
-void plait_sema_unknown(PlaitSema *sema, PlaitDiagnosticId id, PlaitAstName name, const char *kind, const char *const *known, uint32_t count);
+void plait_sema_unknown(PlaitSema *sema, PlaitDiagnosticId id, PlaitAstName name, const char *kind,
+                        const char *const *known, uint32_t count);
 
 /* ---- names (scope.c) ---- */
 
 void plait_scope_bind(PlaitSema *sema, PlaitAstName name, PlaitTerm term); /* reports names that cannot be assigned */
 PlaitBinding *plait_scope_find(PlaitSema *sema, PlaitName name);           /* NULL when there is none */
-PlaitTerm plait_scope_read(PlaitSema *sema, PlaitAstName name);            /* variable, constant or position of an axis */
+PlaitTerm plait_scope_read(PlaitSema *sema, PlaitAstName name); /* variable, constant or position of an axis */
 /* Whether the name is read after the statement at hand. */
 bool plait_scope_pending(const PlaitSema *sema, PlaitName name);
 
@@ -141,7 +152,8 @@ PlaitAxis plait_axes_find(PlaitSema *sema, PlaitName name);
 PlaitAxis plait_axes_resolve(PlaitSema *sema, PlaitAstName name); /* reports unknown ones */
 /* Resolves a list without repetitions; false after a report. */
 bool plait_axes_resolve_list(PlaitSema *sema, const PlaitAstNames *names, PlaitAxis *axes, uint32_t *count);
-PlaitAxis plait_axes_along(PlaitSema *sema, PlaitName name, PlaitAxis along); /* the axis of an attend, with along's extent */
+PlaitAxis plait_axes_along(PlaitSema *sema, PlaitName name,
+                           PlaitAxis along); /* the axis of an attend, with along's extent */
 const PlaitAxisInfo *plait_axes_info(const PlaitSema *sema, PlaitAxis axis);
 /* The time axes of a type; returns their number. */
 uint32_t plait_axes_of_time(const PlaitSema *sema, PlaitType type, PlaitAxis *axes);
@@ -161,10 +173,12 @@ bool plait_number_fold_unary(PlaitOp op, PlaitTerm x, PlaitTerm *result);
 bool plait_number_fold_binary(PlaitOp op, PlaitTerm x, PlaitTerm y, PlaitTerm *result);
 PlaitTerm plait_sema_call(PlaitSema *sema, const PlaitAstExpression *expression);
 PlaitTerm plait_sema_at(PlaitSema *sema, const PlaitAstExpression *expression);
-PlaitTerm plait_sema_reduce(PlaitSema *sema, PlaitSpan span, PlaitOp op, PlaitTerm x, const PlaitAxis *axes, uint32_t count);
+PlaitTerm plait_sema_reduce(PlaitSema *sema, PlaitSpan span, PlaitOp op, PlaitTerm x, const PlaitAxis *axes,
+                            uint32_t count);
 PlaitTerm plait_sema_mean(PlaitSema *sema, PlaitSpan span, PlaitTerm x, const PlaitAxis *axes, uint32_t count);
 PlaitTerm plait_sema_cumsum(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis);
-PlaitTerm plait_sema_conv(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitTerm filter, const PlaitAxis *axes, uint32_t count);
+PlaitTerm plait_sema_conv(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitTerm filter, const PlaitAxis *axes,
+                          uint32_t count);
 PlaitTerm plait_sema_size(PlaitSema *sema, PlaitAxis axis);
 /* False after reporting that the value depends on a carry of an enclosing scan along the axis. */
 bool plait_sema_check_motion(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis, const char *what);

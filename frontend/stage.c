@@ -47,7 +47,11 @@ bool plait_sema_check_motion(PlaitSema *sema, PlaitSpan span, PlaitTerm x, Plait
     const PlaitStage *stage = plait_sema_stage(sema, axis, false);
     if (!stage || x.kind != PLAIT_TERM_VALUE || !depends_on(sema, x.value, stage->region)) return true;
     const char *name = plait_axis_text(sema->builder.function, axis);
-    plait_sema_report(sema, PLAIT_CARRY_ELSEWHERE, span, plait_sema_format(sema, "a value that depends on a carry, %s along `%s`", what, name),
-                      "a carry read at its own token only", plait_sema_format(sema, "do it after the `scan %s`, or keep what is needed of earlier tokens in a carry", name));
+    plait_sema_report(
+        sema, PLAIT_CARRY_ELSEWHERE, span,
+        plait_sema_format(sema, "a value that depends on a carry, %s along `%s`", what, name),
+        "a carry read at its own token only",
+        plait_sema_format(sema, "do it after the `scan %s`, or keep what is needed of earlier tokens in a carry",
+                          name));
     return false;
 }

@@ -10,7 +10,8 @@ static void lower_assign(PlaitSema *sema, const PlaitAstStatement *statement)
 /* `y == x` where `y = x` was meant. */
 static bool is_mistaken_assignment(const PlaitAstExpression *value)
 {
-    return value->kind == PLAIT_AST_BINARY && value->op == PLAIT_OP_EQ && value->children.data[0]->kind == PLAIT_AST_NAME;
+    return value->kind == PLAIT_AST_BINARY && value->op == PLAIT_OP_EQ &&
+           value->children.data[0]->kind == PLAIT_AST_NAME;
 }
 
 /* Only the last statement of a function is a value; call.c takes that one. */
@@ -18,8 +19,10 @@ static void lower_value(PlaitSema *sema, const PlaitAstStatement *statement)
 {
     const PlaitAstExpression *value = statement->value;
     if (is_mistaken_assignment(value)) {
-        plait_sema_report(sema, PLAIT_UNNAMED_VALUE, statement->span, "a comparison as a statement", "`name = expression`", "write `=` to assign");
-        if (!plait_scope_find(sema, value->children.data[0]->name.name)) plait_scope_bind(sema, value->children.data[0]->name, plait_poison());
+        plait_sema_report(sema, PLAIT_UNNAMED_VALUE, statement->span, "a comparison as a statement",
+                          "`name = expression`", "write `=` to assign");
+        if (!plait_scope_find(sema, value->children.data[0]->name.name))
+            plait_scope_bind(sema, value->children.data[0]->name, plait_poison());
         return;
     }
     plait_sema_expression(sema, value);
@@ -57,9 +60,12 @@ void plait_sema_poison_names(PlaitSema *sema, const PlaitAstBlock *block)
     for (uint32_t i = 0; i < block->count; i++) {
         const PlaitAstStatement *statement = block->data[i];
         if (statement->kind == PLAIT_AST_ASSIGN)
-            plait_push(sema->arena, &sema->scope, (PlaitBinding){statement->name.name, plait_poison(), statement->name.span, PLAIT_NO_AXIS});
+            plait_push(sema->arena, &sema->scope,
+                       (PlaitBinding){statement->name.name, plait_poison(), statement->name.span, PLAIT_NO_AXIS});
         for (uint32_t k = 0; k < statement->carries.count; k++)
-            plait_push(sema->arena, &sema->scope, (PlaitBinding){statement->carries.data[k].name.name, plait_poison(), statement->carries.data[k].name.span, PLAIT_NO_AXIS});
+            plait_push(sema->arena, &sema->scope,
+                       (PlaitBinding){statement->carries.data[k].name.name, plait_poison(),
+                                      statement->carries.data[k].name.span, PLAIT_NO_AXIS});
         if (statement->body) plait_sema_poison_names(sema, statement->body);
     }
 }

@@ -14,7 +14,8 @@ double plait_syntax_infinity(void) { return (double)INFINITY; }
 void plait_syntax_report_depth(PlaitParser *parser, PlaitSpan span)
 {
     parser->stopped = true;
-    plait_parser_report(parser, PLAIT_NESTING, span, "an expression nested too deeply to read", "", "give parts of it names of their own, in statements before it");
+    plait_parser_report(parser, PLAIT_NESTING, span, "an expression nested too deeply to read", "",
+                        "give parts of it names of their own, in statements before it");
 }
 
 static bool expects(const PlaitSyntaxError *error, const char *token)
@@ -24,9 +25,10 @@ static bool expects(const PlaitSyntaxError *error, const char *token)
     return false;
 }
 
-static const char *const expression_starts[] = {"a number", "`inf`", "`true`", "`false`", "`select`", "`not`", "`-`", "`(`", "a name", NULL};
-static const char *const operators[] = {"`+`", "`-`", "`*`", "`/`", "`//`", "`%`", "`^`", "`<`", "`<=`", "`>`", "`>=`", "`==`", "`!=`",
-                                        "`and`", "`or`", "`if`", "`@`", NULL};
+static const char *const expression_starts[] = {"a number", "`inf`", "`true`", "`false`", "`select`",
+                                                "`not`",    "`-`",   "`(`",    "a name",  NULL};
+static const char *const operators[] = {"`+`", "`-`",  "`*`",  "`/`",  "`//`",  "`%`",  "`^`",  "`<`", "`<=`",
+                                        "`>`", "`>=`", "`==`", "`!=`", "`and`", "`or`", "`if`", "`@`", NULL};
 
 static bool in_list(const char *const *list, const char *token)
 {
@@ -38,12 +40,13 @@ static bool in_list(const char *const *list, const char *token)
 static bool grouped(const PlaitSyntaxError *error, const char *token, bool expression, bool operator)
 {
     if (expression && in_list(expression_starts, token)) return true;
-    if (operator && in_list(operators, token)) return true;
+    if (operator&& in_list(operators, token)) return true;
     bool lines = expects(error, "the end of the line");
     if (lines && (strcmp(token, "`;`") == 0 || strcmp(token, "the end of the file") == 0)) return true;
-    bool empty = expects(error, "`scan`") || expects(error, "`axis`") || expects(error, "`{`"); /* an empty line would fit */
+    bool empty =
+        expects(error, "`scan`") || expects(error, "`axis`") || expects(error, "`{`"); /* an empty line would fit */
     if (empty && strcmp(token, "the end of the line") == 0) return true;
-    if (operator && (strcmp(token, "`(`") == 0 || strcmp(token, "`[`") == 0)) return true;
+    if (operator&&(strcmp(token, "`(`") == 0 || strcmp(token, "`[`") == 0)) return true;
     return strcmp(token, "a reserved word") == 0 || strcmp(token, "a malformed token") == 0;
 }
 
@@ -52,7 +55,7 @@ static const char *expected_text(PlaitParser *parser, const PlaitSyntaxError *er
     const char *said[100];
     uint32_t count = 0;
     bool expression = expects(error, "a number") && expects(error, "`(`");
-    bool operator = expects(error, "`+`") && expects(error, "`*`");
+    bool operator= expects(error, "`+`") && expects(error, "`*`");
     if (expression) said[count++] = "an expression";
     if (operator) said[count++] = "an operator";
     for (uint32_t i = 0; i < error->expected_count; i++)
@@ -69,7 +72,8 @@ static const struct {
 } advice[] = {
     {"`=`", "`==`", "write `==` to compare; an assignment is a statement of its own"},
     {"`[`", "`(`", "an operator's parameters stand in parentheses; it has no axes of its own"},
-    {"`[`", "`+`", "brackets follow a function or a type only; take a value at another position with `x@[axis](index)`"},
+    {"`[`", "`+`",
+     "brackets follow a function or a type only; take a value at another position with `x@[axis](index)`"},
     {"`)`", "a number", "an operand is missing before `)`"},
     {"`*`", "a number", "write `x ^ y` for a power"},
     {"`*`", "`->`", "an operator's results follow its parameters: `-> (y : f32[t])`"},
@@ -82,7 +86,8 @@ static const struct {
     {"`const`", NULL, "a declaration begins on a line of its own, outside blocks; is a `}` missing before it?"},
     {"`fn`", NULL, "a declaration begins on a line of its own, outside blocks; is a `}` missing before it?"},
     {"`}`", "`axis`", "this `}` closes nothing"},
-    {NULL, "`axis`", "at the top of a file stand `axis`, `const`, `fn` and `operator`; statements go into an operator's braces"},
+    {NULL, "`axis`",
+     "at the top of a file stand `axis`, `const`, `fn` and `operator`; statements go into an operator's braces"},
     {NULL, "`carry`", "a scan is written `scan t carry S = 0 { ... }`"},
     {NULL, "`where`", "a stage is written `attend s where s <= t { ... }`"},
     {NULL, "`else`", "a conditional is written `a if condition else b`"},
@@ -94,7 +99,8 @@ static const struct {
     {NULL, "`=`", "give it a value: `name = expression`"},
     {NULL, "the end of the line", "one statement a line; separate several by `;`"},
     {NULL, "`)`", "close the parenthesis, or separate arguments by `,`"},
-    {NULL, "`(`", "brackets name the axes of a call, `sum[d](x)`; take a value at another position with `x@[axis](index)`"},
+    {NULL, "`(`",
+     "brackets name the axes of a call, `sum[d](x)`; take a value at another position with `x@[axis](index)`"},
     {NULL, "`]`", "axes are written `[a, b]`"},
     {NULL, "a name", "a name begins with a letter; words of the language (`axis`, `scan`, `carry`, ...) are no names"},
     {NULL, NULL, "docs/language.md has the grammar"},

@@ -2,7 +2,7 @@
 #ifndef PLAIT_FRONTEND_SYNTAX_H
 #define PLAIT_FRONTEND_SYNTAX_H
 
-#include "frontend/ast.h"
+#include "frontend/parser.h"
 
 typedef struct PlaitSyntaxError {
     PlaitSpan span;           /* of the token that does not fit */

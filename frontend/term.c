@@ -41,8 +41,9 @@ static PlaitTerm number_as(PlaitSema *sema, PlaitSpan span, PlaitTerm term, Plai
     PlaitScalarKind kind = plait_scalar_kind(scalar);
     bool truth = term.number_kind == PLAIT_NUMBER_TRUTH;
     if (truth != (kind == PLAIT_TRUTH)) {
-        plait_sema_report(sema, PLAIT_WRONG_TYPE, span, plait_term_text(sema, term), truth ? "a number" : "a truth value",
-                          truth ? "`f32(condition)` turns a truth value into 1 or 0" : "compare it, for example with `!= 0`");
+        plait_sema_report(
+            sema, PLAIT_WRONG_TYPE, span, plait_term_text(sema, term), truth ? "a number" : "a truth value",
+            truth ? "`f32(condition)` turns a truth value into 1 or 0" : "compare it, for example with `!= 0`");
         return plait_poison();
     }
     if (kind == PLAIT_INTEGER && (term.number != trunc(term.number) || fabs(term.number) > 2147483647.0)) {
@@ -52,7 +53,8 @@ static PlaitTerm number_as(PlaitSema *sema, PlaitSpan span, PlaitTerm term, Plai
     }
     double largest = scalar == PLAIT_F64 ? 1.7976931348623157e308 : 3.4028234663852886e38;
     if (kind == PLAIT_FLOATING && !isinf(term.number) && fabs(term.number) > largest) {
-        plait_sema_report(sema, PLAIT_NUMBER_RANGE, span, plait_term_text(sema, term), "a number that f32 holds, at most 3.4e38", "write `inf` for infinity, or compute in f64");
+        plait_sema_report(sema, PLAIT_NUMBER_RANGE, span, plait_term_text(sema, term),
+                          "a number that f32 holds, at most 3.4e38", "write `inf` for infinity, or compute in f64");
         return plait_poison();
     }
     return plait_term(plait_build_const(&sema->builder, scalar, term.number));
@@ -78,8 +80,10 @@ bool plait_terms_fit(PlaitSema *sema, PlaitSpan span, const PlaitTerm *terms, ui
         if (terms[i].kind != PLAIT_TERM_VALUE) continue;
         PlaitType own = plait_term_type(sema, terms[i]);
         if (plait_type_union_rank(type, own) > PLAIT_MAX_RANK) {
-            plait_sema_report(sema, PLAIT_RANK, span, plait_sema_format(sema, "a value over %u axes", plait_type_union_rank(type, own)),
-                              plait_sema_format(sema, "at most %d axes", PLAIT_MAX_RANK), "reduce over some of the axes before");
+            plait_sema_report(sema, PLAIT_RANK, span,
+                              plait_sema_format(sema, "a value over %u axes", plait_type_union_rank(type, own)),
+                              plait_sema_format(sema, "at most %d axes", PLAIT_MAX_RANK),
+                              "reduce over some of the axes before");
             return false;
         }
         type = plait_type_union(type, own);

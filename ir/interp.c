@@ -118,6 +118,28 @@ static int64_t largest(PlaitMachine *machine, const PlaitRegion *region)
     return most;
 }
 
+/* Elements that are computed in the region, of values that lack `axis` (or of all, when it is PLAIT_NO_AXIS). */
+static double work(const PlaitMachine *machine, const PlaitRegion *region, PlaitAxis axis)
+{
+    double total = 0;
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(machine->function, region->body.data[i]);
+        double count = axis == PLAIT_NO_AXIS || !plait_type_has(inst->type, axis);
+        for (uint32_t k = 0; k < inst->type.rank; k++) count *= (double)machine->extents[inst->type.axes[k]];
+        total += count;
+        if (inst->body) total += work(machine, inst->body, axis);
+    }
+    return total;
+}
+
+/* What lacks the axis is computed anew at each of its positions: that must not be most of the work. */
+static bool splitting_pays(const PlaitMachine *machine, PlaitAxis axis)
+{
+    const PlaitRegion *body = machine->function->body;
+    double repeated = work(machine, body, axis) * (double)machine->extents[axis];
+    return machine->extents[axis] > 1 && repeated <= work(machine, body, PLAIT_NO_AXIS);
+}
+
 /* Narrows free axes to one position, outermost first, until values are of moderate size. */
 static bool choose_split(PlaitMachine *machine, bool *split)
 {
@@ -127,7 +149,7 @@ static bool choose_split(PlaitMachine *machine, bool *split)
     for (uint32_t i = 0; i < count; i++) free_axes[i] = true;
     find_moves(machine->function, machine->function->body, free_axes);
     for (uint32_t i = 0; i < count && largest(machine, machine->function->body) > PLAIT_INTERP_LARGE; i++) {
-        split[i] = free_axes[i] && machine->extents[i] > 1;
+        split[i] = free_axes[i] && splitting_pays(machine, (PlaitAxis)i);
         if (split[i]) machine->windows[i] = (PlaitWindow){0, 1};
     }
     free(free_axes);

@@ -79,6 +79,17 @@ static void collect_hoisted(PlaitNest *nest)
     }
 }
 
+/* Instances along the vector axis come first: a dot then needs one broadcast number at a time beside its vectors. */
+static void number_instances(PlaitNest *nest)
+{
+    for (uint32_t turn = 0; turn < 2; turn++)
+        for (uint32_t i = 0; i < nest->loop_count; i++) {
+            if ((i == nest->vector_loop) != (turn == 0)) continue;
+            nest->loops[i].radix = nest->instances;
+            nest->instances *= nest->loops[i].block;
+        }
+}
+
 static PlaitNest nest_of_group(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place, bool rows)
 {
     PlaitNest nest = nest_create(cpu, plan, place);
@@ -91,10 +102,7 @@ static PlaitNest nest_of_group(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t
     plait_nest_find_accesses(&nest);
     forget_tail(&nest);
     plait_nest_choose_blocks(&nest);
-    for (uint32_t i = 0; i < nest.loop_count; i++) {
-        nest.loops[i].radix = nest.instances;
-        nest.instances *= nest.loops[i].block;
-    }
+    number_instances(&nest);
     nest.sums = PLAIT_NEW_ARRAY(cpu->emit->arena, LLVMValueRef *, nest.group->members.count);
     for (uint32_t i = 0; i < nest.group->members.count; i++) nest.sums[i] = PLAIT_NEW_ARRAY(cpu->emit->arena, LLVMValueRef, nest.instances);
     collect_hoisted(&nest);
@@ -140,10 +148,16 @@ static void begin_sums(PlaitNest *nest)
     }
 }
 
-static LLVMValueRef combine(const PlaitNest *nest, const PlaitCpuNode *node, LLVMValueRef a, LLVMValueRef b)
+/* Adds `x` to a partial result. A partial maximum is never NaN: it begins as -inf and a NaN never wins; so one comparison will do. */
+static LLVMValueRef combine(const PlaitNest *nest, const PlaitCpuNode *node, LLVMValueRef sum, LLVMValueRef x)
 {
-    PlaitOp op = node->op == PLAIT_OP_DOT ? PLAIT_OP_REDUCE_SUM : (PlaitOp)node->op;
-    return plait_emit_combine(nest->cpu->emit, op, node->scalar, a, b);
+    PlaitEmit *emit = nest->cpu->emit;
+    bool largest = node->op == PLAIT_OP_REDUCE_MAX;
+    if ((largest || node->op == PLAIT_OP_REDUCE_MIN) && plait_scalar_kind(node->scalar) == PLAIT_FLOATING) {
+        LLVMValueRef wins = LLVMBuildFCmp(emit->builder, largest ? LLVMRealOGT : LLVMRealOLT, x, sum, "");
+        return plait_emit_select(emit, wins, x, sum);
+    }
+    return plait_emit_combine(emit, node->op == PLAIT_OP_DOT ? PLAIT_OP_REDUCE_SUM : (PlaitOp)node->op, node->scalar, sum, x);
 }
 
 /* The identity in the lanes that are not in the tile. */
@@ -163,7 +177,7 @@ static void accumulate(PlaitNest *nest, const PlaitCpuNode *node, LLVMValueRef *
     if (node->op == PLAIT_OP_DOT) {
         a = plait_nest_wide(nest, node->operands[0], instance);
         b = plait_nest_wide(nest, node->operands[1], instance);
-    } else if (node->op != PLAIT_OP_REDUCE_SUM || !plait_nest_factors(nest, node->operands[0], instance, node->space, &a, &b)) {
+    } else if (node->op != PLAIT_OP_REDUCE_SUM || !plait_nest_product(nest, node->operands[0], instance, node->space, &a, &b)) {
         a = plait_nest_wide(nest, node->operands[0], instance);
     }
     if (b && valid == nest->lanes) {

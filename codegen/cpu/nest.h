@@ -93,8 +93,8 @@ LLVMValueRef plait_nest_wide(PlaitNest *nest, PlaitCpuId id, uint32_t instance);
 LLVMValueRef plait_nest_operand(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes);
 void plait_nest_remember(PlaitNest *nest, LLVMValueRef *entry, LLVMValueRef value);
 LLVMValueRef *plait_nest_entry(PlaitNest *nest, LLVMValueRef **table, PlaitCpuId id, uint32_t instance);
-/* If the node is a product that may be contracted into a sum of `axes`, its factors; else false. */
-bool plait_nest_factors(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes, LLVMValueRef *a, LLVMValueRef *b);
+/* If the node is a product that may be contracted into a sum over points of `axes`: two factors, in all lanes if those have the vector axis. */
+bool plait_nest_product(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes, LLVMValueRef *a, LLVMValueRef *b);
 
 /* memory.c */
 void plait_nest_find_accesses(PlaitNest *nest);

@@ -87,7 +87,7 @@ static bool contracts(const PlaitNest *nest, PlaitCpuId id, PlaitAxisSet axes)
     return node->kind == PLAIT_CPU_VIRTUAL || (node->uses == 1 && (!node->axes || plait_nest_is_here(nest, id)));
 }
 
-bool plait_nest_factors(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes, LLVMValueRef *a, LLVMValueRef *b)
+static bool factors(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes, LLVMValueRef *a, LLVMValueRef *b)
 {
     if (!contracts(nest, id, axes) || *plait_nest_entry(nest, nest->values, id, instance)) return false;
     const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
@@ -104,13 +104,36 @@ static LLVMValueRef contracted(PlaitNest *nest, const PlaitCpuNode *node, uint32
     if (node->op != PLAIT_OP_ADD && node->op != PLAIT_OP_SUB) return NULL;
     bool minus = node->op == PLAIT_OP_SUB;
     for (uint32_t i = 2; i-- > 0;) {
-        if (!plait_nest_factors(nest, node->operands[i], instance, node->axes, &a, &b)) continue;
+        if (!factors(nest, node->operands[i], instance, node->axes, &a, &b)) continue;
         LLVMValueRef other = plait_nest_operand(nest, node->operands[1 - i], instance, node->axes);
         if (minus && i == 1) a = plait_emit_scalar_op(emit, PLAIT_OP_NEG, node->scalar, &a);
         if (minus && i == 0) other = plait_emit_scalar_op(emit, PLAIT_OP_NEG, node->scalar, &other);
         return plait_emit_fma(emit, a, b, other);
     }
     return NULL;
+}
+
+enum { MAX_FACTORS = 8 };
+
+/* The factors of a product of products, into `list`. */
+static void collect_factors(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes, PlaitCpuId *list, uint32_t *count)
+{
+    const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
+    bool opens = *count + 2 <= MAX_FACTORS && contracts(nest, id, axes) && !*plait_nest_entry(nest, nest->values, id, instance);
+    if (!opens) {
+        list[(*count)++] = id;
+        return;
+    }
+    *count += 1; /* keeps a place for the second */
+    uint32_t first = *count;
+    PlaitCpuId inner[MAX_FACTORS];
+    uint32_t inner_count = 0;
+    *count = first - 1;
+    for (uint32_t i = 0; i < 2; i++) {
+        inner_count = 0;
+        collect_factors(nest, node->operands[i], instance, axes, inner, &inner_count);
+        for (uint32_t k = 0; k < inner_count; k++) list[(*count)++] = inner[k];
+    }
 }
 
 /* ---- all operations ---- */

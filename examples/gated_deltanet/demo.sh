@@ -43,7 +43,7 @@ run "demo cpu TEXT $heads $tokens" "$work/build/demo" cpu "$text" $heads "$token
 run "demo cuda TEXT $heads $tokens" "$work/build/demo" cuda "$text" $heads "$tokens"
 echo
 echo "Its error against the interpreter (double precision, before any pass), as RMS(err) / RMS(ref):"
-run "plait check $program --sizes b=1,h=2,t=257" "$plait" check "$program" --library "$library" --sizes b=1,h=2,t=257
+run "plait check $program --sizes b=1,h=4,t=1023" "$plait" check "$program" --library "$library" --sizes b=1,h=4,t=1023
 echo
 echo "Its distance from the roofline:"
-run "plait bench $program --sizes b=1,h=$heads,t=$tokens" "$plait" bench "$program" --library "$library" --sizes "b=1,h=$heads,t=$tokens"
+run "plait bench $program --sizes b=1,h=$heads,t=4096" "$plait" bench "$program" --library "$library" --sizes "b=1,h=$heads,t=4096"

@@ -5,19 +5,20 @@
  *   2. Of the other axes, those of run-time length and batch-like ones go to the grid, one position a program; when the kernel
  *      has no loop, one time axis is worked on in blocks of rows.
  *   3. Feature axes that nothing needs whole are cut into blocks over the grid until tiles fit what a program should hold.
+ *   4. When tiles are small instead (a recurrence per channel), a program takes a block of the axis that lies innermost in memory.
  * Sizes aim at what stays in registers and in the nearest cache; the limits are measured, not derived (bench/README.md).
  */
 #include "passes/lower/lower.h"
 
 typedef struct Limits {
     uint32_t loop_elements, block_elements; /* of the largest tile, with and without a loop */
-    uint32_t rows, fold, least_block;
+    uint32_t rows, fold, least_block, most_lanes;
 } Limits;
 
 static Limits limits_of(const PlaitTileTarget *target, bool has_fold)
 {
-    if (target->gpu) return (Limits){4096, 8192, has_fold ? 64 : 16, 32, 16};
-    return (Limits){16384, 16384, has_fold ? 32 : 16, 64, 16};
+    if (target->gpu) return (Limits){4096, 8192, has_fold ? 64 : 16, 32, 16, 128};
+    return (Limits){16384, 16384, has_fold ? 32 : 16, 64, 16, 64};
 }
 
 typedef struct Planner {
@@ -154,6 +155,37 @@ static PlaitAxis to_shrink(const Planner *planner, const Limits *limits)
     return rows != PLAIT_NO_AXIS && planner->plan.axes[rows].tile > 1 ? rows : PLAIT_NO_AXIS;
 }
 
+/* Counts, for each axis, the tensors that the kernel reads in which it is the innermost. */
+static void count_innermost(const Planner *planner, const PlaitRegion *region, uint32_t *counts)
+{
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(planner->operator_, region->body.data[i]);
+        for (uint32_t k = 0; k < inst->operand_count; k++) {
+            const PlaitInst *operand = plait_inst(planner->operator_, inst->operands[k]);
+            if (operand->op == PLAIT_OP_PARAM && operand->type.rank) counts[operand->type.axes[operand->type.rank - 1]]++;
+        }
+        if (inst->body) count_innermost(planner, inst->body, counts);
+    }
+}
+
+/* Small tiles: gives each program a block of one of the grid's axes. */
+static void widen(Planner *planner, const Limits *limits)
+{
+    uint32_t count = planner->operator_->axes.count, *innermost = PLAIT_NEW_ARRAY(planner->operator_->module->arena, uint32_t, count);
+    uint64_t tile = limits->loop_elements / (4 * largest(planner));
+    PlaitAxis best = PLAIT_NO_AXIS;
+    count_innermost(planner, planner->region, innermost);
+    for (PlaitAxis axis = 0; axis < count; axis++) {
+        if (planner->plan.axes[axis].use != PLAIT_AXIS_PROGRAM || planner->operator_->axes.data[axis].size == 0) continue;
+        if (innermost[axis] && (best == PLAIT_NO_AXIS || innermost[axis] > innermost[best])) best = axis;
+    }
+    if (best == PLAIT_NO_AXIS || tile < 2) return;
+    int64_t size = planner->operator_->axes.data[best].size;
+    if (tile > limits->most_lanes) tile = limits->most_lanes;
+    if (size != PLAIT_RUNTIME_SIZE && (int64_t)tile > size) tile = (uint64_t)size;
+    planner->plan.axes[best] = (PlaitAxisPlan){PLAIT_AXIS_BLOCK, (uint32_t)tile};
+}
+
 PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitRegion *region, const PlaitTileTarget *target)
 {
     PlaitArena *arena = operator_->module->arena;
@@ -176,6 +208,7 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
         if (axis == PLAIT_NO_AXIS) break;
         planner.plan.axes[axis].tile = (planner.plan.axes[axis].tile + 1) / 2;
     }
+    if (planner.plan.loop != PLAIT_NO_AXIS) widen(&planner, &limits);
     return planner.plan;
 }
 

@@ -136,7 +136,7 @@ static double candidate_cost(const Search *search, Candidate *candidate)
         const PlaitLayoutTerm *term = &search->group->terms.data[i];
         cost += term->weight * term_cost(search->group, candidate, term);
     }
-    double budget = search->thread_bits >= 9 ? 72 : 144;
+    double budget = search->thread_bits >= 9 ? 80 : 192;
     double over = fmax(0, registers_of(search->group, candidate) - budget) / 16;
     return cost * (1 + over * over);
 }

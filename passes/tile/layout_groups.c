@@ -121,13 +121,19 @@ static void find_needs(PlaitLayoutGroups *groups, const PlaitRegion *region)
     }
 }
 
+bool plait_layout_is_in_group(const PlaitLayoutGroups *groups, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(groups->kernel, value);
+    bool acts = inst->op == PLAIT_OP_STORE || plait_op_is_reduce((PlaitOp)inst->op), tiles = is_tile(groups, value);
+    for (uint32_t i = 0; acts && i < inst->operand_count; i++) tiles |= is_tile(groups, inst->operands[i]);
+    return tiles && !groups->cheap[value];
+}
+
 /* Every group gets its number in the order of the text, also those that no cheap value needs. */
 static void number_group(void *context, PlaitValue value)
 {
     PlaitLayoutGroups *groups = context;
-    const PlaitInst *inst = plait_inst(groups->kernel, value);
-    bool acts = inst->op == PLAIT_OP_STORE || plait_op_is_reduce((PlaitOp)inst->op);
-    if ((is_tile(groups, value) || acts) && !groups->cheap[value]) plait_layout_group_of(groups, value);
+    if (plait_layout_is_in_group(groups, value)) plait_layout_group_of(groups, value);
 }
 
 PlaitLayoutGroups plait_layout_groups(PlaitFunction *kernel)

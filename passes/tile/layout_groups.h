@@ -23,6 +23,8 @@ PlaitLayoutGroups plait_layout_groups(PlaitFunction *kernel);
 /* The group in which operand `index` of instruction `value` is needed, or PLAIT_MOST_LAYOUT_GROUPS for none
  * (scalars, tensors). For a region's yields, `value` is the owner and `index` the operand of the carry. */
 uint32_t plait_layout_group_of_operand(PlaitLayoutGroups *groups, PlaitValue value, uint32_t index);
+/* Whether the instruction has a group: its value is a tile that is not cheap, or it stores or reduces one. */
+bool plait_layout_is_in_group(const PlaitLayoutGroups *groups, PlaitValue value);
 uint32_t plait_layout_group_of(PlaitLayoutGroups *groups, PlaitValue value);
 
 /* Fills in what each group costs; passes/tile/layout_terms.c. */

@@ -6,6 +6,7 @@ enum { LOOP_WEIGHT = 32, HALVING = 2, TRANSCENDENTAL = 12, DIVISION = 8, EXPONEN
 typedef struct Terms {
     PlaitLayoutGroups *groups;
     PlaitArena *arena;
+    bool *held; /* by value: it was counted as living in registers through a loop */
 } Terms;
 
 /* The number of `axis` in the group; axes of one position are held whole and have none. */
@@ -137,6 +138,23 @@ static void carry_terms(Terms *terms, const PlaitInst *inst)
     }
 }
 
+/* A value from outside of a loop that is used inside lives in registers through the loop, like a carry; but not the
+ * operands of products, which wait in shared memory. */
+static void held_terms(Terms *terms, PlaitValue value)
+{
+    const PlaitFunction *kernel = terms->groups->kernel;
+    const PlaitInst *inst = plait_inst(kernel, value);
+    for (uint32_t i = 0; i < inst->operand_count; i++) {
+        PlaitValue operand = inst->operands[i];
+        PlaitType type = plait_type_of(kernel, operand);
+        bool product = inst->op == PLAIT_OP_DOT && i < 2, outside = plait_inst(kernel, operand)->region != inst->region;
+        if (terms->held[operand] || !outside || product || type.rank == 0 || type.space == PLAIT_SPACE_GLOBAL || terms->groups->cheap[operand])
+            continue;
+        terms->held[operand] = true;
+        live_term(terms, &terms->groups->groups[plait_layout_group_of(terms->groups, operand)], type, PLAIT_COST_CARRY);
+    }
+}
+
 /* A cheap value has no cost, but its axes must be told apart wherever it is needed. */
 static void note_cheap(Terms *terms, PlaitValue value)
 {
@@ -155,9 +173,10 @@ static void visit(void *context, PlaitValue value)
         note_cheap(terms, value);
         return;
     }
+    held_terms(terms, value);
     if (inst->op == PLAIT_OP_FOR) carry_terms(terms, inst);
     bool reduces = plait_op_is_reduce((PlaitOp)inst->op), stores = inst->op == PLAIT_OP_STORE;
-    if (inst->type.space == PLAIT_SPACE_GLOBAL || (inst->type.rank == 0 && !reduces && !stores)) return;
+    if (!plait_layout_is_in_group(terms->groups, value)) return;
     PlaitLayoutGroup *group = &terms->groups->groups[plait_layout_group_of(terms->groups, value)];
     if (inst->type.rank) live_term(terms, group, inst->type, PLAIT_COST_LIVE);
     if (inst->op == PLAIT_OP_LOAD || stores) access_terms(terms, group, inst, times);
@@ -171,5 +190,6 @@ static void visit(void *context, PlaitValue value)
 void plait_layout_terms(PlaitLayoutGroups *groups)
 {
     Terms terms = {.groups = groups, .arena = groups->kernel->module->arena};
+    terms.held = PLAIT_NEW_ARRAY(terms.arena, bool, groups->value_count);
     plait_region_walk(groups->kernel, groups->kernel->body, visit, &terms);
 }

@@ -24,7 +24,10 @@ static const char *diagnostics_text(PlaitArena *arena, const Case *test)
     return cases_text(arena, compiled);
 }
 
-static bool check(PlaitArena *arena, const char *path, const Case *test) { return cases_same(path, test, diagnostics_text(arena, test)); }
+static bool check(PlaitArena *arena, const char *path, const Case *test)
+{
+    return cases_same(path, test, diagnostics_text(arena, test));
+}
 
 static int check_produced(void)
 {

@@ -77,7 +77,8 @@ static uint32_t read_overrides(PlaitNames *names, const char *options, PlaitAxis
     uint32_t count = 0;
     for (const char *at = options; count < most && (at = strstr(at, "-D ")); at++) {
         const char *name = at + 3, *equals = strchr(name, '=');
-        overrides[count++] = (PlaitAxisSize){plait_names_add_bytes(names, name, (size_t)(equals - name)), strtoll(equals + 1, NULL, 10)};
+        overrides[count++] =
+            (PlaitAxisSize){plait_names_add_bytes(names, name, (size_t)(equals - name)), strtoll(equals + 1, NULL, 10)};
     }
     return count;
 }
@@ -91,16 +92,20 @@ Compiled *cases_compile(PlaitArena *arena, const char *program, const char *opti
     uint32_t count = read_overrides(&compiled->names, options, overrides, 8);
     PlaitText text = plait_text(arena);
     expand(&text, program);
-    uint32_t source = plait_sources_add(&compiled->sources, "test.plait", plait_text_string(&text), (uint32_t)text.length);
-    compiled->module = plait_frontend_compile(arena, &compiled->names, &compiled->diagnostics, source, overrides, count);
+    uint32_t source =
+        plait_sources_add(&compiled->sources, "test.plait", plait_text_string(&text), (uint32_t)text.length);
+    compiled->module =
+        plait_frontend_compile(arena, &compiled->names, &compiled->diagnostics, source, overrides, count);
     return compiled;
 }
 
 const char *cases_text(PlaitArena *arena, const Compiled *compiled)
 {
     PlaitText text = plait_text(arena);
-    if (compiled->module) plait_module_print(compiled->module, &text);
-    else plait_diagnostics_print(&compiled->diagnostics, &text);
+    if (compiled->module)
+        plait_module_print(compiled->module, &text);
+    else
+        plait_diagnostics_print(&compiled->diagnostics, &text);
     return plait_text_string(&text);
 }
 
@@ -129,7 +134,9 @@ int cases_run(PlaitArena *arena, int count, char **paths, CaseCheck *check, int 
 bool cases_same(const char *path, const Case *test, const char *actual)
 {
     size_t length = strlen(actual);
-    if (strncmp(actual, test->expected, length) == 0 && strspn(test->expected + length, "\n") == strlen(test->expected + length)) return true;
+    if (strncmp(actual, test->expected, length) == 0 &&
+        strspn(test->expected + length, "\n") == strlen(test->expected + length))
+        return true;
     fprintf(stderr, "%s: %s\ngot:\n%s\nexpected:\n%s\n", path, test->name, actual, test->expected);
     return false;
 }

@@ -28,7 +28,8 @@ static bool is_rejected_with(const Compiled *compiled, const char *code)
 static bool check_block(PlaitArena *arena, const char *kind, const char *block, const char *frame)
 {
     const char *program = block;
-    if (strcmp(kind, "plait top") == 0) program = plait_arena_printf(arena, "%s\noperator example() -> (y : f32) { y = 0 }\n", block);
+    if (strcmp(kind, "plait top") == 0)
+        program = plait_arena_printf(arena, "%s\noperator example() -> (y : f32) { y = 0 }\n", block);
     if (strcmp(kind, "plait body") == 0) program = joined(arena, frame, block);
     const Compiled *compiled = cases_compile(arena, program, "");
     bool rejected = strncmp(kind, "plait E", 7) == 0;
@@ -86,7 +87,8 @@ static int check_headings(PlaitArena *arena, const char *page)
 {
     int failures = 0;
     for (int id = 0; id < PLAIT_DIAGNOSTIC_COUNT; id++) {
-        const char *code = plait_diagnostic_code((PlaitDiagnosticId)id), *title = plait_diagnostic_title((PlaitDiagnosticId)id);
+        const char *code = plait_diagnostic_code((PlaitDiagnosticId)id),
+                   *title = plait_diagnostic_title((PlaitDiagnosticId)id);
         if (strstr(page, plait_arena_printf(arena, "\n### %s: %s\n", code, title))) continue;
         fprintf(stderr, "the error index lacks `### %s: %s`\n", code, title);
         failures++;

@@ -16,7 +16,8 @@ static char *read_file(const char *path, size_t *length)
     return text;
 }
 
-static int compile(PlaitArena *arena, const char *path, const char *text, size_t length, int argument_count, char **arguments)
+static int compile(PlaitArena *arena, const char *path, const char *text, size_t length, int argument_count,
+                   char **arguments)
 {
     PlaitNames names = {.arena = arena};
     PlaitSources sources = {.arena = arena};
@@ -33,8 +34,10 @@ static int compile(PlaitArena *arena, const char *path, const char *text, size_t
     uint32_t source = plait_sources_add(&sources, slash ? slash + 1 : path, text, (uint32_t)length);
     PlaitModule *module = plait_frontend_compile(arena, &names, &diagnostics, source, overrides, count);
     PlaitText output = plait_text(arena);
-    if (module) plait_module_print(module, &output);
-    else plait_diagnostics_print(&diagnostics, &output);
+    if (module)
+        plait_module_print(module, &output);
+    else
+        plait_diagnostics_print(&diagnostics, &output);
     fputs(plait_text_string(&output), module ? stdout : stderr);
     return module ? 0 : 1;
 }
@@ -42,11 +45,12 @@ static int compile(PlaitArena *arena, const char *path, const char *text, size_t
 int main(int count, char **arguments)
 {
     size_t length;
-    char *text = count > 1 ? read_file(arguments[1], &length) : NULL;
+    char *volatile text = count > 1 ? read_file(arguments[1], &length) : NULL; /* read after a longjmp */
     PlaitFailure failure;
     PlaitArena *arena = plait_arena_create(&failure);
     int status = 2;
-    if (text && arena && PLAIT_TRY(&failure)) status = compile(arena, arguments[1], text, length, count - 2, arguments + 2);
+    if (text && arena && PLAIT_TRY(&failure))
+        status = compile(arena, arguments[1], text, length, count - 2, arguments + 2);
     plait_arena_destroy(arena);
     free(text);
     return status;

@@ -25,7 +25,8 @@ static bool run(const PlaitFunction *function, int64_t length, PlaitArray *input
 {
     int64_t extents[MOST_AXES];
     for (uint32_t i = 0, free = 0; i < function->axes.count; i++)
-        if (function->axes.data[i].size == PLAIT_RUNTIME_SIZE && function->axes.data[i].same_as == PLAIT_NO_AXIS) extents[i] = length + 2 * free++;
+        if (function->axes.data[i].size == PLAIT_RUNTIME_SIZE && function->axes.data[i].same_as == PLAIT_NO_AXIS)
+            extents[i] = length + 2 * free++;
     plait_extents_complete(function, extents);
     return plait_sample_inputs(function, extents, 7, inputs) && plait_interpret(function, extents, inputs, outputs, 3);
 }
@@ -59,7 +60,8 @@ static bool check(PlaitArena *arena, const char *path, const Case *test)
     const PlaitFunction *function = compiled->module->functions.data[0];
     bool good = strtoul(test->expected, NULL, 10) * 2 == function->outputs.count;
     if (!good) fprintf(stderr, "%s: %s: %u results\n", path, test->name, function->outputs.count);
-    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) good &= check_length(arena, function, lengths[i], test->name);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        good &= check_length(arena, function, lengths[i], test->name);
     return good;
 }
 

@@ -1,6 +1,6 @@
-/* Runs the kernel of a .tir file as the GPU would, on this computer, and compares it with the meaning of Tile IR:
+/* Runs the kernels of a .tir file, each by itself, as the GPU would, on this computer, and compares it with the meaning of Tile IR:
  *     ptx-simulate FILE.tir [AXIS=SIZE ..]
- * gives each run-time axis a size (default 3), fills the tensors with random numbers and runs the kernel with
+ * gives each run-time axis a size (default 3), fills the tensors with random numbers and runs a kernel with
  * contiguous tensors, with a last stride of 2, and with misaligned ones; each with the warps in both orders. Memory
  * behind a tensor cannot be read; memory between its elements must not be written.
  */
@@ -265,7 +265,7 @@ static bool simulate(Simulation *simulation)
 
 /* ---- the command ---- */
 
-static bool read_kernel(Simulation *simulation, const char *path)
+static bool read_module(Simulation *simulation, const char *path)
 {
     enum { MOST = 1 << 20 };
     char *text = plait_arena_alloc(simulation->arena, MOST);
@@ -275,11 +275,18 @@ static bool read_kernel(Simulation *simulation, const char *path)
     fclose(file);
     uint32_t source = plait_sources_add(&simulation->sources, path, text, length);
     simulation->module = plait_module_parse(simulation->arena, &simulation->names, &simulation->diagnostics, source);
-    if (!simulation->module || !plait_module_verify(simulation->module)) return false;
-    simulation->kernel = simulation->module->functions.data[0];
-    simulation->kernel->target = plait_names_add(&simulation->names, "sm_90a");
+    return simulation->module && plait_module_verify(simulation->module);
+}
+
+/* Makes kernel `index` the only one that is emitted, and lays it out unless that was done by hand. */
+static bool choose_kernel(Simulation *simulation, uint32_t index)
+{
+    PlaitModule *module = simulation->module;
+    for (uint32_t i = 0; i < module->functions.count; i++)
+        module->functions.data[i]->target = plait_names_add(&simulation->names, i == index ? "sm_90a" : "none");
+    simulation->kernel = module->functions.data[index];
     if (simulation->kernel->layouts.count == 1) plait_pass_layout(simulation->kernel);
-    return plait_module_verify(simulation->module);
+    return plait_function_verify(simulation->kernel);
 }
 
 static void set_extents(Simulation *simulation, int count, char **arguments)
@@ -289,29 +296,36 @@ static void set_extents(Simulation *simulation, int count, char **arguments)
     for (uint32_t i = 0; i < kernel->axes.count; i++) {
         PlaitAxis axis = plait_axis_extent_of(kernel, (PlaitAxis)i);
         const char *name = plait_axis_text(kernel, axis);
-        simulation->extents[i] = kernel->axes.data[i].size == PLAIT_RUNTIME_SIZE ? 3 : kernel->axes.data[i].size;
-        for (int k = 0; k < count; k++)
+        bool fixed = kernel->axes.data[i].size != PLAIT_RUNTIME_SIZE;
+        simulation->extents[i] = fixed ? kernel->axes.data[i].size : 3;
+        for (int k = 0; k < count && !fixed; k++)
             if (strncmp(arguments[k], name, strlen(name)) == 0 && arguments[k][strlen(name)] == '=')
                 simulation->extents[i] = atoll(arguments[k] + strlen(name) + 1);
     }
 }
 
-static int run(Simulation *simulation, int count, char **arguments)
+static bool run_kernel(Simulation *simulation, uint32_t index, int count, char **sizes)
 {
-    if (!read_kernel(simulation, arguments[1])) {
-        PlaitText messages = plait_text(simulation->arena);
-        plait_diagnostics_print(&simulation->diagnostics, &messages);
-        fputs(plait_text_string(&messages), stderr);
-        return 1;
-    }
-    set_extents(simulation, count - 2, arguments + 2);
+    if (!choose_kernel(simulation, index)) return false;
+    set_extents(simulation, count, sizes);
+    simulation->worst = 0;
     simulation->slots = plait_slots(simulation->arena, simulation->kernel);
     simulation->machine = plait_machine_open(simulation->arena, plait_target_by_name("sm_90a"));
     plait_ptx_emit_module(&simulation->machine->emit, simulation->module);
     simulation->code = test_compile(simulation->machine);
     bool good = simulate(simulation);
-    printf("%s: %s, worst error %.2g, %u threads, %u bytes of shared memory\n", arguments[1], good ? "good" : "WRONG", simulation->worst,
-           simulation->kernel->threads, plait_ptx_shared_bytes(simulation->kernel));
+    printf("%s: %s, worst error %.2g, %u threads, %u bytes of shared memory\n", plait_names_text(&simulation->names, simulation->kernel->name),
+           good ? "good" : "WRONG", simulation->worst, simulation->kernel->threads, plait_ptx_shared_bytes(simulation->kernel));
+    return good;
+}
+
+static int run(Simulation *simulation, int count, char **arguments)
+{
+    bool good = read_module(simulation, arguments[1]);
+    for (uint32_t i = 0; good && i < simulation->module->functions.count; i++) good = run_kernel(simulation, i, count - 2, arguments + 2);
+    PlaitText messages = plait_text(simulation->arena);
+    plait_diagnostics_print(&simulation->diagnostics, &messages);
+    fputs(plait_text_string(&messages), stderr);
     return !good;
 }
 

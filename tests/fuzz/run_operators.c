@@ -1,0 +1,259 @@
+/* Random operators through the whole compiler on the CPU, against the interpreter.
+ *
+ * For each seed: draw an operator, run the passes (each optional one left out in turn), lower, compile in the process for a
+ * level of x86-64 that this machine has, run on arrays with gaps and turned axes, compare with the interpreter on the operator as drawn.
+ *
+ *     run_operators FIRST COUNT [-v]     exit status 1 when any seed differs; prints the operator of a failing seed
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codegen/emit.h"
+#include "ir/sample.h"
+#include "passes/passes.h"
+#include "tests/codegen/cpu/jit.h"
+#include "tests/fuzz/random_operator.h"
+
+typedef enum Outcome { SAME, DIFFERENT, REFUSED, BROKEN, OUTCOME_COUNT } Outcome;
+
+/* A tensor in memory: every element poisoned until it is written. */
+typedef struct Memory {
+    PlaitName name;
+    PlaitType type;
+    char *base;
+    int64_t strides[PLAIT_MAX_RANK], sizes[PLAIT_MAX_RANK], count;
+} Memory;
+
+typedef struct Trial {
+    PlaitArena *arena;
+    PlaitNames names;
+    PlaitSources sources;
+    PlaitDiagnostics diagnostics;
+    uint64_t seed;
+    PlaitRandom random;
+    PlaitFunction *operator_;
+    int64_t *extents;
+    PlaitArray *inputs, *reference;
+    Memory *memory;
+    uint32_t memory_count;
+    char what[256];
+} Trial;
+
+static void draw_extents(Trial *trial)
+{
+    static const int64_t usual[] = {0, 1, 2, 3, 5, 7, 17, 33, 64, 65};
+    const PlaitFunction *function = trial->operator_;
+    trial->extents = PLAIT_NEW_ARRAY(trial->arena, int64_t, function->axes.count);
+    for (uint32_t i = 0; i < function->axes.count; i++) {
+        bool time = function->axes.data[i].role == PLAIT_ROLE_TIME;
+        uint32_t draw = plait_random_below(&trial->random, 24);
+        trial->extents[i] = time ? usual[plait_random_below(&trial->random, 10)] : draw == 0 ? 0 : draw == 1 ? 67 : 1 + draw % 3;
+    }
+    plait_extents_complete(function, trial->extents);
+}
+
+/* Memory for one tensor, its axes in a drawn order with a drawn gap, filled with bytes that are NaN in every float type. */
+static void make_memory(Trial *trial, Memory *memory, PlaitName name, PlaitType type, bool plain)
+{
+    uint32_t order[PLAIT_MAX_RANK];
+    *memory = (Memory){.name = name, .type = type, .count = 1};
+    for (uint32_t i = 0; i < type.rank; i++) order[i] = i;
+    for (uint32_t i = 1; i < type.rank && !plain; i++) {
+        uint32_t other = plait_random_below(&trial->random, i + 1), kept = order[i];
+        if (plait_random_below(&trial->random, 3)) continue;
+        order[i] = order[other], order[other] = kept;
+    }
+    int64_t stride = plain || plait_random_below(&trial->random, 4) ? 1 : 2;
+    for (uint32_t k = type.rank; k-- > 0;) {
+        uint32_t i = order[k];
+        memory->sizes[i] = trial->extents[type.axes[i]];
+        memory->strides[i] = stride;
+        memory->count *= memory->sizes[i];
+        stride *= memory->sizes[i] + (plain || plait_random_below(&trial->random, 4) ? 0 : 3);
+    }
+    size_t bytes = (size_t)(stride + 8) * plait_scalar_bytes((PlaitScalar)type.scalar);
+    memory->base = PLAIT_NEW_ARRAY(trial->arena, char, bytes);
+    memset(memory->base, 0xFF, bytes);
+}
+
+static char *element(const Memory *memory, int64_t index)
+{
+    int64_t offset = 0;
+    for (uint32_t i = memory->type.rank; i-- > 0;) {
+        offset += index % memory->sizes[i] * memory->strides[i];
+        index /= memory->sizes[i];
+    }
+    return memory->base + offset * (int64_t)plait_scalar_bytes((PlaitScalar)memory->type.scalar);
+}
+
+static void make_tensors(Trial *trial, const PlaitSignature *signature)
+{
+    trial->memory = PLAIT_NEW_ARRAY(trial->arena, Memory, signature->tensors.count);
+    trial->memory_count = signature->tensors.count;
+    uint32_t input = 0;
+    for (uint32_t i = 0; i < signature->tensors.count; i++) {
+        const PlaitTensorInfo *tensor = &signature->tensors.data[i];
+        Memory *memory = &trial->memory[i];
+        make_memory(trial, memory, tensor->name, tensor->type, tensor->kind == PLAIT_TENSOR_WORKSPACE);
+        if (tensor->kind != PLAIT_TENSOR_INPUT) continue;
+        const PlaitArray *array = &trial->inputs[input++];
+        for (int64_t k = 0; k < array->count; k++) plait_scalar_store((PlaitScalar)tensor->type.scalar, array->data[k], element(memory, k));
+    }
+}
+
+static const int64_t *make_slots(const Trial *trial, const PlaitFunction *kernel)
+{
+    PlaitSlots slots = plait_slots(trial->arena, kernel);
+    int64_t *values = PLAIT_NEW_ARRAY(trial->arena, int64_t, slots.slot_count);
+    for (uint32_t i = 0; i < slots.tensor_count; i++) {
+        const PlaitInst *tensor = plait_inst(kernel, slots.tensors[i]);
+        const Memory *memory = trial->memory;
+        while (memory->name != tensor->name) memory++;
+        values[slots.tensor_slot[i]] = (int64_t)(intptr_t)memory->base;
+        for (uint32_t k = 0; k < memory->type.rank; k++) values[slots.tensor_slot[i] + 1 + k] = memory->strides[k];
+    }
+    for (uint32_t i = 0; i < kernel->axes.count; i++) values[slots.axis_slot[i]] = trial->extents[i];
+    return values;
+}
+
+static int64_t program_count(const Trial *trial, const PlaitFunction *kernel)
+{
+    int64_t count = 1;
+    for (uint32_t i = 0; i < kernel->grid.count; i++)
+        count *= (trial->extents[kernel->grid.data[i].axis] + kernel->grid.data[i].block - 1) / kernel->grid.data[i].block;
+    return count;
+}
+
+static bool run_kernels(Trial *trial, const PlaitModule *tiles)
+{
+    TestJit *jit = test_jit_create(trial->arena, tiles);
+    if (!jit) return false;
+    bool good = true;
+    uint32_t isa = PLAIT_ISA_COUNT - 1 - (uint32_t)(trial->seed % PLAIT_ISA_COUNT);
+    for (uint32_t i = 0; i < tiles->functions.count && good; i++) {
+        const PlaitFunction *kernel = tiles->functions.data[i];
+        TestKernel *entry = NULL;
+        for (uint32_t level = isa + 1; level-- > 0 && !entry;) entry = test_jit_find(jit, trial->arena, kernel, level);
+        good = entry != NULL;
+        if (!good) break;
+        int64_t programs = program_count(trial, kernel), half = programs / 2;
+        entry(make_slots(trial, kernel), half, programs); /* programs are independent: in another order, in parts */
+        entry(make_slots(trial, kernel), 0, half);
+    }
+    test_jit_destroy(jit);
+    return good;
+}
+
+/* 1e-5 where everything is computed and stored in f32, the rounding of storage where it is narrower. */
+static double limit_of(const Trial *trial, PlaitScalar scalar)
+{
+    (void)trial;
+    return scalar == PLAIT_BF16 || scalar == PLAIT_F16 ? 3e-3 : scalar == PLAIT_F64 || scalar == PLAIT_F32 ? 1e-5 : 0;
+}
+
+static Outcome compare_outputs(Trial *trial, const PlaitSignature *signature)
+{
+    uint32_t output = 0;
+    for (uint32_t i = 0; i < signature->tensors.count; i++) {
+        if (signature->tensors.data[i].kind != PLAIT_TENSOR_OUTPUT) continue;
+        const PlaitArray *reference = &trial->reference[output++];
+        PlaitScalar scalar = (PlaitScalar)signature->tensors.data[i].type.scalar;
+        PlaitArray actual = *reference;
+        actual.data = PLAIT_NEW_ARRAY(trial->arena, double, (size_t)reference->count);
+        for (int64_t k = 0; k < reference->count; k++) actual.data[k] = plait_scalar_load(scalar, element(&trial->memory[i], k));
+        double error = plait_relative_error(&actual, reference);
+        if (error <= limit_of(trial, scalar)) continue;
+        snprintf(trial->what, sizeof trial->what, "output %s: error %.3g", plait_names_text(&trial->names, signature->tensors.data[i].name), error);
+        return DIFFERENT;
+    }
+    return SAME;
+}
+
+/* The pipeline with one optional pass left out. */
+static void run_passes(Trial *trial, PlaitModule *module)
+{
+    static const char *const optional[] = {"", "canonicalise", "cse", "dce"};
+    const char *without = optional[trial->seed / 3 % 4];
+    const PlaitPass *passes[32];
+    uint32_t count = 0;
+    for (const char *const *name = plait_stage_pipeline; *name; name++)
+        if (strcmp(*name, without) != 0) passes[count++] = plait_pass_by_name(*name);
+    plait_passes_run(module, passes, count, &(PlaitPassOptions){.verify_each = true});
+}
+
+static Outcome run_trial(Trial *trial, PlaitModule *module)
+{
+    trial->operator_ = module->functions.data[0];
+    trial->random = plait_random(trial->seed, 77);
+    draw_extents(trial);
+    trial->inputs = PLAIT_NEW_ARRAY(trial->arena, PlaitArray, trial->operator_->params.count);
+    trial->reference = PLAIT_NEW_ARRAY(trial->arena, PlaitArray, trial->operator_->outputs.count);
+    if (!plait_sample_inputs(trial->operator_, trial->extents, trial->seed, trial->inputs)) return BROKEN;
+    if (!plait_interpret(trial->operator_, trial->extents, trial->inputs, trial->reference, 16)) return BROKEN;
+    run_passes(trial, module);
+    PlaitTileTarget target = {"cpu", false};
+    PlaitModule *tiles = plait_lower_to_tiles(module, &target, "");
+    if (!tiles) return REFUSED;
+    if (!plait_module_verify(tiles)) return snprintf(trial->what, sizeof trial->what, "Tile IR breaks a rule"), BROKEN;
+    /* Passes may add axes, each with the extent of another. */
+    int64_t *extents = PLAIT_NEW_ARRAY(trial->arena, int64_t, trial->operator_->axes.count);
+    for (uint32_t i = 0; i < trial->operator_->axes.count; i++) {
+        PlaitAxis same = plait_axis_extent_of(trial->operator_, (PlaitAxis)i);
+        extents[i] = trial->extents[same];
+    }
+    trial->extents = extents;
+    make_tensors(trial, tiles->signatures.data[0]);
+    if (!run_kernels(trial, tiles)) return snprintf(trial->what, sizeof trial->what, "it does not compile"), BROKEN;
+    return compare_outputs(trial, tiles->signatures.data[0]);
+}
+
+static void report(Trial *trial, Outcome outcome, bool verbose)
+{
+    static const char *const texts[OUTCOME_COUNT] = {"same", "DIFFERENT", "refused", "BROKEN"};
+    if (outcome == SAME || (outcome == REFUSED && !verbose)) return;
+    PlaitText text = plait_text(trial->arena);
+    PlaitModule *again = plait_random_operator(trial->arena, &trial->names, &trial->diagnostics, trial->seed);
+    plait_diagnostics_print(&trial->diagnostics, &text);
+    printf("seed %llu: %s %s\n%s", (unsigned long long)trial->seed, texts[outcome], trial->what, plait_text_string(&text));
+    if (outcome == REFUSED) return;
+    text = plait_text(trial->arena);
+    for (uint32_t i = 0; i < again->functions.data[0]->axes.count && trial->extents; i++)
+        plait_text_printf(&text, "// %s = %lld\n", plait_axis_text(again->functions.data[0], (PlaitAxis)i), (long long)trial->extents[i]);
+    plait_module_print(again, &text);
+    printf("%s\n", plait_text_string(&text));
+    fflush(stdout);
+}
+
+static Outcome run_seed(uint64_t seed, bool verbose)
+{
+    static PlaitFailure failure;
+    PlaitArena *volatile arena = NULL;
+    Outcome outcome = BROKEN;
+    if (PLAIT_TRY(&failure)) {
+        arena = plait_arena_create(&failure);
+        Trial *trial = PLAIT_NEW(arena, Trial);
+        trial->arena = arena, trial->seed = seed;
+        trial->names.arena = trial->sources.arena = trial->diagnostics.arena = arena;
+        trial->diagnostics.sources = &trial->sources;
+        PlaitModule *module = plait_random_operator(arena, &trial->names, &trial->diagnostics, seed);
+        outcome = module ? run_trial(trial, module) : BROKEN;
+        report(trial, outcome, verbose);
+        for (uint32_t i = 0; trial->inputs && i < trial->operator_->params.count; i++) plait_array_free(&trial->inputs[i]);
+        for (uint32_t i = 0; trial->reference && i < trial->operator_->outputs.count; i++) plait_array_free(&trial->reference[i]);
+    }
+    plait_arena_destroy(arena);
+    return outcome;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3) return fprintf(stderr, "usage: run_operators FIRST COUNT [-v]\n"), 2;
+    uint64_t first = strtoull(argv[1], NULL, 10), count = strtoull(argv[2], NULL, 10), found[OUTCOME_COUNT] = {0};
+    for (uint64_t i = 0; i < count; i++) found[run_seed(first + i, argc > 3)]++;
+    printf("%llu operators: %llu the same, %llu refused, %llu different, %llu broken\n", (unsigned long long)count,
+           (unsigned long long)found[SAME], (unsigned long long)found[REFUSED], (unsigned long long)found[DIFFERENT],
+           (unsigned long long)found[BROKEN]);
+    return found[DIFFERENT] || found[BROKEN] || found[REFUSED] * 20 > count || count == 0;
+}
