@@ -9,6 +9,7 @@ Plait's output against PyTorch's. Needs PyTorch and a C++ compiler for torch.com
 """
 import argparse
 import ctypes
+import os
 import pathlib
 import re
 import subprocess
@@ -82,29 +83,40 @@ def build(plait, name, folder):
     return call, values
 
 
-def median_seconds(function, budget=3.0):
+def fastest_seconds(function, budget=2.0):
+    """Of as many runs as fit into the budget, at least 2, after one that is not counted: other work on the machine only ever adds time."""
     function()
-    times, start = [], time.perf_counter()
-    while len(times) < 3 or (time.perf_counter() - start < budget and len(times) < 30):
+    best, start = float("inf"), time.perf_counter()
+    for run in range(50):
         before = time.perf_counter()
         function()
-        times.append(time.perf_counter() - before)
-    return sorted(times)[len(times) // 2]
+        best = min(best, time.perf_counter() - before)
+        if run > 0 and time.perf_counter() - start > budget:
+            break
+    return best
 
 
-def torch_times(forms, values, compile_too):
-    """Seconds of each form, and one result to compare with."""
+def torch_times(forms, values, threads, compile_too):
+    """Seconds of each form, and one result to compare with. Small operations are often faster on one thread: both are tried."""
     seconds, result = {}, None
     for name, form in forms.items():
-        result = form(*values)
-        seconds[name] = median_seconds(lambda: form(*values))
+        variants = {name: form}
         if compile_too and name in torch_forms.COMPILED:
-            try:
-                compiled = torch.compile(form)
-                seconds[f"{name}, compiled"] = median_seconds(lambda: compiled(*values))
-            except Exception as problem:  # reported, not hidden: the table then lacks this form
-                print(f"    torch.compile failed on {name}: {str(problem).splitlines()[0]}", file=sys.stderr)
+            variants[f"{name}, compiled"] = torch.compile(form)
+        for label, function in variants.items():
+            for count in sorted({1, threads}):
+                torch.set_num_threads(count)
+                try:
+                    result = function(*values)
+                    seconds[f"{label}, {count} thread{'s' * (count > 1)}"] = fastest_seconds(lambda: function(*values))
+                except Exception as problem:  # said, not hidden: the table then lacks this form
+                    print(f"    {label} failed: {str(problem).splitlines()[0]}", file=sys.stderr)
     return seconds, result
+
+
+def processor():
+    names = re.findall(r"^model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
+    return names[0] if names else "unknown processor"
 
 
 def main():
@@ -115,9 +127,11 @@ def main():
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     torch.manual_seed(1)
-    torch.set_num_threads(arguments.threads)
+    os.environ["PLAIT_NUM_THREADS"] = str(arguments.threads)
     torch.set_grad_enabled(False)
-    print(f"PyTorch {torch.__version__}, {arguments.threads} threads, B1 T4096 H8 D64, f32; milliseconds")
+    print(f"{processor()}, {arguments.threads} threads; PyTorch {torch.__version__}; B1 T4096 H8 D64, f32; fastest run in milliseconds")
+    if os.getloadavg()[0] > 0.5:
+        print(f"other work is running on this machine (load {os.getloadavg()[0]:.1f}): these figures are not to be quoted")
     print(f"{'operator':22} {'Plait':>9} {'PyTorch':>9} {'ratio':>7}  {'error':>8}  best form of PyTorch (others)")
     for make in torch_forms.FORMS:
         name = make.__name__
@@ -125,8 +139,8 @@ def main():
             continue
         with tempfile.TemporaryDirectory() as folder:
             call, values = build(arguments.plait, name, pathlib.Path(folder))
-            ours = median_seconds(call)
-            seconds, reference = torch_times(make(), values, not arguments.no_compile)
+            ours = fastest_seconds(call)
+            seconds, reference = torch_times(make(), values, arguments.threads, not arguments.no_compile)
             error = ((call() - reference).square().mean().sqrt() / reference.square().mean().sqrt()).item()
         best = min(seconds, key=seconds.get)
         others = ", ".join(f"{n} {1e3 * s:.1f}" for n, s in seconds.items() if n != best)

@@ -9,10 +9,12 @@
  *   tanh    -t / (2 + t) with t = expm1(-2 |x|)
  *   erf     x (1 + P(x^2)) below 1, 1 - e^-Q(|x|) from there on
  *
- * On a GPU f32 uses the approximate units (errors from the PTX ISA manual, "Floating Point Instructions"):
- *   exp     ex2.approx.ftz: 2 ulp; t = x log2(e) is rounded, the rest x - t ln2 (exact to 2^-40) is put back to first order. Results below 2^-126 are 0
- *   div     div.full: 2 ulp over the whole range; by a constant: times its reciprocal, 1.5 ulp; 1 / x: rcp.approx, 1 ulp
- *   sqrt    sqrt.approx: 2^-23; rsqrt: rsqrt.approx: 2^-22.9
+ * On a GPU f32 uses the approximate units (bounds from the PTX ISA manual, "Floating Point Instructions"; in parentheses
+ * what tests/codegen/math/gpu.c measured for the whole operation on an H100):
+ *   exp     ex2.approx.ftz: 2 ulp; t = x log2(e) is rounded, the rest x - t ln2 (exact to 2^-40) is put back to first order;
+ *           results below 2^-126 are 0 (2.5 ulp below 0, 2.0 above: the unit cuts off, and toward 0 for negative t)
+ *   div     div.full: 2 ulp over the whole range (2.0); by a constant: times its reciprocal, 1.5 ulp; 1 / x: rcp.approx, 1 ulp
+ *   sqrt    sqrt.approx: 2^-23 (0.94); rsqrt: rsqrt.approx: 2^-22.9 (1.5); tanh, which divides (3.0)
  * lg2.approx is not used: near 1 its error is absolute, 2^-22.
  */
 #include "codegen/math.h"

@@ -6,6 +6,7 @@
 
 typedef struct PlaitPackageKernel {
     const PlaitFunction *function;
+    const char *symbol; /* CPU: without the level; GPU: the entry, no dots */
     PlaitSlots slots;
     uint16_t *tensors; /* by tensor of the kernel: tensor of the variant */
     uint16_t *axes;    /* by axis of the kernel: axis of the variant */

@@ -184,6 +184,25 @@ static bool map_kernel(Planner *planner, PlaitPackageKernel *kernel)
     return true;
 }
 
+/* The kernel's name in its image. PTX has no dots in names, so that two kernels might get the same one. */
+static const char *symbol_of(const Planner *planner, const PlaitFunction *function, PlaitTargetKind kind)
+{
+    char *symbol = plait_arena_strdup(planner->codegen->arena, name_text(planner, function->name));
+    for (char *c = symbol; kind == PLAIT_TARGET_PTX && *c; c++)
+        if (*c == '.') *c = '_';
+    return symbol;
+}
+
+static bool symbol_is_taken(const Planner *planner, const PlaitModule *module, const PlaitFunction *function, PlaitTargetKind kind)
+{
+    const char *symbol = symbol_of(planner, function, kind);
+    for (uint32_t i = 0; i < module->functions.count && module->functions.data[i] != function; i++) {
+        const PlaitFunction *earlier = module->functions.data[i];
+        if (earlier->target == function->target && strcmp(symbol_of(planner, earlier, kind), symbol) == 0) return true;
+    }
+    return false;
+}
+
 static bool add_kernel(Planner *planner, const PlaitFunction *function, uint32_t file)
 {
     planner->variant = find_variant(planner, function->of);
@@ -192,7 +211,9 @@ static bool add_kernel(Planner *planner, const PlaitFunction *function, uint32_t
         return false;
     }
     PlaitArena *arena = planner->codegen->arena;
-    PlaitPackageKernel kernel = {.function = function};
+    PlaitTargetKind kind = planner->codegen->options.kernels.data[file].target->kind;
+    PlaitPackageKernel kernel = {.function = function, .symbol = symbol_of(planner, function, kind)};
+    if (symbol_is_taken(planner, function->module, function, kind)) return fail(planner, "the name is taken: kernel", function->name);
     if (!map_kernel(planner, &kernel)) return false;
     PlaitPackageVariant *variant = planner->variant;
     bool known = variant->targets.count && variant->targets.data[variant->targets.count - 1].file == file;

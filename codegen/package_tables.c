@@ -117,15 +117,6 @@ static LLVMValueRef cpu_function(const Tables *tables, const char *kernel, const
     return function;
 }
 
-/* The entry in the GPU image: PTX has no dots in names. */
-static char *entry_name(const Tables *tables, const char *kernel)
-{
-    char *name = plait_arena_strdup(tables->codegen->arena, kernel);
-    for (char *c = name; *c; c++)
-        if (*c == '.') *c = '_';
-    return name;
-}
-
 static LLVMValueRef grid_blocks(const Tables *tables, const PlaitFunction *function)
 {
     LLVMValueRef *values = room(tables, function->grid.count);
@@ -143,12 +134,11 @@ static LLVMValueRef grid_axes(const Tables *tables, const PlaitFunction *functio
 static LLVMValueRef kernel_descriptor(const Tables *tables, const PlaitPackageKernel *kernel, PlaitTargetKind kind)
 {
     const PlaitFunction *function = kernel->function;
-    const char *name = plait_names_text(&tables->codegen->names, function->name);
     LLVMValueRef functions[] = {tables->none, tables->none, tables->none};
     _Static_assert(sizeof functions / sizeof *functions == PLAIT_ISA_COUNT, "one function a level");
-    for (uint32_t i = 0; kind == PLAIT_TARGET_CPU && i < PLAIT_ISA_COUNT; i++) functions[i] = cpu_function(tables, name, plait_isas[i].suffix);
+    for (uint32_t i = 0; kind == PLAIT_TARGET_CPU && i < PLAIT_ISA_COUNT; i++) functions[i] = cpu_function(tables, kernel->symbol, plait_isas[i].suffix);
     uint32_t shared = kind == PLAIT_TARGET_PTX ? plait_ptx_shared_bytes(function) : 0;
-    return RECORD(tables, PlaitKernelDescriptor, text(tables, kind == PLAIT_TARGET_PTX ? entry_name(tables, name) : name),
+    return RECORD(tables, PlaitKernelDescriptor, text(tables, kernel->symbol),
                   LLVMConstArray2(tables->pointer, functions, PLAIT_ISA_COUNT), shorts(tables, kernel->tensors, kernel->slots.tensor_count),
                   shorts(tables, kernel->axes, function->axes.count), grid_axes(tables, function), grid_blocks(tables, function),
                   number32(tables, kernel->slots.tensor_count), number32(tables, function->axes.count), number32(tables, function->grid.count),

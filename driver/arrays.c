@@ -1,7 +1,7 @@
 /* Between .npy files and the arguments of a call.
  *
- * NumPy has no bfloat16: a bf16 tensor is a float32 array (rounded to nearest even when read), the '<V2' of ml_dtypes when
- * read, or uint16 bit patterns when the user asks for them.
+ * NumPy has no bfloat16: a bf16 tensor is a float32 array (rounded to nearest even when read), the '<V2' of ml_dtypes
+ * when read, or uint16 bit patterns when the user asks for them.
  */
 #include "driver/arrays.h"
 
@@ -14,8 +14,9 @@
 
 /* The scalar type whose bytes an array of that type has. U16 are bit patterns of bf16. */
 static const PlaitScalar scalar_of[PLAIT_NPY_TYPE_COUNT] = {
-    [PLAIT_NPY_F64] = PLAIT_F64, [PLAIT_NPY_F32] = PLAIT_F32,   [PLAIT_NPY_F16] = PLAIT_F16,  [PLAIT_NPY_BF16] = PLAIT_BF16,
-    [PLAIT_NPY_I32] = PLAIT_I32, [PLAIT_NPY_BOOL] = PLAIT_BOOL, [PLAIT_NPY_U16] = PLAIT_BF16,
+    [PLAIT_NPY_F64] = PLAIT_F64,   [PLAIT_NPY_F32] = PLAIT_F32, [PLAIT_NPY_F16] = PLAIT_F16,
+    [PLAIT_NPY_BF16] = PLAIT_BF16, [PLAIT_NPY_I32] = PLAIT_I32, [PLAIT_NPY_BOOL] = PLAIT_BOOL,
+    [PLAIT_NPY_U16] = PLAIT_BF16,
 };
 
 static bool accepts(uint8_t scalar, PlaitNpyType type, bool bf16_bits)
@@ -34,9 +35,11 @@ static PlaitNpyType npy_type(uint8_t scalar, bool bf16_bits)
     return PLAIT_NPY_F64;
 }
 
-static bool mismatch(PlaitSession *session, const PlaitArgument *argument, const char *path, const char *found, const char *expected, const char *help)
+static bool mismatch(PlaitSession *session, const PlaitArgument *argument, const char *path, const char *found,
+                     const char *expected, const char *help)
 {
-    plait_session_error(session, PLAIT_NPY_MISMATCH, plait_session_text(session, "`%s` for `%s`: %s", path, argument->name, found), expected, help);
+    plait_session_error(session, PLAIT_NPY_MISMATCH,
+                        plait_session_text(session, "`%s` for `%s`: %s", path, argument->name, found), expected, help);
     return false;
 }
 
@@ -54,8 +57,10 @@ bool plait_argument_create(PlaitSession *session, PlaitArgument *argument, const
     }
     argument->bytes = empty ? 0 : bytes;
     if (large) {
-        plait_session_error(session, PLAIT_NPY_MISMATCH, plait_session_text(session, "`%s` with more than %zu bytes", argument->name, PLAIT_ARRAY_LIMIT), "",
-                            "use smaller sizes");
+        plait_session_error(
+            session, PLAIT_NPY_MISMATCH,
+            plait_session_text(session, "`%s` with more than %zu bytes", argument->name, PLAIT_ARRAY_LIMIT), "",
+            "use smaller sizes");
         return false;
     }
     argument->host = plait_arena_alloc(session->arena, argument->bytes);
@@ -72,8 +77,10 @@ static void convert(const PlaitNpy *array, PlaitArgument *argument)
     int64_t at[PLAIT_NPY_MAX_RANK] = {0}, offset = 0;
     for (int64_t i = 0; i < array->count; i++, target += to_bytes) {
         const char *element = source + (size_t)offset * from_bytes;
-        if (from == to) memcpy(target, element, to_bytes);
-        else plait_scalar_store(to, plait_scalar_load(from, element), target);
+        if (from == to)
+            memcpy(target, element, to_bytes);
+        else
+            plait_scalar_store(to, plait_scalar_load(from, element), target);
         for (uint32_t axis = array->rank; axis-- > 0;) {
             offset += array->strides[axis];
             if (++at[axis] < array->sizes[axis]) break;
@@ -99,33 +106,43 @@ bool plait_argument_load(PlaitSession *session, PlaitArgument *argument, const c
     if (!plait_file_read(session, path, PLAIT_ARRAY_LIMIT, &bytes)) return false;
     const char *wrong = plait_npy_read(session->arena, bytes.data, bytes.length, &array);
     if (wrong) {
-        plait_session_error(session, PLAIT_NPY_MALFORMED, plait_session_text(session, "`%s`: %s", path, wrong), "a .npy file as numpy.save writes it", "write it again with numpy.save");
+        plait_session_error(session, PLAIT_NPY_MALFORMED, plait_session_text(session, "`%s`: %s", path, wrong),
+                            "a .npy file as numpy.save writes it", "write it again with numpy.save");
         return false;
     }
     if (!accepts(argument->scalar, array.type, bf16_bits)) {
         const char *expected = plait_npy_type_text(npy_type(argument->scalar, bf16_bits));
-        return mismatch(session, argument, path, plait_session_text(session, "%s elements", plait_npy_type_text(array.type)),
-                        plait_session_text(session, "%s (the tensor is %s)", expected, plait_scalar_text((PlaitScalar)argument->scalar)),
+        return mismatch(session, argument, path,
+                        plait_session_text(session, "%s elements", plait_npy_type_text(array.type)),
+                        plait_session_text(session, "%s (the tensor is %s)", expected,
+                                           plait_scalar_text((PlaitScalar)argument->scalar)),
                         plait_session_text(session, "convert it in Python: array.astype(\"%s\")", expected));
     }
     if (array.rank != argument->rank)
-        return mismatch(session, argument, path, plait_session_text(session, "%u axes", array.rank), plait_session_text(session, "%u axes", argument->rank),
+        return mismatch(session, argument, path, plait_session_text(session, "%u axes", array.rank),
+                        plait_session_text(session, "%u axes", argument->rank),
                         "reshape it, or transpose it to the order of axes in the program");
     if (!plait_argument_create(session, argument, array.sizes)) return false;
-    if (scalar_of[array.type] == (PlaitScalar)argument->scalar && is_compact(&array)) memcpy(argument->host, array.data, argument->bytes);
-    else convert(&array, argument);
+    if (scalar_of[array.type] == (PlaitScalar)argument->scalar && is_compact(&array))
+        memcpy(argument->host, array.data, argument->bytes);
+    else
+        convert(&array, argument);
     return true;
 }
 
 /* The bytes to write: the host memory, or float32 made from bf16. */
-static const void *bytes_to_write(PlaitSession *session, const PlaitArgument *argument, PlaitNpyType type, size_t *length)
+static const void *bytes_to_write(PlaitSession *session, const PlaitArgument *argument, PlaitNpyType type,
+                                  size_t *length)
 {
     *length = argument->bytes;
     if (scalar_of[type] == (PlaitScalar)argument->scalar) return argument->host;
-    size_t from = plait_scalar_bytes((PlaitScalar)argument->scalar), to = plait_npy_bytes(type), count = argument->bytes / from;
+    size_t from = plait_scalar_bytes((PlaitScalar)argument->scalar), to = plait_npy_bytes(type),
+           count = argument->bytes / from;
     char *converted = plait_arena_array(session->arena, count, to);
     for (size_t i = 0; i < count; i++)
-        plait_scalar_store(scalar_of[type], plait_scalar_load((PlaitScalar)argument->scalar, (const char *)argument->host + i * from), converted + i * to);
+        plait_scalar_store(scalar_of[type],
+                           plait_scalar_load((PlaitScalar)argument->scalar, (const char *)argument->host + i * from),
+                           converted + i * to);
     *length = count * to;
     return converted;
 }

@@ -1,7 +1,7 @@
 /* Measuring memory bandwidth.
  *
- * CPU: every processor copies a block of its own, larger than its share of any cache, several times; the best pass counts.
- * GPU: large blocks are filled, which moves each byte once; the best pass counts.
+ * CPU: every processor copies a block of its own, larger than its share of any cache, several times; the best pass
+ * counts. GPU: large blocks are filled, which moves each byte once; the best pass counts.
  */
 #include "driver/bandwidth.h"
 
@@ -60,8 +60,11 @@ static double measure(Copy *copies, char *memory, uint32_t count)
     size_t bytes = total_bytes / count / 2;
     uint32_t started = 1;
     if (pthread_barrier_init(&barrier, NULL, count) != 0) return 0;
-    for (uint32_t i = 0; i < count; i++) copies[i] = (Copy){.barrier = &barrier, .from = memory + 2 * i * bytes, .to = memory + (2 * i + 1) * bytes, .bytes = bytes};
-    for (uint32_t i = 1; i < count; i++) started += pthread_create(&copies[i].thread, NULL, copy_passes, &copies[i]) == 0;
+    for (uint32_t i = 0; i < count; i++)
+        copies[i] = (Copy){
+            .barrier = &barrier, .from = memory + 2 * i * bytes, .to = memory + (2 * i + 1) * bytes, .bytes = bytes};
+    for (uint32_t i = 1; i < count; i++)
+        started += pthread_create(&copies[i].thread, NULL, copy_passes, &copies[i]) == 0;
     if (started < count) return 0; /* those that started wait for ever: this is the end of the program anyway */
     copy_passes(&copies[0]);
     for (uint32_t i = 1; i < count; i++) pthread_join(copies[i].thread, NULL);
@@ -83,8 +86,12 @@ double plait_bandwidth_cpu(void)
 static double fill_seconds(void *address, void *begin, void *end)
 {
     float milliseconds = 0;
-    if (plait_device_event_record(begin, NULL) != PLAIT_STATUS_OK || plait_device_fill(address, 1, gpu_bytes, NULL) != PLAIT_STATUS_OK) return 0;
-    if (plait_device_event_record(end, NULL) != PLAIT_STATUS_OK || plait_device_event_elapsed(begin, end, &milliseconds) != PLAIT_STATUS_OK) return 0;
+    if (plait_device_event_record(begin, NULL) != PLAIT_STATUS_OK ||
+        plait_device_fill(address, 1, gpu_bytes, NULL) != PLAIT_STATUS_OK)
+        return 0;
+    if (plait_device_event_record(end, NULL) != PLAIT_STATUS_OK ||
+        plait_device_event_elapsed(begin, end, &milliseconds) != PLAIT_STATUS_OK)
+        return 0;
     return milliseconds * 1e-3;
 }
 
@@ -92,7 +99,9 @@ double plait_bandwidth_gpu(void)
 {
     void *address = NULL, *begin = NULL, *end = NULL;
     double shortest = 0;
-    bool good = plait_device_allocate(gpu_bytes, &address) == PLAIT_STATUS_OK && plait_device_event_create(&begin) == PLAIT_STATUS_OK && plait_device_event_create(&end) == PLAIT_STATUS_OK;
+    bool good = plait_device_allocate(gpu_bytes, &address) == PLAIT_STATUS_OK &&
+                plait_device_event_create(&begin) == PLAIT_STATUS_OK &&
+                plait_device_event_create(&end) == PLAIT_STATUS_OK;
     for (int i = 0; good && i < PASSES; i++) {
         double seconds = fill_seconds(address, begin, end);
         if (seconds > 0 && (shortest == 0 || seconds < shortest)) shortest = seconds;

@@ -13,7 +13,8 @@ static bool runs_here(const PlaitTargetRow *row)
     return row->exact ? row->architecture == info.architecture : row->architecture <= info.architecture;
 }
 
-/* Adds the target for a device unless --target leaves it out; of several for the GPU the last, which a library prefers too. */
+/* Adds the target for a device unless --target leaves it out; of several for the GPU the last, which a library prefers
+ * too. */
 static void add_device(PlaitSession *session, PlaitTargetRows *rows, bool gpu)
 {
     PlaitTargetRows fitting = {0};
@@ -22,8 +23,11 @@ static void add_device(PlaitSession *session, PlaitTargetRows *rows, bool gpu)
     if (!(given ? plait_target_rows_read(session, &fitting) : plait_targets_for_device(session, gpu, &fitting))) return;
     for (uint32_t i = 0; i < fitting.count; i++) {
         if (fitting.data[i]->gpu != gpu) continue;
-        if (runs_here(fitting.data[i])) chosen = fitting.data[i];
-        else plait_session_warn(session, plait_session_text(session, "%s does not run on this machine: left out", fitting.data[i]->name));
+        if (runs_here(fitting.data[i]))
+            chosen = fitting.data[i];
+        else
+            plait_session_warn(session, plait_session_text(session, "%s does not run on this machine: left out",
+                                                           fitting.data[i]->name));
     }
     if (chosen) plait_push(session->arena, rows, chosen);
 }
@@ -33,14 +37,16 @@ static bool find_devices(PlaitSession *session, PlaitTargetRows *rows)
     const char *device = plait_option_text(&session->options, PLAIT_OPTION_DEVICE);
     bool cpu = !device || strcmp(device, "cpu") == 0, gpu = device && strcmp(device, "cuda") == 0;
     if (!cpu && !gpu) {
-        plait_session_error(session, PLAIT_BAD_OPTION_VALUE, plait_session_text(session, "`--device %s`", device), "cpu or cuda", "write `--device cpu` or `--device cuda`");
+        plait_session_error(session, PLAIT_BAD_OPTION_VALUE, plait_session_text(session, "`--device %s`", device),
+                            "cpu or cuda", "write `--device cpu` or `--device cuda`");
         return false;
     }
     if (!device) gpu = plait_device_count() > 0 || plait_option_given(&session->options, PLAIT_OPTION_TARGET);
     if (cpu) add_device(session, rows, false);
     if (gpu) add_device(session, rows, true);
     if (!plait_session_failed(session) && rows->count == 0)
-        plait_session_error(session, PLAIT_DEVICE_MISSING, "no target that can run here", "cpu, or the target of a GPU that is there", "leave out --target, or add cpu to it");
+        plait_session_error(session, PLAIT_DEVICE_MISSING, "no target that can run here",
+                            "cpu, or the target of a GPU that is there", "leave out --target, or add cpu to it");
     return !plait_session_failed(session);
 }
 
@@ -62,7 +68,8 @@ static PlaitVariant built_variant(PlaitSession *session, const PlaitLibrary *lib
             for (uint32_t k = 0; k < variant->tensors[j].rank; k++) {
                 const PlaitAxisDescriptor *axis = &variant->axes[variant->tensors[j].axes[k]];
                 PlaitVariant so_far = {defines.data, defines.count, ""};
-                if (axis->size >= 0 && axis->same_as < 0 && !has_define(&so_far, axis->name)) plait_push(session->arena, &defines, (PlaitDefine){axis->name, axis->size});
+                if (axis->size >= 0 && axis->same_as < 0 && !has_define(&so_far, axis->name))
+                    plait_push(session->arena, &defines, (PlaitDefine){axis->name, axis->size});
             }
         }
     }
@@ -72,7 +79,8 @@ static PlaitVariant built_variant(PlaitSession *session, const PlaitLibrary *lib
 /* Without -D, a library is checked at the sizes that it was built for. */
 static void take_built_sizes(PlaitSession *session, PlaitBench *bench)
 {
-    if (plait_option_given(&session->options, PLAIT_OPTION_DEFINE) || bench->library.tables->operator_count == 0) return;
+    if (plait_option_given(&session->options, PLAIT_OPTION_DEFINE) || bench->library.tables->operator_count == 0)
+        return;
     bench->program.variants.count = 0;
     for (uint64_t i = 0; i < bench->library.tables->operators[0].variant_count; i++)
         plait_push(session->arena, &bench->program.variants, built_variant(session, &bench->library, i));
@@ -83,7 +91,8 @@ bool plait_bench_begin(PlaitSession *session, PlaitBench *bench)
     const char *path = plait_option_text(&session->options, PLAIT_OPTION_LIBRARY);
     *bench = (PlaitBench){0};
     if (!plait_program_read(session, session->options.arguments.data[0], &bench->program)) return false;
-    const PlaitModule *module = plait_program_compile(session, &bench->program, &bench->program.variants.data[0]); /* messages about the program come first */
+    const PlaitModule *module = plait_program_compile(
+        session, &bench->program, &bench->program.variants.data[0]); /* messages about the program come first */
     if (!module) return false;
     plait_case_check_ranges(session, module);
     if (!find_devices(session, &bench->rows)) return false;
@@ -98,7 +107,9 @@ static bool axis_exists(const PlaitModule *module, const char *name)
 {
     for (uint32_t i = 0; i < module->functions.count; i++)
         for (uint32_t j = 0; j < module->functions.data[i]->axes.count; j++)
-            if (strcmp(plait_axis_text(module->functions.data[i], (PlaitAxis)j), name) == 0 && module->functions.data[i]->axes.data[j].size == PLAIT_RUNTIME_SIZE) return true;
+            if (strcmp(plait_axis_text(module->functions.data[i], (PlaitAxis)j), name) == 0 &&
+                module->functions.data[i]->axes.data[j].size == PLAIT_RUNTIME_SIZE)
+                return true;
     return false;
 }
 
@@ -112,8 +123,10 @@ bool plait_bench_sizes(PlaitSession *session, const PlaitBench *bench, PlaitVari
         plait_push(session->arena, sizes, one);
         for (uint32_t j = 0; j < one.count; j++)
             if (!axis_exists(module, one.defines[j].axis))
-                plait_session_error(session, PLAIT_BAD_OPTION_VALUE, plait_session_text(session, "`--sizes %s`: `%s`", given->data[i], one.defines[j].axis), "an axis of run-time size",
-                                    "static sizes are set with -D");
+                plait_session_error(
+                    session, PLAIT_BAD_OPTION_VALUE,
+                    plait_session_text(session, "`--sizes %s`: `%s`", given->data[i], one.defines[j].axis),
+                    "an axis of run-time size", "static sizes are set with -D");
     }
     return module && !plait_session_failed(session);
 }

@@ -1,7 +1,7 @@
 /* `plait bench`: times of operators and their distance to the floor that memory sets.
  *
- * CPU: the call returns when the work is done; a clock around it. GPU: events around the call, after a fill larger than the
- * second-level cache, so that inputs come from memory and the launch is hidden behind the fill.
+ * CPU: the call returns when the work is done; a clock around it. GPU: events around the call, after a fill larger than
+ * the second-level cache, so that inputs come from memory and the launch is hidden behind the fill.
  */
 #include <stdlib.h>
 
@@ -43,7 +43,8 @@ static bool timer_create(Timer *timer, bool gpu)
     if (!gpu) return true;
     if (plait_device_info(0, &info) != PLAIT_STATUS_OK) return false;
     timer->scratch_bytes = 2 * (uint64_t)info.l2_bytes;
-    return plait_device_event_create(&timer->begin) == PLAIT_STATUS_OK && plait_device_event_create(&timer->end) == PLAIT_STATUS_OK &&
+    return plait_device_event_create(&timer->begin) == PLAIT_STATUS_OK &&
+           plait_device_event_create(&timer->end) == PLAIT_STATUS_OK &&
            plait_device_allocate(timer->scratch_bytes, &timer->scratch) == PLAIT_STATUS_OK;
 }
 
@@ -64,12 +65,14 @@ static double time_once(Timer *timer, PlaitOperatorCall *call, const char **mess
         return good ? plait_clock() - begin : -1;
     }
     *message = "";
-    bool good = plait_device_fill(timer->scratch, 0, timer->scratch_bytes, NULL) == PLAIT_STATUS_OK && plait_device_event_record(timer->begin, NULL) == PLAIT_STATUS_OK;
+    bool good = plait_device_fill(timer->scratch, 0, timer->scratch_bytes, NULL) == PLAIT_STATUS_OK &&
+                plait_device_event_record(timer->begin, NULL) == PLAIT_STATUS_OK;
     if (good && call->library->call(call->op->name, call->pointers, call->count, NULL) != PLAIT_STATUS_OK) {
         *message = call->library->error();
         return -1;
     }
-    good = good && plait_device_event_record(timer->end, NULL) == PLAIT_STATUS_OK && plait_device_event_elapsed(timer->begin, timer->end, &milliseconds) == PLAIT_STATUS_OK;
+    good = good && plait_device_event_record(timer->end, NULL) == PLAIT_STATUS_OK &&
+           plait_device_event_elapsed(timer->begin, timer->end, &milliseconds) == PLAIT_STATUS_OK;
     if (!good) *message = plait_last_error();
     return good ? milliseconds * 1e-3 : -1;
 }
@@ -87,7 +90,10 @@ static double measure(Bench *bench, PlaitOperatorCall *call, uint32_t *repeats, 
         good = once >= 0;
     }
     double fitting = once > 0 ? measured_seconds / once : MOST_REPEATS;
-    *repeats = asked ? (uint32_t)(asked < MOST_REPEATS ? asked : MOST_REPEATS) : fitting < LEAST_REPEATS ? LEAST_REPEATS : fitting > MOST_REPEATS ? MOST_REPEATS : (uint32_t)fitting;
+    *repeats = asked                     ? (uint32_t)(asked < MOST_REPEATS ? asked : MOST_REPEATS)
+               : fitting < LEAST_REPEATS ? LEAST_REPEATS
+               : fitting > MOST_REPEATS  ? MOST_REPEATS
+                                         : (uint32_t)fitting;
     for (uint32_t i = 0; i < *repeats && good; i++) {
         times[i] = time_once(&timer, call, message);
         good = times[i] >= 0;
@@ -110,12 +116,17 @@ static void add_row(Bench *bench, const PlaitCase *it, const PlaitTargetRow *row
     PlaitCost cost = plait_cost_count(it->function, it->extents);
     double bandwidth = bandwidth_of(bench, row->gpu), floor_seconds = bandwidth > 0 ? cost.bytes / bandwidth : 0;
     const char *name = plait_names_text(it->function->module->names, it->function->name);
-    plait_text_printf(&session->output, "%-24s%-8s%-44s%12.3f%12.3f%12.3f%12.3f%9.1f %%\n", name, row->name, it->sizes, seconds * 1e3, cost.bytes * 1e-6, cost.operations * 1e-9,
-                      floor_seconds * 1e3, seconds > 0 ? 100 * floor_seconds / seconds : 0);
-    plait_text_printf(&session->fields, "%s{\"operator\": \"%s\", \"target\": \"%s\", \"sizes\": ", bench->rows++ ? ", " : "", name, row->name);
+    plait_text_printf(&session->output, "%-24s%-8s%-44s%12.3f%12.3f%12.3f%12.3f%9.1f %%\n", name, row->name, it->sizes,
+                      seconds * 1e3, cost.bytes * 1e-6, cost.operations * 1e-9, floor_seconds * 1e3,
+                      seconds > 0 ? 100 * floor_seconds / seconds : 0);
+    plait_text_printf(&session->fields,
+                      "%s{\"operator\": \"%s\", \"target\": \"%s\", \"sizes\": ", bench->rows++ ? ", " : "", name,
+                      row->name);
     plait_case_sizes_json(it, &session->fields);
-    plait_text_printf(&session->fields, ", \"seconds\": %.9g, \"repeats\": %u, \"bytes\": %.0f, \"operations\": %.0f, \"bandwidth\": %.6g, \"floor_seconds\": %.9g, \"share\": ", seconds, repeats,
-                      cost.bytes, cost.operations, bandwidth, floor_seconds);
+    plait_text_printf(&session->fields,
+                      ", \"seconds\": %.9g, \"repeats\": %u, \"bytes\": %.0f, \"operations\": %.0f, \"bandwidth\": "
+                      "%.6g, \"floor_seconds\": %.9g, \"share\": ",
+                      seconds, repeats, cost.bytes, cost.operations, bandwidth, floor_seconds);
     plait_json_number(&session->fields, floor_seconds / seconds);
     plait_text_add(&session->fields, "}");
 }
@@ -126,12 +137,16 @@ static void bench_target(Bench *bench, const PlaitCase *it, const PlaitTargetRow
     PlaitOperatorCall call = {.library = &bench->bench.library, .gpu = row->gpu};
     const char *message;
     uint32_t repeats;
-    call.op = plait_library_operator(session, &bench->bench.library, plait_names_text(it->function->module->names, it->function->name));
+    call.op = plait_library_operator(session, &bench->bench.library,
+                                     plait_names_text(it->function->module->names, it->function->name));
     if (!call.op || !plait_library_has_code(call.op, row->gpu)) return;
     if (plait_case_call(session, it, &call)) {
         double seconds = measure(bench, &call, &repeats, &message);
-        if (seconds >= 0) add_row(bench, it, row, seconds, repeats);
-        else plait_session_error(session, PLAIT_CALL_FAILED, plait_session_text(session, "%s", message), "", "with --library, the library must be built from this program with the same sizes");
+        if (seconds >= 0)
+            add_row(bench, it, row, seconds, repeats);
+        else
+            plait_session_error(session, PLAIT_CALL_FAILED, plait_session_text(session, "%s", message), "",
+                                "with --library, the library must be built from this program with the same sizes");
     }
     plait_operator_call_end(&call);
 }
@@ -142,7 +157,8 @@ static void bench_operator(Bench *bench, const PlaitFunction *function)
     uint64_t seed = plait_option_count(&bench->session->options, PLAIT_OPTION_SEED, 1);
     for (uint32_t i = 0; i < count; i++) {
         PlaitCase it;
-        int64_t *extents = plait_case_extents(bench->session, function, bench->sizes.count ? &bench->sizes.data[i] : NULL, &usual);
+        int64_t *extents =
+            plait_case_extents(bench->session, function, bench->sizes.count ? &bench->sizes.data[i] : NULL, &usual);
         plait_case_begin(bench->session, &it, function, extents, seed, false);
         for (uint32_t j = 0; j < bench->bench.rows.count; j++) {
             plait_progress_step(&bench->progress, "measuring", bench->rows, bench->rows + 1);
@@ -156,12 +172,14 @@ void plait_command_BENCH(PlaitSession *session)
 {
     Bench bench = {.session = session, .progress = plait_progress_begin()};
     if (!plait_bench_begin(session, &bench.bench) || !plait_bench_sizes(session, &bench.bench, &bench.sizes)) return;
-    plait_text_printf(&session->output, "%-24s%-8s%-44s%12s%12s%12s%12s%11s\n", "operator", "target", "sizes", "time, ms", "MB", "G op", "floor, ms", "share");
+    plait_text_printf(&session->output, "%-24s%-8s%-44s%12s%12s%12s%12s%11s\n", "operator", "target", "sizes",
+                      "time, ms", "MB", "G op", "floor, ms", "share");
     plait_text_add(&session->fields, ", \"rows\": [");
     const PlaitVariants *variants = &bench.bench.program.variants;
     for (uint32_t i = 0; i < variants->count; i++) {
         const PlaitModule *module = plait_program_compile(session, &bench.bench.program, &variants->data[i]);
-        for (uint32_t j = 0; module && j < module->functions.count; j++) bench_operator(&bench, module->functions.data[j]);
+        for (uint32_t j = 0; module && j < module->functions.count; j++)
+            bench_operator(&bench, module->functions.data[j]);
     }
     plait_progress_end(&bench.progress);
     plait_text_add(&session->fields, "]");

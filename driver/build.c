@@ -17,11 +17,17 @@ static const char *cache_key(PlaitSession *session, const PlaitBuildRequest *req
     const char *operator_name = plait_option_text(&session->options, PLAIT_OPTION_OPERATOR);
     const char *texts[] = {PLAIT_VERSION,
                            plait_tool_identity(arena, plait_tool_self(arena)), /* holds the standard library too */
-                           plait_tool_identity(arena, tools->codegen.path), tools->codegen.version,
+                           plait_tool_identity(arena, tools->codegen.path),
+                           tools->codegen.version,
                            plait_tool_identity(arena, tools->runtime.path),
-                           plait_tool_identity(arena, tools->ptxas.path), tools->ptxas.version,
-                           plait_tool_identity(arena, tools->compiler.path), plait_tool_identity(arena, tools->linker.path),
-                           request->library, request->header, operator_name ? operator_name : "", plait_path_base(source->name)};
+                           plait_tool_identity(arena, tools->ptxas.path),
+                           tools->ptxas.version,
+                           plait_tool_identity(arena, tools->compiler.path),
+                           plait_tool_identity(arena, tools->linker.path),
+                           request->library,
+                           request->header,
+                           operator_name ? operator_name : "",
+                           plait_path_base(source->name)};
     PlaitSha256 hash = plait_sha256_begin();
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) plait_sha256_add_text(&hash, texts[i]);
     for (uint32_t i = 0; i < request->targets.count; i++) plait_sha256_add_text(&hash, request->targets.data[i]->name);
@@ -51,7 +57,8 @@ static bool from_cache(PlaitSession *session, const char *key, PlaitBuilt *built
 {
     PlaitCacheEntry entry;
     if (!plait_cache_get(session->arena, key, &entry)) return false;
-    *built = (PlaitBuilt){entry.parts[0], entry.parts[1], (const char *)entry.parts[2].data, (const char *)entry.parts[3].data, true};
+    *built = (PlaitBuilt){entry.parts[0], entry.parts[1], (const char *)entry.parts[2].data,
+                          (const char *)entry.parts[3].data, true};
     return true;
 }
 
@@ -77,8 +84,10 @@ static void begin_facts(PlaitBuild *build)
     plait_text_printf(&build->facts, "], \"variants\": %u, \"codegen\": ", build->request->program->variants.count);
     plait_text_json_string(&build->facts, build->tools.codegen.version);
     plait_text_add(&build->facts, ", \"ptxas\": ");
-    if (build->tools.ptxas.path) plait_text_json_string(&build->facts, build->tools.ptxas.version);
-    else plait_text_add(&build->facts, "null");
+    if (build->tools.ptxas.path)
+        plait_text_json_string(&build->facts, build->tools.ptxas.version);
+    else
+        plait_text_add(&build->facts, "null");
 }
 
 static bool write_header(PlaitSession *session, const PlaitBuildRequest *request, PlaitBuilt *built)
@@ -113,7 +122,10 @@ static bool build_afresh(PlaitSession *session, PlaitBuild *build, PlaitBuilt *b
 
 bool plait_library_build(PlaitSession *session, const PlaitBuildRequest *request, PlaitBuilt *built)
 {
-    PlaitBuild build = {.request = request, .facts = plait_text(session->arena), .warnings = plait_text(session->arena), .progress = plait_progress_begin()};
+    PlaitBuild build = {.request = request,
+                        .facts = plait_text(session->arena),
+                        .warnings = plait_text(session->arena),
+                        .progress = plait_progress_begin()};
     *built = (PlaitBuilt){0};
     if (!plait_tools_find(session, &build.tools)) return false;
     bool use_cache = request->use_cache && !request->keep;
@@ -129,10 +141,14 @@ bool plait_library_build(PlaitSession *session, const PlaitBuildRequest *request
     return good;
 }
 
-const char *plait_library_build_temporary(PlaitSession *session, const PlaitProgram *program, const PlaitTargetRows *targets)
+const char *plait_library_build_temporary(PlaitSession *session, const PlaitProgram *program,
+                                          const PlaitTargetRows *targets)
 {
     PlaitBuilt built;
-    PlaitBuildRequest request = {.program = program, .targets = *targets, .library = "libplait_temporary.so", .header = "plait_temporary.h",
+    PlaitBuildRequest request = {.program = program,
+                                 .targets = *targets,
+                                 .library = "libplait_temporary.so",
+                                 .header = "plait_temporary.h",
                                  .use_cache = !plait_option_given(&session->options, PLAIT_OPTION_NO_CACHE)};
     if (!plait_library_build(session, &request, &built)) return NULL;
     const char *folder = plait_temporary_folder(session);

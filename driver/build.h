@@ -31,7 +31,8 @@ typedef struct PlaitBuilt {
 /* Reports and returns false on failure. The warnings go to the driver. */
 bool plait_library_build(PlaitSession *session, const PlaitBuildRequest *request, PlaitBuilt *built);
 /* Builds for `run`, `check` and `bench`: the path of a library in a temporary folder; NULL after a report. */
-const char *plait_library_build_temporary(PlaitSession *session, const PlaitProgram *program, const PlaitTargetRows *targets);
+const char *plait_library_build_temporary(PlaitSession *session, const PlaitProgram *program,
+                                          const PlaitTargetRows *targets);
 
 /* A build under way: shared by build.c, compile.c and link.c. */
 typedef struct PlaitBuild {
@@ -55,6 +56,7 @@ bool plait_build_link(PlaitSession *session, PlaitBuild *build, const char *path
 /* What `ptxas -v` wrote: the kernels as elements of a JSON array, spills and serialised instructions as warnings. */
 void plait_ptxas_read(const char *log, const char *target, PlaitText *kernels, PlaitText *warnings);
 /* The header that documents the operators of a module (one for each variant; they differ in static sizes only). */
-const char *plait_header_text(PlaitSession *session, const PlaitProgram *program, PlaitModule *const *modules, const char *library, const char *header);
+const char *plait_header_text(PlaitSession *session, const PlaitProgram *program, PlaitModule *const *modules,
+                              const char *library, const char *header);
 
 #endif

@@ -1,7 +1,7 @@
 /* The cache of builds.
  *
- * An entry is a file KEY.entry: the magic, the lengths of the parts, the SHA-256 of the parts, the parts. Its time of change is when it
- * was last used.
+ * An entry is a file KEY.entry: the magic, the lengths of the parts, the SHA-256 of the parts, the parts. Its time of
+ * change is when it was last used.
  */
 #include "driver/cache.h"
 
@@ -51,7 +51,8 @@ static const char *entry_path(PlaitArena *arena, const char *key)
 static void hash_parts(const PlaitCacheEntry *entry, char text[PLAIT_SHA256_TEXT])
 {
     PlaitSha256 hash = plait_sha256_begin();
-    for (uint32_t i = 0; i < PLAIT_CACHE_PARTS; i++) plait_sha256_add(&hash, entry->parts[i].data, entry->parts[i].length);
+    for (uint32_t i = 0; i < PLAIT_CACHE_PARTS; i++)
+        plait_sha256_add(&hash, entry->parts[i].data, entry->parts[i].length);
     plait_sha256_text(&hash, text);
 }
 
@@ -66,7 +67,9 @@ static bool unpack(PlaitArena *arena, PlaitBytes file, PlaitCacheEntry *entry)
     size_t at = sizeof head;
     for (uint32_t i = 0; i < PLAIT_CACHE_PARTS; i++) {
         if (head.lengths[i] > file.length - at) return false;
-        entry->parts[i] = (PlaitBytes){(unsigned char *)plait_arena_strndup(arena, (const char *)file.data + at, head.lengths[i]), head.lengths[i]};
+        entry->parts[i] =
+            (PlaitBytes){(unsigned char *)plait_arena_strndup(arena, (const char *)file.data + at, head.lengths[i]),
+                         head.lengths[i]};
         at += head.lengths[i];
     }
     hash_parts(entry, hash);
@@ -110,7 +113,8 @@ void plait_cache_put(PlaitArena *arena, const char *key, const PlaitCacheEntry *
         parts[i + 1] = entry->parts[i].data;
         lengths[i + 1] = entry->parts[i].length;
     }
-    if (plait_file_write_quietly(path, parts, lengths, PLAIT_CACHE_PARTS + 1)) plait_cache_shrink(arena, limit_of_environment());
+    if (plait_file_write_quietly(path, parts, lengths, PLAIT_CACHE_PARTS + 1))
+        plait_cache_shrink(arena, limit_of_environment());
 }
 
 static bool is_entry(const char *name)
@@ -130,8 +134,10 @@ static Entries list_entries(PlaitArena *arena)
         struct stat status;
         const char *path = plait_path_join(arena, folder, item->d_name);
         if (lstat(path, &status) != 0 || !S_ISREG(status.st_mode)) continue;
-        if (is_entry(item->d_name)) plait_push(arena, &entries, (Entry){path, (uint64_t)status.st_size, status.st_mtim});
-        else if (strstr(item->d_name, suffix) && status.st_mtim.tv_sec + STALE_SECONDS < time(NULL)) unlink(path);
+        if (is_entry(item->d_name))
+            plait_push(arena, &entries, (Entry){path, (uint64_t)status.st_size, status.st_mtim});
+        else if (strstr(item->d_name, suffix) && status.st_mtim.tv_sec + STALE_SECONDS < time(NULL))
+            unlink(path);
     }
     closedir(stream);
     return entries;

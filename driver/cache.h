@@ -1,7 +1,7 @@
 /* The cache of builds: one file for each library, named by the hash of all that it depends on.
  *
- * Entries are written beside and renamed, so processes that build the same at once do no harm and a killed one leaves at most a
- * file that the next clean-up removes. An entry holds its own hash; a damaged one is not there.
+ * Entries are written beside and renamed, so processes that build the same at once do no harm and a killed one leaves
+ * at most a file that the next clean-up removes. An entry holds its own hash; a damaged one is not there.
  */
 #ifndef PLAIT_DRIVER_CACHE_H
 #define PLAIT_DRIVER_CACHE_H

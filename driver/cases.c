@@ -23,7 +23,8 @@ static int64_t chosen_size(const PlaitFunction *function, PlaitAxis axis, const 
     return -1;
 }
 
-int64_t *plait_case_extents(PlaitSession *session, const PlaitFunction *function, const PlaitVariant *sizes, const PlaitUsualSizes *usual)
+int64_t *plait_case_extents(PlaitSession *session, const PlaitFunction *function, const PlaitVariant *sizes,
+                            const PlaitUsualSizes *usual)
 {
     int64_t *extents = PLAIT_NEW_ARRAY(session->arena, int64_t, function->axes.count);
     uint32_t times = 0;
@@ -58,11 +59,15 @@ static void apply_ranges(PlaitSession *session, const PlaitCase *it, uint64_t se
         const char *equals = strchr(given->data[i], '=');
         if (!equals || !read_range(equals + 1, &low, &high)) continue; /* refused by plait_bench_ranges */
         for (uint32_t j = 0; j < it->function->params.count; j++) {
-            const char *name = plait_names_text(it->function->module->names, plait_inst(it->function, it->function->params.data[j])->name);
-            if (strlen(name) != (size_t)(equals - given->data[i]) || strncmp(name, given->data[i], strlen(name)) != 0) continue;
+            const char *name = plait_names_text(it->function->module->names,
+                                                plait_inst(it->function, it->function->params.data[j])->name);
+            if (strlen(name) != (size_t)(equals - given->data[i]) || strncmp(name, given->data[i], strlen(name)) != 0)
+                continue;
             PlaitRandom random = plait_random(seed, UINT64_MAX - j); /* a stream of its own */
             PlaitArray *array = &it->kept[j];
-            for (int64_t k = 0; k < array->count; k++) array->data[k] = plait_scalar_round((PlaitScalar)array->type.scalar, low + (high - low) * plait_random_uniform(&random));
+            for (int64_t k = 0; k < array->count; k++)
+                array->data[k] = plait_scalar_round((PlaitScalar)array->type.scalar,
+                                                    low + (high - low) * plait_random_uniform(&random));
         }
     }
 }
@@ -85,9 +90,12 @@ void plait_case_check_ranges(PlaitSession *session, const PlaitModule *module)
     for (uint32_t i = 0; i < given->count; i++) {
         double low, high;
         const char *equals = strchr(given->data[i], '=');
-        if (equals && read_range(equals + 1, &low, &high) && has_input(module, given->data[i], (size_t)(equals - given->data[i]))) continue;
-        plait_session_error(session, PLAIT_BAD_OPTION_VALUE, plait_session_text(session, "`--range %s`", given->data[i]), "NAME=LOW:HIGH, with the name of an input",
-                            "write for example `--range decay=0:1`");
+        if (equals && read_range(equals + 1, &low, &high) &&
+            has_input(module, given->data[i], (size_t)(equals - given->data[i])))
+            continue;
+        plait_session_error(session, PLAIT_BAD_OPTION_VALUE,
+                            plait_session_text(session, "`--range %s`", given->data[i]),
+                            "NAME=LOW:HIGH, with the name of an input", "write for example `--range decay=0:1`");
     }
 }
 
@@ -99,8 +107,10 @@ static void print_sizes(const PlaitFunction *function, const int64_t *extents, P
         if (!plait_case_axis_used(function, (PlaitAxis)i)) continue;
         if (!first) plait_text_add(text, *format == '"' ? ", " : " ");
         const char *name = plait_axis_text(function, (PlaitAxis)i);
-        if (*format == '"') plait_text_printf(text, "\"%s\": %lld", name, (long long)extents[i]);
-        else plait_text_printf(text, "%s=%lld", name, (long long)extents[i]);
+        if (*format == '"')
+            plait_text_printf(text, "\"%s\": %lld", name, (long long)extents[i]);
+        else
+            plait_text_printf(text, "%s=%lld", name, (long long)extents[i]);
         first = false;
     }
 }
@@ -119,7 +129,8 @@ const char *plait_case_sizes_text(PlaitSession *session, const PlaitFunction *fu
     return plait_text_string(&sizes);
 }
 
-void plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction *function, const int64_t *extents, uint64_t seed, bool omit)
+void plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction *function, const int64_t *extents,
+                      uint64_t seed, bool omit)
 {
     *it = (PlaitCase){.function = function,
                       .extents = plait_arena_copy(session->arena, extents, function->axes.count * sizeof *extents),
@@ -137,11 +148,13 @@ void plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction 
 
 void plait_case_end(PlaitCase *it) { plait_arrays_free(it->kept, it->function->params.count); }
 
-static bool create_argument(PlaitSession *session, const PlaitCase *it, PlaitArgument *argument, PlaitName name, PlaitType type)
+static bool create_argument(PlaitSession *session, const PlaitCase *it, PlaitArgument *argument, PlaitName name,
+                            PlaitType type)
 {
     int64_t sizes[PLAIT_MAX_RANK];
     for (uint32_t i = 0; i < type.rank; i++) sizes[i] = it->extents[type.axes[i]];
-    *argument = (PlaitArgument){.name = plait_names_text(it->function->module->names, name), .scalar = type.scalar, .rank = type.rank};
+    *argument = (PlaitArgument){
+        .name = plait_names_text(it->function->module->names, name), .scalar = type.scalar, .rank = type.rank};
     return plait_argument_create(session, argument, sizes);
 }
 
@@ -165,7 +178,8 @@ bool plait_case_call(PlaitSession *session, const PlaitCase *it, PlaitOperatorCa
     call->arguments = PLAIT_NEW_ARRAY(session->arena, PlaitArgument, call->count);
     for (uint32_t i = 0; i < call->count; i++) {
         const PlaitOutput *output = i < inputs ? NULL : &function->outputs.data[i - inputs];
-        bool created = output ? create_argument(session, it, &call->arguments[i], output->name, output->type) : create_input(session, it, &call->arguments[i], i);
+        bool created = output ? create_argument(session, it, &call->arguments[i], output->name, output->type)
+                              : create_input(session, it, &call->arguments[i], i);
         if (!created) return false;
         call->arguments[i].output = output != NULL;
     }
@@ -174,6 +188,8 @@ bool plait_case_call(PlaitSession *session, const PlaitCase *it, PlaitOperatorCa
 
 void plait_json_number(PlaitText *text, double number)
 {
-    if (isfinite(number)) plait_text_number(text, number);
-    else plait_text_add(text, "null");
+    if (isfinite(number))
+        plait_text_number(text, number);
+    else
+        plait_text_add(text, "null");
 }

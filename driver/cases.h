@@ -22,9 +22,11 @@ typedef struct PlaitUsualSizes {
 } PlaitUsualSizes;
 
 /* Extents of every axis: static sizes, then `sizes` (may be NULL), then the usual ones. */
-int64_t *plait_case_extents(PlaitSession *session, const PlaitFunction *function, const PlaitVariant *sizes, const PlaitUsualSizes *usual);
+int64_t *plait_case_extents(PlaitSession *session, const PlaitFunction *function, const PlaitVariant *sizes,
+                            const PlaitUsualSizes *usual);
 /* Draws the inputs. `omit`: leave out those that have a default. */
-void plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction *function, const int64_t *extents, uint64_t seed, bool omit);
+void plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction *function, const int64_t *extents,
+                      uint64_t seed, bool omit);
 /* Reports E0603 for every --range that is malformed or names no input of the module. */
 void plait_case_check_ranges(PlaitSession *session, const PlaitModule *module);
 void plait_case_end(PlaitCase *it);

@@ -1,8 +1,8 @@
 /* `plait check`: every target that can run here against the interpreter.
  *
- * The interpreter runs the program as the front end made it, before any pass, in double precision. Every second case leaves
- * out the inputs that have a default. Each case runs twice, with the outputs filled with NaN before, and must give the
- * same bits.
+ * The interpreter runs the program as the front end made it, before any pass, in double precision. Every second case
+ * leaves out the inputs that have a default. Each case runs twice, with the outputs filled with NaN before, and must
+ * give the same bits.
  */
 #include <math.h>
 #include <string.h>
@@ -13,7 +13,8 @@
 
 static const PlaitUsualSizes usual[] = {
     /* feature, batch, head, time; second time */
-    {{5, 2, 2, 65}, 33}, {{1, 1, 1, 1}, 1}, {{3, 2, 1, 0}, 7}, {{2, 1, 3, 31}, 0}, {{4, 1, 2, 129}, 65}, {{7, 3, 1, 64}, 128}, {{6, 1, 1, 63}, 2}, {{2, 0, 2, 5}, 3},
+    {{5, 2, 2, 65}, 33},  {{1, 1, 1, 1}, 1},    {{3, 2, 1, 0}, 7},  {{2, 1, 3, 31}, 0},
+    {{4, 1, 2, 129}, 65}, {{7, 3, 1, 64}, 128}, {{6, 1, 1, 63}, 2}, {{2, 0, 2, 5}, 3},
 };
 enum { USUAL_COUNT = sizeof usual / sizeof *usual, FOLD_BLOCK = 64 };
 
@@ -34,7 +35,8 @@ static bool is_half(uint8_t scalar) { return scalar == PLAIT_BF16 || scalar == P
 static double limit_of(const PlaitFunction *function, const PlaitOutput *output)
 {
     bool half = is_half(output->type.scalar);
-    for (uint32_t i = 0; i < function->params.count; i++) half = half || is_half(plait_type_of(function, function->params.data[i]).scalar);
+    for (uint32_t i = 0; i < function->params.count; i++)
+        half = half || is_half(plait_type_of(function, function->params.data[i]).scalar);
     return half ? limit_half : limit_single;
 }
 
@@ -44,30 +46,43 @@ static double error_of(Check *check, const PlaitArgument *argument, const PlaitA
     PlaitArray actual = *reference;
     uint32_t bytes = plait_scalar_bytes((PlaitScalar)argument->scalar);
     actual.data = PLAIT_NEW_ARRAY(check->session->arena, double, (size_t)reference->count);
-    for (int64_t i = 0; i < reference->count; i++) actual.data[i] = plait_scalar_load((PlaitScalar)argument->scalar, (const char *)argument->host + (size_t)i * bytes);
+    for (int64_t i = 0; i < reference->count; i++)
+        actual.data[i] =
+            plait_scalar_load((PlaitScalar)argument->scalar, (const char *)argument->host + (size_t)i * bytes);
     return plait_relative_error(&actual, reference);
 }
 
-static void add_row(Check *check, const PlaitCase *it, const PlaitTargetRow *row, const PlaitOutput *output, double error, bool same_bits)
+static void add_row(Check *check, const PlaitCase *it, const PlaitTargetRow *row, const PlaitOutput *output,
+                    double error, bool same_bits)
 {
     PlaitSession *session = check->session;
     const PlaitNames *names = it->function->module->names;
-    const char *name = plait_names_text(names, it->function->name), *output_name = plait_names_text(names, output->name);
+    const char *name = plait_names_text(names, it->function->name),
+               *output_name = plait_names_text(names, output->name);
     double limit = limit_of(it->function, output);
     bool pass = error <= limit && same_bits;
-    plait_text_printf(&session->output, "%-24s%-8s%-44s %-10s%10.2e%10.0e  %s\n", name, row->name, it->sizes, output_name, error, limit,
-                      pass ? "pass" : same_bits ? "FAIL" : "FAIL: two runs differ");
-    plait_text_printf(&session->fields, "%s{\"operator\": \"%s\", \"target\": \"%s\", \"output\": \"%s\", \"sizes\": ", check->rows++ ? ", " : "", name, row->name, output_name);
+    plait_text_printf(&session->output, "%-24s%-8s%-44s %-10s%10.2e%10.0e  %s\n", name, row->name, it->sizes,
+                      output_name, error, limit,
+                      pass        ? "pass"
+                      : same_bits ? "FAIL"
+                                  : "FAIL: two runs differ");
+    plait_text_printf(&session->fields, "%s{\"operator\": \"%s\", \"target\": \"%s\", \"output\": \"%s\", \"sizes\": ",
+                      check->rows++ ? ", " : "", name, row->name, output_name);
     plait_case_sizes_json(it, &session->fields);
     plait_text_add(&session->fields, ", \"error\": ");
     plait_json_number(&session->fields, error);
-    plait_text_printf(&session->fields, ", \"limit\": %g, \"same_bits\": %s, \"pass\": %s}", limit, same_bits ? "true" : "false", pass ? "true" : "false");
+    plait_text_printf(&session->fields, ", \"limit\": %g, \"same_bits\": %s, \"pass\": %s}", limit,
+                      same_bits ? "true" : "false", pass ? "true" : "false");
     if (pass) return;
     check->failures++;
-    const char *where = plait_session_text(session, "`%s` of `%s` on %s at %s", output_name, name, row->name, it->sizes);
-    plait_session_error(session, PLAIT_CHECK_FAILED, same_bits ? plait_session_text(session, "%s: error %.2e", where, error) : plait_session_text(session, "%s: two runs differ", where),
+    const char *where =
+        plait_session_text(session, "`%s` of `%s` on %s at %s", output_name, name, row->name, it->sizes);
+    plait_session_error(session, PLAIT_CHECK_FAILED,
+                        same_bits ? plait_session_text(session, "%s: error %.2e", where, error)
+                                  : plait_session_text(session, "%s: two runs differ", where),
                         plait_session_text(session, "at most %.0e, and the same bits every time", limit),
-                        "when values leave the range of f32, narrow an input with --range; else this is a mistake in Plait: please report it with the program");
+                        "when values leave the range of f32, narrow an input with --range; else this is a mistake in "
+                        "Plait: please report it with the program");
 }
 
 static bool run_once(Check *check, PlaitOperatorCall *call)
@@ -85,7 +100,8 @@ static void **copy_outputs(PlaitArena *arena, const PlaitOperatorCall *call)
 {
     void **copies = PLAIT_NEW_ARRAY(arena, void *, call->count);
     for (uint32_t i = 0; i < call->count; i++)
-        if (call->arguments[i].output) copies[i] = plait_arena_copy(arena, call->arguments[i].host, call->arguments[i].bytes);
+        if (call->arguments[i].output)
+            copies[i] = plait_arena_copy(arena, call->arguments[i].host, call->arguments[i].bytes);
     return copies;
 }
 
@@ -93,7 +109,8 @@ static void check_target(Check *check, const PlaitCase *it, const PlaitArray *re
 {
     PlaitSession *session = check->session;
     PlaitOperatorCall call = {.library = &check->bench.library, .gpu = row->gpu};
-    call.op = plait_library_operator(session, &check->bench.library, plait_names_text(it->function->module->names, it->function->name));
+    call.op = plait_library_operator(session, &check->bench.library,
+                                     plait_names_text(it->function->module->names, it->function->name));
     if (!call.op) return;
     if (!plait_library_has_code(call.op, row->gpu)) return;
     if (plait_case_call(session, it, &call) && run_once(check, &call)) {
@@ -129,7 +146,8 @@ static void check_case(Check *check, const PlaitFunction *function, const int64_
         plait_case_end(&it);
         plait_arena_fail(session->arena);
     }
-    for (uint32_t i = 0; i < check->bench.rows.count; i++) check_target(check, &it, references, check->bench.rows.data[i]);
+    for (uint32_t i = 0; i < check->bench.rows.count; i++)
+        check_target(check, &it, references, check->bench.rows.data[i]);
     plait_arrays_free(references, function->outputs.count);
     plait_case_end(&it);
     check->done++;
@@ -146,7 +164,9 @@ static void check_operator(Check *check, const PlaitFunction *function)
 {
     int64_t *extents[USUAL_COUNT] = {0};
     uint32_t given = check->sizes.count, count = 0;
-    for (uint32_t i = 0; i < given && may_go_on(check); i++) check_case(check, function, plait_case_extents(check->session, function, &check->sizes.data[i], &usual[0]), false);
+    for (uint32_t i = 0; i < given && may_go_on(check); i++)
+        check_case(check, function, plait_case_extents(check->session, function, &check->sizes.data[i], &usual[0]),
+                   false);
     for (uint32_t i = 0; !given && i < USUAL_COUNT && may_go_on(check); i++) {
         extents[count] = plait_case_extents(check->session, function, NULL, &usual[i]);
         if (seen(extents, count, function->axes.count)) continue;
@@ -159,12 +179,14 @@ static void check_everything(Check *check)
 {
     PlaitSession *session = check->session;
     const PlaitVariants *variants = &check->bench.program.variants;
-    plait_text_printf(&session->output, "%-24s%-8s%-44s %-10s%10s%10s\n", "operator", "target", "sizes", "output", "error", "limit");
+    plait_text_printf(&session->output, "%-24s%-8s%-44s %-10s%10s%10s\n", "operator", "target", "sizes", "output",
+                      "error", "limit");
     plait_text_add(&session->fields, ", \"rows\": [");
     for (uint32_t i = 0; i < variants->count; i++) {
         const PlaitModule *module = plait_program_compile(session, &check->bench.program, &variants->data[i]);
         if (!module) break;
-        check->total = variants->count * module->functions.count * (check->sizes.count ? check->sizes.count : USUAL_COUNT);
+        check->total =
+            variants->count * module->functions.count * (check->sizes.count ? check->sizes.count : USUAL_COUNT);
         for (uint32_t j = 0; j < module->functions.count; j++) check_operator(check, module->functions.data[j]);
     }
     plait_progress_end(&check->progress);
@@ -174,9 +196,12 @@ static void check_everything(Check *check)
 
 void plait_command_CHECK(PlaitSession *session)
 {
-    Check check = {.session = session, .progress = plait_progress_begin(), .seed = plait_option_count(&session->options, PLAIT_OPTION_SEED, 1)};
+    Check check = {.session = session,
+                   .progress = plait_progress_begin(),
+                   .seed = plait_option_count(&session->options, PLAIT_OPTION_SEED, 1)};
     if (!plait_bench_begin(session, &check.bench) || !plait_bench_sizes(session, &check.bench, &check.sizes)) return;
     check_everything(&check);
     if (check.rows == 0 && !plait_session_failed(session))
-        plait_session_error(session, PLAIT_LIBRARY_UNUSABLE, "nothing in the library runs on this machine", "code for one of its devices", "build it with --target cpu, or for the GPU that is there");
+        plait_session_error(session, PLAIT_LIBRARY_UNUSABLE, "nothing in the library runs on this machine",
+                            "code for one of its devices", "build it with --target cpu, or for the GPU that is there");
 }

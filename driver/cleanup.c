@@ -1,8 +1,9 @@
 /* Cleaning up on signals.
  *
- * Signals that ask to stop are blocked in every thread and taken by sigwait in a thread of their own, which may therefore use
- * locks and any function of the C library. Signals of a crash (abort, segmentation fault) are handled where they
- * happen: the handler does the same work, with an alarm set in case the crash left a lock taken, and leaves with exit code 4.
+ * Signals that ask to stop are blocked in every thread and taken by sigwait in a thread of their own, which may
+ * therefore use locks and any function of the C library. Signals of a crash (abort, segmentation fault) are handled
+ * where they happen: the handler does the same work, with an alarm set in case the crash left a lock taken, and leaves
+ * with exit code 4.
  */
 #define _XOPEN_SOURCE 700 /* nftw */
 #include "driver/cleanup.h"
@@ -91,8 +92,10 @@ void plait_cleanup_begin(void)
     watch_for_crashes();
     pthread_sigmask(SIG_BLOCK, &watch.signals, NULL);
     pthread_t thread;
-    if (pthread_create(&thread, NULL, wait_for_signal, NULL) == 0) pthread_detach(thread);
-    else pthread_sigmask(SIG_UNBLOCK, &watch.signals, NULL);
+    if (pthread_create(&thread, NULL, wait_for_signal, NULL) == 0)
+        pthread_detach(thread);
+    else
+        pthread_sigmask(SIG_UNBLOCK, &watch.signals, NULL);
 }
 
 void plait_cleanup_end(void)

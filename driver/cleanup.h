@@ -1,7 +1,8 @@
-/* Leaving nothing behind when the program is interrupted: what must go (temporary folders, half-written files, children).
+/* Leaving nothing behind when the program is interrupted: what must go (temporary folders, half-written files,
+ * children).
  *
- * A thread waits for SIGINT, SIGTERM, SIGHUP and SIGPIPE's kin, cleans up and ends the program as the signal would have. This is the
- * one part of the driver with state of its own, because signals have no arguments.
+ * A thread waits for SIGINT, SIGTERM, SIGHUP and SIGPIPE's kin, cleans up and ends the program as the signal would
+ * have. This is the one part of the driver with state of its own, because signals have no arguments.
  */
 #ifndef PLAIT_DRIVER_CLEANUP_H
 #define PLAIT_DRIVER_CLEANUP_H

@@ -32,7 +32,9 @@ static bool write_stages(PlaitSession *session, const PlaitBuild *build)
         PlaitText text = plait_text(session->arena);
         if (!module) return false;
         plait_module_print(module, &text);
-        if (!plait_file_write(session, plait_session_text(session, "%s/program%s.sir", build->folder, variant->suffix), plait_text_string(&text), text.length)) return false;
+        if (!plait_file_write(session, plait_session_text(session, "%s/program%s.sir", build->folder, variant->suffix),
+                              plait_text_string(&text), text.length))
+            return false;
     }
     return true;
 }
@@ -48,7 +50,9 @@ static PlaitJob generate(PlaitSession *session, PlaitBuild *build, uint32_t numb
 {
     const PlaitTargetRow *target = build->request->targets.data[number];
     const char *codegen = build->tools.codegen.path, *from = build->tiles[number], *to = build->objects[number];
-    const char *const object[] = {codegen, "object", from, "-o", to}, *const ptx[] = {codegen, "ptx", "--target", target->name, from, "-o", to};
+    const char *const object[] = {codegen, "object", from, "-o", to}, *const ptx[] = {
+                                                                          codegen, "ptx", "--target", target->name,
+                                                                          from,    "-o",  to};
     return (PlaitJob){.name = plait_session_text(session, "plait-codegen for %s", target->name),
                       .argv = target->gpu ? argument_list(session, ptx, 7) : argument_list(session, object, 5)};
 }
@@ -56,15 +60,24 @@ static PlaitJob generate(PlaitSession *session, PlaitBuild *build, uint32_t numb
 static PlaitJob assemble(PlaitSession *session, PlaitBuild *build, uint32_t number)
 {
     const PlaitTargetRow *target = build->request->targets.data[number];
-    const char *const arguments[] = {build->tools.ptxas.path, "-v", "-O3", plait_session_text(session, "-arch=%s", target->name), build->objects[number], "-o", build->cubins[number]};
-    return (PlaitJob){.name = plait_session_text(session, "ptxas for %s", target->name), .argv = argument_list(session, arguments, 7)};
+    const char *const arguments[] = {build->tools.ptxas.path,
+                                     "-v",
+                                     "-O3",
+                                     plait_session_text(session, "-arch=%s", target->name),
+                                     build->objects[number],
+                                     "-o",
+                                     build->cubins[number]};
+    return (PlaitJob){.name = plait_session_text(session, "ptxas for %s", target->name),
+                      .argv = argument_list(session, arguments, 7)};
 }
 
-static void judge(PlaitSession *session, PlaitBuild *build, const PlaitJob *jobs, const PlaitTargetRow *const *assembled, uint32_t count)
+static void judge(PlaitSession *session, PlaitBuild *build, const PlaitJob *jobs,
+                  const PlaitTargetRow *const *assembled, uint32_t count)
 {
     PlaitText kernels = plait_text(session->arena);
     for (uint32_t i = 0; i < count; i++) {
-        plait_job_report(session, &jobs[i], "this is a mistake in Plait, not in your program; please report it with the program");
+        plait_job_report(session, &jobs[i],
+                         "this is a mistake in Plait, not in your program; please report it with the program");
         if (assembled[i] && plait_job_succeeded(&jobs[i]))
             plait_ptxas_read(plait_text_string(&jobs[i].errors), assembled[i]->name, &kernels, &build->warnings);
     }
@@ -75,11 +88,13 @@ static bool run_children(PlaitSession *session, PlaitBuild *build)
 {
     const PlaitTargetRows *targets = &build->request->targets;
     PlaitJob *jobs = PLAIT_NEW_ARRAY(session->arena, PlaitJob, 2 * targets->count);
-    const PlaitTargetRow **assembled = PLAIT_NEW_ARRAY(session->arena, const PlaitTargetRow *, 2 * targets->count); /* by job; NULL: no ptxas */
+    const PlaitTargetRow **assembled =
+        PLAIT_NEW_ARRAY(session->arena, const PlaitTargetRow *, 2 * targets->count); /* by job; NULL: no ptxas */
     uint32_t count = 0;
     for (uint32_t i = 0; i < targets->count; i++) {
         const PlaitTargetRow *target = targets->data[i];
-        build->objects[i] = plait_session_text(session, "%s/%s.%s", build->folder, target->name, target->gpu ? "ptx" : "o");
+        build->objects[i] =
+            plait_session_text(session, "%s/%s.%s", build->folder, target->name, target->gpu ? "ptx" : "o");
         jobs[count++] = generate(session, build, i);
         if (!target->gpu || !build->tools.ptxas.path) continue;
         build->cubins[i] = plait_session_text(session, "%s/%s.cubin", build->folder, target->name);

@@ -18,7 +18,9 @@ static const PlaitTargetRow *best_fit(uint32_t architecture)
 
 static bool missing(PlaitSession *session, const char *found)
 {
-    plait_session_error(session, PLAIT_DEVICE_MISSING, found, "an NVIDIA GPU of compute capability 8.0 or newer, and its driver", "run on the CPU with --device cpu");
+    plait_session_error(session, PLAIT_DEVICE_MISSING, found,
+                        "an NVIDIA GPU of compute capability 8.0 or newer, and its driver",
+                        "run on the CPU with --device cpu");
     return false;
 }
 
@@ -27,9 +29,12 @@ bool plait_targets_for_device(PlaitSession *session, bool gpu, PlaitTargetRows *
     PlaitDeviceInfo info;
     const PlaitTargetRow *row = plait_target_row_by_name("cpu");
     if (gpu) {
-        if (plait_device_count() == 0 || plait_device_info(0, &info) != PLAIT_STATUS_OK) return missing(session, plait_session_text(session, "no GPU: %s", plait_last_error()));
+        if (plait_device_count() == 0 || plait_device_info(0, &info) != PLAIT_STATUS_OK)
+            return missing(session, plait_session_text(session, "no GPU: %s", plait_last_error()));
         row = best_fit(info.architecture);
-        if (!row) return missing(session, plait_session_text(session, "%s, compute capability %u.%u", info.name, info.architecture / 10, info.architecture % 10));
+        if (!row)
+            return missing(session, plait_session_text(session, "%s, compute capability %u.%u", info.name,
+                                                       info.architecture / 10, info.architecture % 10));
     }
     plait_push(session->arena, targets, row);
     return true;

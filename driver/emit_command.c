@@ -8,11 +8,15 @@ typedef enum Level { STAGE, TILE, LLVM, LLVM_RAW, PTX, ASM, LEVEL_COUNT } Level;
 
 static const struct {
     PlaitOption option;
-    const char *name;      /* of the field with --json */
+    const char *name;        /* of the field with --json */
     const char *emit_option; /* of plait-codegen; NULL: text of the driver's own */
 } levels[LEVEL_COUNT] = {
-    [STAGE] = {PLAIT_OPTION_STAGE, "stage", NULL},        [TILE] = {PLAIT_OPTION_TILE, "tile", NULL}, [LLVM] = {PLAIT_OPTION_LLVM, "llvm", "--emit=llvm"},
-    [LLVM_RAW] = {PLAIT_OPTION_LLVM_RAW, "llvm-raw", "--emit=llvm-raw"}, [PTX] = {PLAIT_OPTION_PTX, "ptx", "--emit=ptx"}, [ASM] = {PLAIT_OPTION_ASM, "asm", "--emit=asm"},
+    [STAGE] = {PLAIT_OPTION_STAGE, "stage", NULL},
+    [TILE] = {PLAIT_OPTION_TILE, "tile", NULL},
+    [LLVM] = {PLAIT_OPTION_LLVM, "llvm", "--emit=llvm"},
+    [LLVM_RAW] = {PLAIT_OPTION_LLVM_RAW, "llvm-raw", "--emit=llvm-raw"},
+    [PTX] = {PLAIT_OPTION_PTX, "ptx", "--emit=ptx"},
+    [ASM] = {PLAIT_OPTION_ASM, "asm", "--emit=asm"},
 };
 
 /* The one level that was asked for; LEVEL_COUNT after a report. */
@@ -26,28 +30,32 @@ static Level read_level(PlaitSession *session)
         count++;
     }
     if (count == 1) return level;
-    plait_session_error(session, PLAIT_OPTIONS_CLASH, count ? "more than one level" : "no level", "one of --stage, --tile, --llvm, --llvm-raw, --ptx, --asm",
-                       "give one of them, for example `plait emit FILE --tile`");
+    plait_session_error(session, PLAIT_OPTIONS_CLASH, count ? "more than one level" : "no level",
+                        "one of --stage, --tile, --llvm, --llvm-raw, --ptx, --asm",
+                        "give one of them, for example `plait emit FILE --tile`");
     return LEVEL_COUNT;
 }
 
 static const PlaitTargetRow *read_target(PlaitSession *session, Level level)
 {
     PlaitTargetRows targets = {0};
-    if (!plait_option_given(&session->options, PLAIT_OPTION_TARGET)) return plait_target_row_by_name(level == PTX ? "sm_90a" : "cpu");
+    if (!plait_option_given(&session->options, PLAIT_OPTION_TARGET))
+        return plait_target_row_by_name(level == PTX ? "sm_90a" : "cpu");
     if (!plait_target_rows_read(session, &targets)) return NULL;
     if (targets.count == 1 && (level != PTX || targets.data[0]->gpu)) return targets.data[0];
-    plait_session_error(session, PLAIT_OPTIONS_CLASH, targets.count == 1 ? "--ptx and --target cpu" : "several targets", level == PTX ? "one GPU target" : "one target",
-                       "give one, for example `--target sm_90a`");
+    plait_session_error(session, PLAIT_OPTIONS_CLASH, targets.count == 1 ? "--ptx and --target cpu" : "several targets",
+                        level == PTX ? "one GPU target" : "one target", "give one, for example `--target sm_90a`");
     return NULL;
 }
 
 static const char *stage_text(PlaitSession *session, const PlaitProgram *program)
 {
     PlaitText text = plait_text(session->arena);
-    PlaitModule **optimised = plait_option_given(&session->options, PLAIT_OPTION_OPTIMISED) ? plait_program_optimise(session, program) : NULL;
+    PlaitModule **optimised =
+        plait_option_given(&session->options, PLAIT_OPTION_OPTIMISED) ? plait_program_optimise(session, program) : NULL;
     for (uint32_t i = 0; i < program->variants.count; i++) {
-        const PlaitModule *module = optimised ? optimised[i] : plait_program_compile(session, program, &program->variants.data[i]);
+        const PlaitModule *module =
+            optimised ? optimised[i] : plait_program_compile(session, program, &program->variants.data[i]);
         if (!module) return NULL;
         if (i) plait_text_add(&text, "\n");
         plait_module_print(module, &text);
@@ -62,23 +70,29 @@ static const char *tile_text(PlaitSession *session, const PlaitProgram *program,
 }
 
 /* Text that plait-codegen makes from the Tile IR. */
-static const char *generated_text(PlaitSession *session, const char *tiles, const PlaitTargetRow *target, const char *option)
+static const char *generated_text(PlaitSession *session, const char *tiles, const PlaitTargetRow *target,
+                                  const char *option)
 {
     PlaitTools tools;
     PlaitBytes bytes;
     const char *folder = plait_tools_find(session, &tools) ? plait_temporary_folder(session) : NULL;
     if (!folder) return NULL;
-    const char *from = plait_path_join(session->arena, folder, "program.tir"), *to = plait_path_join(session->arena, folder, "text");
+    const char *from = plait_path_join(session->arena, folder, "program.tir"),
+               *to = plait_path_join(session->arena, folder, "text");
     if (!plait_file_write(session, from, tiles, strlen(tiles))) return NULL;
     const char *const object[] = {tools.codegen.path, "object", option, from, "-o", to, NULL};
     const char *const ptx[] = {tools.codegen.path, "ptx", "--target", target->name, option, from, "-o", to, NULL};
-    PlaitJob job = {.name = plait_session_text(session, "plait-codegen for %s", target->name), .argv = target->gpu ? ptx : object};
+    PlaitJob job = {.name = plait_session_text(session, "plait-codegen for %s", target->name),
+                    .argv = target->gpu ? ptx : object};
     PlaitProgress progress = plait_progress_begin();
     progress.what = "compiling";
     plait_jobs_run(session->arena, &job, 1, 1, PLAIT_CHILD_SECONDS, &progress);
     plait_progress_end(&progress);
-    plait_job_report(session, &job, "this is a mistake in Plait, not in your program; please report it with the program");
-    return plait_job_succeeded(&job) && plait_file_read(session, to, PLAIT_ARRAY_LIMIT, &bytes) ? (const char *)bytes.data : NULL;
+    plait_job_report(session, &job,
+                     "this is a mistake in Plait, not in your program; please report it with the program");
+    return plait_job_succeeded(&job) && plait_file_read(session, to, PLAIT_ARRAY_LIMIT, &bytes)
+               ? (const char *)bytes.data
+               : NULL;
 }
 
 void plait_command_EMIT(PlaitSession *session)
@@ -88,11 +102,15 @@ void plait_command_EMIT(PlaitSession *session)
     const PlaitTargetRow *target = level == LEVEL_COUNT ? NULL : read_target(session, level);
     if (!plait_program_read(session, session->options.arguments.data[0], &program) || !target) return;
     const char *text = level == STAGE ? stage_text(session, &program) : tile_text(session, &program, target);
-    if (text && levels[level].emit_option) text = generated_text(session, text, target, target->gpu && level == ASM ? "--emit=ptx" : levels[level].emit_option);
+    if (text && levels[level].emit_option)
+        text = generated_text(session, text, target,
+                              target->gpu && level == ASM ? "--emit=ptx" : levels[level].emit_option);
     if (!text) return;
     const char *path = plait_option_text(&session->options, PLAIT_OPTION_OUTPUT);
-    if (path) plait_file_write(session, path, text, strlen(text));
-    else plait_text_add(&session->output, text);
+    if (path)
+        plait_file_write(session, path, text, strlen(text));
+    else
+        plait_text_add(&session->output, text);
     plait_text_printf(&session->fields, ", \"target\": \"%s\", \"%s\": ", target->name, levels[level].name);
     plait_text_json_string(&session->fields, text);
 }

@@ -19,7 +19,8 @@ static double type_bytes(const int64_t *extents, PlaitType type)
     return bytes;
 }
 
-static PlaitFlow flow(PlaitSession *session, const PlaitFunction *function, const int64_t *extents, const char *name, PlaitType type, bool workspace)
+static PlaitFlow flow(PlaitSession *session, const PlaitFunction *function, const int64_t *extents, const char *name,
+                      PlaitType type, bool workspace)
 {
     PlaitText text = plait_text(session->arena);
     plait_type_print(function, type, &text);
@@ -30,7 +31,8 @@ static PlaitFlow flow(PlaitSession *session, const PlaitFunction *function, cons
 static const char *output_name(const PlaitFunction *function, PlaitValue value)
 {
     for (uint32_t i = 0; i < function->outputs.count; i++)
-        if (function->outputs.data[i].value == value) return plait_names_text(function->module->names, function->outputs.data[i].name);
+        if (function->outputs.data[i].value == value)
+            return plait_names_text(function->module->names, function->outputs.data[i].name);
     return NULL;
 }
 
@@ -55,7 +57,8 @@ static void add_reads(void *context, PlaitValue value)
         bool workspace;
         const char *name = flow_name(collector->session, collector->function, inst->operands[i], &workspace);
         collector->seen[inst->operands[i]] = true;
-        plait_push(collector->session->arena, &collector->kernel->reads, flow(collector->session, collector->function, collector->extents, name, operand->type, workspace));
+        plait_push(collector->session->arena, &collector->kernel->reads,
+                   flow(collector->session, collector->function, collector->extents, name, operand->type, workspace));
     }
 }
 
@@ -69,15 +72,19 @@ static void add_writes(Collector *collector, PlaitValue owner)
         if (inst->op != PLAIT_OP_RESULT || inst->operands[0] != owner) continue;
         bool workspace;
         const char *name = flow_name(collector->session, collector->function, value, &workspace);
-        plait_push(collector->session->arena, &collector->kernel->writes, flow(collector->session, collector->function, collector->extents, name, inst->type, workspace));
+        plait_push(collector->session->arena, &collector->kernel->writes,
+                   flow(collector->session, collector->function, collector->extents, name, inst->type, workspace));
     }
 }
 
-static void add_kernel(PlaitSession *session, const PlaitFunction *function, const int64_t *extents, PlaitValue value, PlaitOperatorFacts *facts)
+static void add_kernel(PlaitSession *session, const PlaitFunction *function, const int64_t *extents, PlaitValue value,
+                       PlaitOperatorFacts *facts)
 {
     const PlaitInst *inst = plait_inst(function, value);
-    PlaitKernelFacts kernel = {.name = plait_session_text(session, "%s.%s", facts->name, plait_names_text(function->module->names, inst->name))};
-    Collector collector = {session, function, extents, &kernel, inst->body, PLAIT_NEW_ARRAY(session->arena, bool, function->insts.count)};
+    PlaitKernelFacts kernel = {.name = plait_session_text(session, "%s.%s", facts->name,
+                                                          plait_names_text(function->module->names, inst->name))};
+    Collector collector = {session, function,   extents,
+                           &kernel, inst->body, PLAIT_NEW_ARRAY(session->arena, bool, function->insts.count)};
     plait_explain_stages(session, function, inst->body, &kernel.stages);
     plait_region_walk(function, inst->body, add_reads, &collector);
     add_writes(&collector, value);
@@ -87,17 +94,22 @@ static void add_kernel(PlaitSession *session, const PlaitFunction *function, con
 }
 
 /* The passes may add axes: extents of the axes of `fused`, by name. */
-static int64_t *extents_of(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused, const int64_t *extents)
+static int64_t *extents_of(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused,
+                           const int64_t *extents)
 {
     int64_t *mapped = PLAIT_NEW_ARRAY(session->arena, int64_t, fused->axes.count);
     for (uint32_t i = 0; i < fused->axes.count; i++) {
-        PlaitAxis extent = plait_axis_extent_of(fused, (PlaitAxis)i), same = plait_axis_find(written, fused->axes.data[extent].name);
-        mapped[i] = fused->axes.data[extent].size != PLAIT_RUNTIME_SIZE ? fused->axes.data[extent].size : same != PLAIT_NO_AXIS ? extents[same] : 1;
+        PlaitAxis extent = plait_axis_extent_of(fused, (PlaitAxis)i),
+                  same = plait_axis_find(written, fused->axes.data[extent].name);
+        mapped[i] = fused->axes.data[extent].size != PLAIT_RUNTIME_SIZE ? fused->axes.data[extent].size
+                    : same != PLAIT_NO_AXIS                             ? extents[same]
+                                                                        : 1;
     }
     return mapped;
 }
 
-void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused, const int64_t *extents, PlaitOperatorFacts *facts)
+void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused,
+                            const int64_t *extents, PlaitOperatorFacts *facts)
 {
     const int64_t *fused_extents = extents_of(session, written, fused, extents);
     facts->name = plait_names_text(written->module->names, written->name);
@@ -105,12 +117,17 @@ void plait_explain_operator(PlaitSession *session, const PlaitFunction *written,
     plait_explain_stages(session, written, written->body, &facts->stages);
     for (uint32_t i = 0; i < written->params.count; i++) {
         const PlaitInst *inst = plait_inst(written, written->params.data[i]);
-        plait_push(session->arena, &facts->inputs, flow(session, written, extents, plait_names_text(written->module->names, inst->name), inst->type, false));
+        plait_push(
+            session->arena, &facts->inputs,
+            flow(session, written, extents, plait_names_text(written->module->names, inst->name), inst->type, false));
     }
     for (uint32_t i = 0; i < written->outputs.count; i++) {
         const PlaitOutput *output = &written->outputs.data[i];
-        plait_push(session->arena, &facts->outputs, flow(session, written, extents, plait_names_text(written->module->names, output->name), output->type, false));
+        plait_push(session->arena, &facts->outputs,
+                   flow(session, written, extents, plait_names_text(written->module->names, output->name), output->type,
+                        false));
     }
     for (uint32_t i = 0; i < fused->body->body.count; i++)
-        if (plait_op_of(fused, fused->body->body.data[i]) == PLAIT_OP_KERNEL) add_kernel(session, fused, fused_extents, fused->body->body.data[i], facts);
+        if (plait_op_of(fused, fused->body->body.data[i]) == PLAIT_OP_KERNEL)
+            add_kernel(session, fused, fused_extents, fused->body->body.data[i], facts);
 }

@@ -1,4 +1,5 @@
-/* What `plait explain` says about an operator: its stages as written, and its kernels with what each fuses and moves. */
+/* What `plait explain` says about an operator: its stages as written, and its kernels with what each fuses and moves.
+ */
 #ifndef PLAIT_DRIVER_EXPLAIN_H
 #define PLAIT_DRIVER_EXPLAIN_H
 
@@ -7,8 +8,8 @@
 
 /* A stage of one of the four kinds. */
 typedef struct PlaitStageFacts {
-    const char *kind;   /* conv, scan, attend, gating */
-    const char *text;   /* "along t, forward, carries f32[b, h, d, e]" */
+    const char *kind;                /* conv, scan, attend, gating */
+    const char *text;                /* "along t, forward, carries f32[b, h, d, e]" */
     const char *class_name, *allows; /* scans: the class and the parallel form that it allows; else "" */
     const char *detail;              /* scans: a line for each carry, why it has its class; else "" */
     uint32_t line;                   /* in the source; 0: unknown */
@@ -41,9 +42,11 @@ typedef struct PlaitOperatorFacts {
 typedef PLAIT_VECTOR(PlaitOperatorFacts) PlaitFacts;
 
 /* `written`: from the front end; `fused`: after the passes; `extents` by axis of `written`. */
-void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused, const int64_t *extents, PlaitOperatorFacts *facts);
+void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused,
+                            const int64_t *extents, PlaitOperatorFacts *facts);
 /* The stages of a region, in order; neighbouring pointwise operations and feature reductions are one stage. */
-void plait_explain_stages(PlaitSession *session, const PlaitFunction *function, const PlaitRegion *region, PlaitStageList *stages);
+void plait_explain_stages(PlaitSession *session, const PlaitFunction *function, const PlaitRegion *region,
+                          PlaitStageList *stages);
 
 void plait_explain_print(const PlaitFacts *facts, PlaitText *text);
 void plait_explain_print_json(const PlaitFacts *facts, PlaitText *text);

@@ -21,8 +21,12 @@ static bool collect(PlaitSession *session, const PlaitProgram *program, PlaitFac
         for (uint32_t j = 0; written && j < written->functions.count; j++) {
             const PlaitFunction *function = written->functions.data[j];
             int64_t *extents = plait_case_extents(session, function, NULL, &usual);
-            PlaitOperatorFacts one = {.variant = plait_variant_text(session, variant), .sizes = plait_case_sizes_text(session, function, extents), .bandwidth = bandwidth};
-            plait_explain_operator(session, function, plait_program_operator(fused[i], plait_names_text(written->names, function->name)), extents, &one);
+            PlaitOperatorFacts one = {.variant = plait_variant_text(session, variant),
+                                      .sizes = plait_case_sizes_text(session, function, extents),
+                                      .bandwidth = bandwidth};
+            plait_explain_operator(session, function,
+                                   plait_program_operator(fused[i], plait_names_text(written->names, function->name)),
+                                   extents, &one);
             plait_push(session->arena, facts, one);
         }
     }
@@ -33,14 +37,16 @@ static void draw(PlaitSession *session, const PlaitFacts *facts, const char *pat
 {
     const char *dot = plait_tool_in_path(session->arena, "dot");
     if (!dot) {
-        plait_session_error(session, PLAIT_TOOL_MISSING, "no `dot` in $PATH", "Graphviz, which draws for --svg", "install it (Debian: apt install graphviz), or leave out --svg");
+        plait_session_error(session, PLAIT_TOOL_MISSING, "no `dot` in $PATH", "Graphviz, which draws for --svg",
+                            "install it (Debian: apt install graphviz), or leave out --svg");
         return;
     }
     const char *folder = plait_temporary_folder(session);
     if (!folder) return;
     PlaitText graph = plait_text(session->arena);
     plait_explain_print_graph(facts, &graph);
-    const char *from = plait_path_join(session->arena, folder, "graph.dot"), *to = plait_path_join(session->arena, folder, "graph.svg");
+    const char *from = plait_path_join(session->arena, folder, "graph.dot"),
+               *to = plait_path_join(session->arena, folder, "graph.svg");
     const char *const argv[] = {dot, "-Tsvg", from, "-o", to, NULL};
     PlaitJob job = {.name = "dot", .argv = argv};
     if (!plait_file_write(session, from, plait_text_string(&graph), graph.length)) return;
@@ -54,7 +60,9 @@ void plait_command_EXPLAIN(PlaitSession *session)
     PlaitProgram program;
     PlaitFacts facts = {0};
     const char *svg = plait_option_text(&session->options, PLAIT_OPTION_SVG);
-    if (!plait_program_read(session, session->options.arguments.data[0], &program) || !collect(session, &program, &facts)) return;
+    if (!plait_program_read(session, session->options.arguments.data[0], &program) ||
+        !collect(session, &program, &facts))
+        return;
     plait_explain_print(&facts, &session->output);
     plait_explain_print_json(&facts, &session->fields);
     if (svg) draw(session, &facts, svg);

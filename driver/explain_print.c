@@ -30,7 +30,8 @@ static void print_stages(const PlaitStageList *stages, bool detail, PlaitText *t
 static void print_flows(const char *what, const PlaitFlows *flows, PlaitText *text)
 {
     plait_text_printf(text, "        %s", what);
-    for (uint32_t i = 0; i < flows->count; i++) plait_text_printf(text, "%s%s %s", i ? ", " : " ", flows->data[i].name, flows->data[i].type);
+    for (uint32_t i = 0; i < flows->count; i++)
+        plait_text_printf(text, "%s%s %s", i ? ", " : " ", flows->data[i].name, flows->data[i].type);
     plait_text_add(text, flows->count ? "\n" : " nothing\n");
 }
 
@@ -38,18 +39,24 @@ static void print_cost(const PlaitOperatorFacts *facts, PlaitText *text)
 {
     double floor_seconds = facts->bandwidth > 0 ? facts->cost.bytes / facts->bandwidth : 0;
     plait_text_printf(text, "  cost at %s\n", *facts->sizes ? facts->sizes : "its static sizes");
-    plait_text_printf(text, "    inputs and outputs %.3f MB; the kernels move %.3f MB\n", facts->cost.bytes * 1e-6, facts->kernel_bytes * 1e-6);
-    plait_text_printf(text, "    %.3f G operations, %.1f a byte\n", facts->cost.operations * 1e-9, facts->cost.bytes > 0 ? facts->cost.operations / facts->cost.bytes : 0);
-    if (facts->bandwidth > 0) plait_text_printf(text, "    floor %.3f ms on this CPU, whose memory gives %.1f GB/s\n", floor_seconds * 1e3, facts->bandwidth * 1e-9);
+    plait_text_printf(text, "    inputs and outputs %.3f MB; the kernels move %.3f MB\n", facts->cost.bytes * 1e-6,
+                      facts->kernel_bytes * 1e-6);
+    plait_text_printf(text, "    %.3f G operations, %.1f a byte\n", facts->cost.operations * 1e-9,
+                      facts->cost.bytes > 0 ? facts->cost.operations / facts->cost.bytes : 0);
+    if (facts->bandwidth > 0)
+        plait_text_printf(text, "    floor %.3f ms on this CPU, whose memory gives %.1f GB/s\n", floor_seconds * 1e3,
+                          facts->bandwidth * 1e-9);
 }
 
 void plait_explain_print(const PlaitFacts *list, PlaitText *text)
 {
     for (uint32_t i = 0; i < list->count; i++) {
         const PlaitOperatorFacts *facts = &list->data[i];
-        plait_text_printf(text, "%soperator %s%s%s\n  stages, as written\n", i ? "\n" : "", facts->name, *facts->variant ? ", " : "", facts->variant);
+        plait_text_printf(text, "%soperator %s%s%s\n  stages, as written\n", i ? "\n" : "", facts->name,
+                          *facts->variant ? ", " : "", facts->variant);
         print_stages(&facts->stages, true, text);
-        plait_text_printf(text, "  %u %s\n", facts->kernels.count, facts->kernels.count == 1 ? "kernel: everything in one pass" : "kernels");
+        plait_text_printf(text, "  %u %s\n", facts->kernels.count,
+                          facts->kernels.count == 1 ? "kernel: everything in one pass" : "kernels");
         for (uint32_t k = 0; k < facts->kernels.count; k++) {
             plait_text_printf(text, "    %s fuses\n", facts->kernels.data[k].name);
             print_stages(&facts->kernels.data[k].stages, false, text);
@@ -97,7 +104,8 @@ static void json_flows(const char *name, const PlaitFlows *flows, PlaitText *tex
         json_member(text, "name", flows->data[i].name);
         plait_text_add(text, ", ");
         json_member(text, "type", flows->data[i].type);
-        plait_text_printf(text, ", \"bytes\": %.0f, \"workspace\": %s}", flows->data[i].bytes, flows->data[i].workspace ? "true" : "false");
+        plait_text_printf(text, ", \"bytes\": %.0f, \"workspace\": %s}", flows->data[i].bytes,
+                          flows->data[i].workspace ? "true" : "false");
     }
     plait_text_add(text, "]");
 }
@@ -126,8 +134,11 @@ void plait_explain_print_json(const PlaitFacts *list, PlaitText *text)
             json_flows("writes", &kernel->writes, text);
             plait_text_add(text, "}");
         }
-        plait_text_printf(text, "], \"bytes\": %.0f, \"kernel_bytes\": %.0f, \"operations\": %.0f, \"bandwidth\": %.6g, \"floor_seconds\": %.9g}", facts->cost.bytes, facts->kernel_bytes,
-                          facts->cost.operations, facts->bandwidth, facts->bandwidth > 0 ? facts->cost.bytes / facts->bandwidth : 0);
+        plait_text_printf(text,
+                          "], \"bytes\": %.0f, \"kernel_bytes\": %.0f, \"operations\": %.0f, \"bandwidth\": %.6g, "
+                          "\"floor_seconds\": %.9g}",
+                          facts->cost.bytes, facts->kernel_bytes, facts->cost.operations, facts->bandwidth,
+                          facts->bandwidth > 0 ? facts->cost.bytes / facts->bandwidth : 0);
     }
     plait_text_add(text, "]");
 }
@@ -136,22 +147,30 @@ void plait_explain_print_json(const PlaitFacts *list, PlaitText *text)
 static void graph_tensors(const PlaitFlows *flows, uint32_t number, const char *shape, PlaitText *text)
 {
     for (uint32_t i = 0; i < flows->count; i++)
-        plait_text_printf(text, "    \"%u.%s\" [shape=%s, label=\"%s\\n%s\"];\n", number, flows->data[i].name, shape, flows->data[i].name, flows->data[i].type);
+        plait_text_printf(text, "    \"%u.%s\" [shape=%s, label=\"%s\\n%s\"];\n", number, flows->data[i].name, shape,
+                          flows->data[i].name, flows->data[i].type);
 }
 
 static void graph_kernel(const PlaitKernelFacts *kernel, uint32_t number, PlaitText *text)
 {
-    plait_text_printf(text, "    \"%u:%s\" [shape=box, style=\"rounded,filled\", fillcolor=\"#e8eef7\", label=\"%s\\l", number, kernel->name, kernel->name);
+    plait_text_printf(text, "    \"%u:%s\" [shape=box, style=\"rounded,filled\", fillcolor=\"#e8eef7\", label=\"%s\\l",
+                      number, kernel->name, kernel->name);
     for (uint32_t i = 0; i < kernel->stages.count; i++) {
         const PlaitStageFacts *stage = &kernel->stages.data[i];
-        plait_text_printf(text, "%s: %s%s%s\\l", stage->kind, stage->text, *stage->class_name ? "; " : "", stage->class_name);
+        plait_text_printf(text, "%s: %s%s%s\\l", stage->kind, stage->text, *stage->class_name ? "; " : "",
+                          stage->class_name);
     }
     plait_text_add(text, "\"];\n");
     for (uint32_t i = 0; i < kernel->writes.count; i++)
         if (kernel->writes.data[i].workspace)
-            plait_text_printf(text, "    \"%u.%s\" [shape=cylinder, label=\"%s\\n%s\"];\n", number, kernel->writes.data[i].name, kernel->writes.data[i].name, kernel->writes.data[i].type);
-    for (uint32_t i = 0; i < kernel->reads.count; i++) plait_text_printf(text, "    \"%u.%s\" -> \"%u:%s\";\n", number, kernel->reads.data[i].name, number, kernel->name);
-    for (uint32_t i = 0; i < kernel->writes.count; i++) plait_text_printf(text, "    \"%u:%s\" -> \"%u.%s\";\n", number, kernel->name, number, kernel->writes.data[i].name);
+            plait_text_printf(text, "    \"%u.%s\" [shape=cylinder, label=\"%s\\n%s\"];\n", number,
+                              kernel->writes.data[i].name, kernel->writes.data[i].name, kernel->writes.data[i].type);
+    for (uint32_t i = 0; i < kernel->reads.count; i++)
+        plait_text_printf(text, "    \"%u.%s\" -> \"%u:%s\";\n", number, kernel->reads.data[i].name, number,
+                          kernel->name);
+    for (uint32_t i = 0; i < kernel->writes.count; i++)
+        plait_text_printf(text, "    \"%u:%s\" -> \"%u.%s\";\n", number, kernel->name, number,
+                          kernel->writes.data[i].name);
 }
 
 void plait_explain_print_graph(const PlaitFacts *list, PlaitText *text)
@@ -159,7 +178,8 @@ void plait_explain_print_graph(const PlaitFacts *list, PlaitText *text)
     plait_text_add(text, "digraph plait {\n  rankdir=TB; node [fontname=\"Helvetica\", fontsize=11];\n");
     for (uint32_t i = 0; i < list->count; i++) {
         const PlaitOperatorFacts *facts = &list->data[i];
-        plait_text_printf(text, "  subgraph cluster_%u {\n    label=\"%s%s%s\";\n", i, facts->name, *facts->variant ? ", " : "", facts->variant);
+        plait_text_printf(text, "  subgraph cluster_%u {\n    label=\"%s%s%s\";\n", i, facts->name,
+                          *facts->variant ? ", " : "", facts->variant);
         graph_tensors(&facts->inputs, i, "ellipse", text);
         graph_tensors(&facts->outputs, i, "doubleoctagon", text);
         for (uint32_t k = 0; k < facts->kernels.count; k++) graph_kernel(&facts->kernels.data[k], i, text);

@@ -11,8 +11,8 @@ typedef struct Finder {
     PlaitStageList *stages;
     uint32_t pointwise, reductions; /* of the gating stage that is being counted */
     uint32_t line;
-    PlaitText axes;       /* that it reduces over */
-    bool *seen;           /* by axis: is among them */
+    PlaitText axes;   /* that it reduces over */
+    bool *seen;       /* by axis: is among them */
     PlaitAxis attend; /* the axis of the attend stage that is being counted, or PLAIT_NO_AXIS */
 } Finder;
 
@@ -27,8 +27,12 @@ static void end_gating(Finder *finder)
 {
     PlaitText text = plait_text(finder->session->arena);
     if (finder->pointwise) plait_text_printf(&text, "%u pointwise", finder->pointwise);
-    if (finder->reductions) plait_text_printf(&text, "%s%u %s over%s", finder->pointwise ? ", " : "", finder->reductions, finder->reductions == 1 ? "reduction" : "reductions", plait_text_string(&finder->axes));
-    if (text.length) plait_push(finder->session->arena, finder->stages, (PlaitStageFacts){"gating", plait_text_string(&text), "", "", "", finder->line});
+    if (finder->reductions)
+        plait_text_printf(&text, "%s%u %s over%s", finder->pointwise ? ", " : "", finder->reductions,
+                          finder->reductions == 1 ? "reduction" : "reductions", plait_text_string(&finder->axes));
+    if (text.length)
+        plait_push(finder->session->arena, finder->stages,
+                   (PlaitStageFacts){"gating", plait_text_string(&text), "", "", "", finder->line});
     finder->pointwise = finder->reductions = 0;
     finder->axes = plait_text(finder->session->arena);
     memset(finder->seen, 0, finder->function->axes.count * sizeof *finder->seen);
@@ -37,7 +41,8 @@ static void end_gating(Finder *finder)
 static void add_stage(Finder *finder, PlaitValue value, const char *kind, const char *text)
 {
     end_gating(finder);
-    plait_push(finder->session->arena, finder->stages, (PlaitStageFacts){kind, text, "", "", "", line_of(finder, value)});
+    plait_push(finder->session->arena, finder->stages,
+               (PlaitStageFacts){kind, text, "", "", "", line_of(finder, value)});
 }
 
 static void add_conv(Finder *finder, PlaitValue value)
@@ -45,9 +50,12 @@ static void add_conv(Finder *finder, PlaitValue value)
     const PlaitInst *inst = plait_inst(finder->function, value);
     const char *time = plait_axis_text(finder->function, inst->axes[0]);
     int64_t taps = finder->function->axes.data[inst->axes[1]].size;
-    const char *text = inst->axes[0] == inst->axes[1] ? plait_session_text(finder->session, "along %s, a filter as long as the sequence", time)
-                       : taps == PLAIT_RUNTIME_SIZE   ? plait_session_text(finder->session, "along %s, %s taps", time, plait_axis_text(finder->function, inst->axes[1]))
-                                                      : plait_session_text(finder->session, "along %s, %lld taps", time, (long long)taps);
+    const char *text = inst->axes[0] == inst->axes[1]
+                           ? plait_session_text(finder->session, "along %s, a filter as long as the sequence", time)
+                       : taps == PLAIT_RUNTIME_SIZE
+                           ? plait_session_text(finder->session, "along %s, %s taps", time,
+                                                plait_axis_text(finder->function, inst->axes[1]))
+                           : plait_session_text(finder->session, "along %s, %lld taps", time, (long long)taps);
     add_stage(finder, value, "conv", text);
 }
 
@@ -55,10 +63,13 @@ static void add_scan(Finder *finder, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(finder->function, value);
     PlaitText text = plait_text(finder->session->arena);
-    plait_text_printf(&text, "along %s, %s, carries ", plait_axis_text(finder->function, inst->axes[0]), inst->ints[0] > 0 ? "forward" : "backward");
+    plait_text_printf(&text, "along %s, %s, carries ", plait_axis_text(finder->function, inst->axes[0]),
+                      inst->ints[0] > 0 ? "forward" : "backward");
     for (uint32_t i = 0; i < inst->body->params.count; i++) {
         if (i) plait_text_add(&text, ", ");
-        plait_type_print(finder->function, plait_type_without(plait_type_of(finder->function, inst->body->params.data[i]), inst->axes[0]), &text);
+        plait_type_print(finder->function,
+                         plait_type_without(plait_type_of(finder->function, inst->body->params.data[i]), inst->axes[0]),
+                         &text);
     }
     add_stage(finder, value, "scan", plait_text_string(&text));
     PlaitStageFacts *stage = &finder->stages->data[finder->stages->count - 1];
@@ -73,15 +84,18 @@ static void add_scan(Finder *finder, PlaitValue value)
 static void add_fold(Finder *finder, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(finder->function, value);
-    add_stage(finder, value, "attend", plait_session_text(finder->session, "along %s, block by block, %u running %s", plait_axis_text(finder->function, inst->axes[0]), inst->body->params.count,
-                                                  inst->body->params.count == 1 ? "value" : "values"));
+    add_stage(finder, value, "attend",
+              plait_session_text(finder->session, "along %s, block by block, %u running %s",
+                                 plait_axis_text(finder->function, inst->axes[0]), inst->body->params.count,
+                                 inst->body->params.count == 1 ? "value" : "values"));
 }
 
 /* A reduction over an axis of time is part of an attend stage; several over the same axis are one. */
 static void add_attend(Finder *finder, PlaitValue value, PlaitAxis axis)
 {
     if (finder->attend == axis) return;
-    add_stage(finder, value, "attend", plait_session_text(finder->session, "along %s", plait_axis_text(finder->function, axis)));
+    add_stage(finder, value, "attend",
+              plait_session_text(finder->session, "along %s", plait_axis_text(finder->function, axis)));
     finder->attend = axis;
 }
 
@@ -97,7 +111,8 @@ static void count_gating(Finder *finder, PlaitValue value)
     for (uint32_t i = 0; i < inst->axis_count; i++) {
         if (finder->seen[inst->axes[i]]) continue;
         finder->seen[inst->axes[i]] = true;
-        plait_text_printf(&finder->axes, "%s %s", finder->axes.length ? "," : "", plait_axis_text(finder->function, inst->axes[i]));
+        plait_text_printf(&finder->axes, "%s %s", finder->axes.length ? "," : "",
+                          plait_axis_text(finder->function, inst->axes[i]));
     }
 }
 
@@ -112,16 +127,26 @@ static void find_one(Finder *finder, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(finder->function, value);
     PlaitOp op = (PlaitOp)inst->op;
-    if (op == PLAIT_OP_CONV) add_conv(finder, value);
-    else if (op == PLAIT_OP_SCAN) add_scan(finder, value);
-    else if (op == PLAIT_OP_FOLD) add_fold(finder, value);
-    else if (plait_op_is_reduce(op) && time_axis(finder->function, inst) != PLAIT_NO_AXIS) add_attend(finder, value, time_axis(finder->function, inst));
-    else if (plait_op_is_reduce(op) || plait_op_is_scalar(op) || op == PLAIT_OP_SELECT) count_gating(finder, value);
+    if (op == PLAIT_OP_CONV)
+        add_conv(finder, value);
+    else if (op == PLAIT_OP_SCAN)
+        add_scan(finder, value);
+    else if (op == PLAIT_OP_FOLD)
+        add_fold(finder, value);
+    else if (plait_op_is_reduce(op) && time_axis(finder->function, inst) != PLAIT_NO_AXIS)
+        add_attend(finder, value, time_axis(finder->function, inst));
+    else if (plait_op_is_reduce(op) || plait_op_is_scalar(op) || op == PLAIT_OP_SELECT)
+        count_gating(finder, value);
 }
 
-void plait_explain_stages(PlaitSession *session, const PlaitFunction *function, const PlaitRegion *region, PlaitStageList *stages)
+void plait_explain_stages(PlaitSession *session, const PlaitFunction *function, const PlaitRegion *region,
+                          PlaitStageList *stages)
 {
-    Finder finder = {.session = session, .function = function, .stages = stages, .attend = PLAIT_NO_AXIS, .axes = plait_text(session->arena),
+    Finder finder = {.session = session,
+                     .function = function,
+                     .stages = stages,
+                     .attend = PLAIT_NO_AXIS,
+                     .axes = plait_text(session->arena),
                      .seen = PLAIT_NEW_ARRAY(session->arena, bool, function->axes.count)};
     for (uint32_t i = 0; i < region->body.count; i++) find_one(&finder, region->body.data[i]);
     end_gating(&finder);

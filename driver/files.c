@@ -37,10 +37,12 @@ void plait_file_report(PlaitSession *session, PlaitDiagnosticId otherwise, const
 {
     PlaitDiagnosticId id = id_of_error(otherwise, error);
     const char *expected = id == PLAIT_FILE_UNWRITABLE ? "a file that can be written" : "a file that can be read";
-    plait_session_error(session, id, plait_session_text(session, "`%s`: %s", path, strerror(error)), expected, help_for(id, error));
+    plait_session_error(session, id, plait_session_text(session, "`%s`: %s", path, strerror(error)), expected,
+                        help_for(id, error));
 }
 
-/* Reads until the end or the limit; the length, or -errno. The size that fstat tells is only a hint: pipes have none. */
+/* Reads until the end or the limit; the length, or -errno. The size that fstat tells is only a hint: pipes have none.
+ */
 static long long slurp(PlaitArena *arena, int file, size_t limit, PlaitBytes *bytes)
 {
     struct stat status;
@@ -87,9 +89,11 @@ bool plait_file_read(PlaitSession *session, const char *path, size_t limit, Plai
     long long length = read_path(session->arena, path, limit, bytes);
     if (length >= 0) return true;
     if (length == TOO_LARGE)
-        plait_session_error(session, PLAIT_FILE_TOO_LARGE, plait_session_text(session, "`%s`, larger than %zu bytes", path, limit),
-                           plait_session_text(session, "at most %zu bytes", limit), "is this the file you meant?");
-    else plait_file_report(session, PLAIT_FILE_UNREADABLE, path, (int)-length);
+        plait_session_error(session, PLAIT_FILE_TOO_LARGE,
+                            plait_session_text(session, "`%s`, larger than %zu bytes", path, limit),
+                            plait_session_text(session, "at most %zu bytes", limit), "is this the file you meant?");
+    else
+        plait_file_report(session, PLAIT_FILE_UNREADABLE, path, (int)-length);
     return false;
 }
 
@@ -170,7 +174,8 @@ bool plait_file_write(PlaitSession *session, const char *path, const void *data,
 bool plait_file_copy(PlaitSession *session, const char *from, const char *to)
 {
     PlaitBytes bytes;
-    return plait_file_read(session, from, PLAIT_ARRAY_LIMIT, &bytes) && plait_file_write(session, to, bytes.data, bytes.length);
+    return plait_file_read(session, from, PLAIT_ARRAY_LIMIT, &bytes) &&
+           plait_file_write(session, to, bytes.data, bytes.length);
 }
 
 const char *plait_temporary_folder(PlaitSession *session)

@@ -12,14 +12,16 @@ typedef struct PlaitBytes {
 enum { PLAIT_SOURCE_LIMIT = 16 * 1024 * 1024 };
 #define PLAIT_ARRAY_LIMIT ((size_t)64 << 30)
 
-/* The whole file (`-`: standard input), in the driver's arena; at most `limit` bytes. Reports and returns false on failure. */
+/* The whole file (`-`: standard input), in the driver's arena; at most `limit` bytes. Reports and returns false on
+ * failure. */
 bool plait_file_read(PlaitSession *session, const char *path, size_t limit, PlaitBytes *bytes);
 /* The same without a word: for caches and probes. */
 bool plait_file_read_quietly(PlaitArena *arena, const char *path, size_t limit, PlaitBytes *bytes);
 /* Reads a program and adds it to the sources; 0 after a report. */
 uint32_t plait_file_read_source(PlaitSession *session, const char *path);
 
-/* Writes beside `path` and renames, so that readers see the old file or the new one. Reports and returns false on failure. */
+/* Writes beside `path` and renames, so that readers see the old file or the new one. Reports and returns false on
+ * failure. */
 bool plait_file_write(PlaitSession *session, const char *path, const void *data, size_t length);
 /* The same in parts, without a word: `errno` says why it failed. */
 bool plait_file_write_quietly(const char *path, const void *const *parts, const size_t *lengths, uint32_t count);

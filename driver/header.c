@@ -19,8 +19,9 @@ static const struct {
     const char *code;
     int bits;
 } element_types[PLAIT_SCALAR_COUNT] = {
-    [PLAIT_BOOL] = {"kDLBool", 8},   [PLAIT_I32] = {"kDLInt", 32},    [PLAIT_I64] = {"kDLInt", 64},   [PLAIT_F16] = {"kDLFloat", 16},
-    [PLAIT_BF16] = {"kDLBfloat", 16}, [PLAIT_F32] = {"kDLFloat", 32}, [PLAIT_F64] = {"kDLFloat", 64},
+    [PLAIT_BOOL] = {"kDLBool", 8},  [PLAIT_I32] = {"kDLInt", 32},     [PLAIT_I64] = {"kDLInt", 64},
+    [PLAIT_F16] = {"kDLFloat", 16}, [PLAIT_BF16] = {"kDLBfloat", 16}, [PLAIT_F32] = {"kDLFloat", 32},
+    [PLAIT_F64] = {"kDLFloat", 64},
 };
 
 static const char *const role_texts[PLAIT_ROLE_COUNT] = {"feature", "batch", "head", "time"};
@@ -28,27 +29,39 @@ static const char *const role_texts[PLAIT_ROLE_COUNT] = {"feature", "batch", "he
 static bool is_keyword(const char *name)
 {
     static const char *const keywords[] = {
-        "alignas", "alignof", "and", "asm", "auto", "bool", "break", "case", "catch", "char", "class", "const", "constexpr", "continue", "decltype", "default",
-        "delete", "do", "double", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int", "long",
-        "mutable", "namespace", "new", "noexcept", "not", "nullptr", "operator", "or", "private", "protected", "public", "register", "requires", "restrict",
-        "return", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw", "true", "try", "typedef", "typeid", "typename",
-        "typeof", "union", "unsigned", "using", "virtual", "void", "volatile", "while", "xor", "main", "linux", "unix"};
+        "alignas",  "alignof",  "and",     "asm",       "auto",     "bool",     "break",     "case",      "catch",
+        "char",     "class",    "const",   "constexpr", "continue", "decltype", "default",   "delete",    "do",
+        "double",   "else",     "enum",    "explicit",  "export",   "extern",   "false",     "float",     "for",
+        "friend",   "goto",     "if",      "inline",    "int",      "long",     "mutable",   "namespace", "new",
+        "noexcept", "not",      "nullptr", "operator",  "or",       "private",  "protected", "public",    "register",
+        "requires", "restrict", "return",  "short",     "signed",   "sizeof",   "static",    "struct",    "switch",
+        "template", "this",     "throw",   "true",      "try",      "typedef",  "typeid",    "typename",  "typeof",
+        "union",    "unsigned", "using",   "virtual",   "void",     "volatile", "while",     "xor",       "main",
+        "linux",    "unix"};
     for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
         if (strcmp(keywords[i], name) == 0) return true;
     return false;
 }
 
-/* An operator becomes a C function: it must not be a word of C or C++, or hide a function of the C library or of plait.h. */
+/* An operator becomes a C function: it must not be a word of C or C++, or hide a function of the C library or of
+ * plait.h. */
 static bool check_name(Header *header, const PlaitFunction *function)
 {
     const char *name = plait_names_text(header->modules[0]->names, function->name);
-    bool word = is_keyword(name), ours = strncmp(name, "plait_", 6) == 0, reserved = name[0] == '_', library = dlsym(RTLD_DEFAULT, name) != NULL;
+    bool word = is_keyword(name), ours = strncmp(name, "plait_", 6) == 0, reserved = name[0] == '_',
+         library = dlsym(RTLD_DEFAULT, name) != NULL;
     if (!word && !ours && !reserved && !library) return true;
-    const char *why = word ? "a word of C or C++" : ours ? "reserved for Plait's own functions" : reserved ? "reserved in C" : "a function of the C library";
+    const char *why = word       ? "a word of C or C++"
+                      : ours     ? "reserved for Plait's own functions"
+                      : reserved ? "reserved in C"
+                                 : "a function of the C library";
     plait_report(&header->session->diagnostics,
-                 (PlaitDiagnostic){.id = PLAIT_C_NAME_TAKEN, .span = function->span, .found = plait_session_text(header->session, "operator `%s`: %s", name, why),
+                 (PlaitDiagnostic){.id = PLAIT_C_NAME_TAKEN,
+                                   .span = function->span,
+                                   .found = plait_session_text(header->session, "operator `%s`: %s", name, why),
                                    .expected = "a name that a C function of the library can have",
-                                   .help = plait_session_text(header->session, "rename it, for example `%s_op`", name[0] == '_' || ours ? "my" : name)});
+                                   .help = plait_session_text(header->session, "rename it, for example `%s_op`",
+                                                              name[0] == '_' || ours ? "my" : name)});
     return false;
 }
 
@@ -66,9 +79,11 @@ static const char *type_text(Header *header, const PlaitFunction *function, Plai
     return plait_text_string(&text);
 }
 
-static void print_tensor(Header *header, const PlaitFunction *function, PlaitName name, PlaitType type, const char *kind, double fallback)
+static void print_tensor(Header *header, const PlaitFunction *function, PlaitName name, PlaitType type,
+                         const char *kind, double fallback)
 {
-    plait_text_printf(&header->text, " *     %-12s %-7s %s", parameter(header, name), kind, type_text(header, function, type));
+    plait_text_printf(&header->text, " *     %-12s %-7s %s", parameter(header, name), kind,
+                      type_text(header, function, type));
     if (fallback == fallback) {
         plait_text_add(&header->text, "   (optional: NULL stands for ");
         plait_text_number(&header->text, fallback);
@@ -79,13 +94,15 @@ static void print_tensor(Header *header, const PlaitFunction *function, PlaitNam
 
 static void print_tensors(Header *header, const PlaitFunction *function)
 {
-    plait_text_add(&header->text, " * Tensors, in the order of the arguments (type and axes in the order of `shape`):\n");
+    plait_text_add(&header->text,
+                   " * Tensors, in the order of the arguments (type and axes in the order of `shape`):\n");
     for (uint32_t i = 0; i < function->params.count; i++) {
         const PlaitInst *inst = plait_inst(function, function->params.data[i]);
         print_tensor(header, function, inst->name, inst->type, "input", inst->number);
     }
     for (uint32_t i = 0; i < function->outputs.count; i++)
-        print_tensor(header, function, function->outputs.data[i].name, function->outputs.data[i].type, "output", __builtin_nan(""));
+        print_tensor(header, function, function->outputs.data[i].name, function->outputs.data[i].type, "output",
+                     __builtin_nan(""));
 }
 
 static bool is_used(const PlaitFunction *function, PlaitAxis axis)
@@ -105,8 +122,10 @@ static void print_sizes(Header *header, const char *operator_name, PlaitAxis axi
         const PlaitFunction *function = plait_program_operator(header->modules[i], operator_name);
         int64_t size = function->axes.data[axis].size;
         if (size == before) continue;
-        if (size == PLAIT_RUNTIME_SIZE) plait_text_add(&header->text, "any size, the same in all tensors");
-        else plait_text_printf(&header->text, "%s%lld", before == -2 ? "" : " or ", (long long)size);
+        if (size == PLAIT_RUNTIME_SIZE)
+            plait_text_add(&header->text, "any size, the same in all tensors");
+        else
+            plait_text_printf(&header->text, "%s%lld", before == -2 ? "" : " or ", (long long)size);
         before = size;
     }
 }
@@ -117,9 +136,11 @@ static void print_axes(Header *header, const PlaitFunction *function)
     for (uint32_t i = 0; i < function->axes.count; i++) {
         const PlaitAxisInfo *axis = &function->axes.data[i];
         if (!is_used(function, (PlaitAxis)i)) continue;
-        plait_text_printf(&header->text, " *     %-12s %-7s ", plait_names_text(header->modules[0]->names, axis->name), role_texts[axis->role]);
+        plait_text_printf(&header->text, " *     %-12s %-7s ", plait_names_text(header->modules[0]->names, axis->name),
+                          role_texts[axis->role]);
         print_sizes(header, plait_names_text(header->modules[0]->names, function->name), (PlaitAxis)i);
-        if (axis->same_as != PLAIT_NO_AXIS) plait_text_printf(&header->text, " (that of %s)", plait_axis_text(function, axis->same_as));
+        if (axis->same_as != PLAIT_NO_AXIS)
+            plait_text_printf(&header->text, " (that of %s)", plait_axis_text(function, axis->same_as));
         plait_text_add(&header->text, "\n");
     }
 }
@@ -136,8 +157,8 @@ static void print_example_tensor(Header *header, const PlaitFunction *function, 
         plait_text_printf(&header->text, "%s%lld", i ? ", " : "", size);
     }
     if (type.rank) plait_text_add(&header->text, "};\n");
-    plait_text_printf(&header->text, " *     DLTensor %s = {%s_data, {kDLCPU, 0}, %u, {%s, %d, 1}, ", text, text, type.rank, element_types[type.scalar].code,
-                      element_types[type.scalar].bits);
+    plait_text_printf(&header->text, " *     DLTensor %s = {%s_data, {kDLCPU, 0}, %u, {%s, %d, 1}, ", text, text,
+                      type.rank, element_types[type.scalar].code, element_types[type.scalar].bits);
     plait_text_printf(&header->text, type.rank ? "%s_shape, NULL, 0};\n" : "NULL, NULL, 0};\n", text);
 }
 
@@ -148,10 +169,14 @@ static void print_example(Header *header, const PlaitFunction *function)
         const PlaitInst *inst = plait_inst(function, function->params.data[i]);
         print_example_tensor(header, function, inst->name, inst->type);
     }
-    for (uint32_t i = 0; i < function->outputs.count; i++) print_example_tensor(header, function, function->outputs.data[i].name, function->outputs.data[i].type);
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        print_example_tensor(header, function, function->outputs.data[i].name, function->outputs.data[i].type);
     plait_text_printf(&header->text, " *     if (%s(", plait_names_text(header->modules[0]->names, function->name));
-    for (uint32_t i = 0; i < function->params.count; i++) plait_text_printf(&header->text, "&%s, ", parameter(header, plait_inst(function, function->params.data[i])->name));
-    for (uint32_t i = 0; i < function->outputs.count; i++) plait_text_printf(&header->text, "&%s, ", parameter(header, function->outputs.data[i].name));
+    for (uint32_t i = 0; i < function->params.count; i++)
+        plait_text_printf(&header->text, "&%s, ",
+                          parameter(header, plait_inst(function, function->params.data[i])->name));
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        plait_text_printf(&header->text, "&%s, ", parameter(header, function->outputs.data[i].name));
     plait_text_add(&header->text, "NULL) != PLAIT_STATUS_OK) fprintf(stderr, \"%s\\n\", plait_error());\n */\n");
 }
 
@@ -159,8 +184,10 @@ static void print_prototype(Header *header, const PlaitFunction *function)
 {
     plait_text_printf(&header->text, "int %s(", plait_names_text(header->modules[0]->names, function->name));
     for (uint32_t i = 0; i < function->params.count; i++)
-        plait_text_printf(&header->text, "const DLTensor *%s, ", parameter(header, plait_inst(function, function->params.data[i])->name));
-    for (uint32_t i = 0; i < function->outputs.count; i++) plait_text_printf(&header->text, "DLTensor *%s, ", parameter(header, function->outputs.data[i].name));
+        plait_text_printf(&header->text, "const DLTensor *%s, ",
+                          parameter(header, plait_inst(function, function->params.data[i])->name));
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        plait_text_printf(&header->text, "DLTensor *%s, ", parameter(header, function->outputs.data[i].name));
     plait_text_add(&header->text, "void *stream);\n\n");
 }
 
@@ -169,8 +196,10 @@ static void print_operator(Header *header, const PlaitFunction *function)
     plait_text_printf(&header->text, "/* %s\n *\n", plait_names_text(header->modules[0]->names, function->name));
     print_tensors(header, function);
     print_axes(header, function);
-    plait_text_add(&header->text, " * Strides count elements: NULL for compact tensors (last axis fastest); inputs may have any, outputs must not overlap themselves.\n"
-                                  " * Returns PLAIT_STATUS_OK or another status of plait.h above; plait_error() then names the argument and says what is wrong.\n");
+    plait_text_add(&header->text, " * Strides count elements: NULL for compact tensors (last axis fastest); inputs may "
+                                  "have any, outputs must not overlap themselves.\n"
+                                  " * Returns PLAIT_STATUS_OK or another status of plait.h above; plait_error() then "
+                                  "names the argument and says what is wrong.\n");
     print_example(header, function);
     print_prototype(header, function);
 }
@@ -183,12 +212,16 @@ static const char *guard_of(PlaitSession *session, const char *header)
     return guard;
 }
 
-const char *plait_header_text(PlaitSession *session, const PlaitProgram *program, PlaitModule *const *modules, const char *library, const char *name)
+const char *plait_header_text(PlaitSession *session, const PlaitProgram *program, PlaitModule *const *modules,
+                              const char *library, const char *name)
 {
     Header header = {session, modules, program->variants.count, plait_text(session->arena)};
     const char *guard = guard_of(session, name);
-    plait_text_printf(&header.text, "/* %s: the operators of %s, made from %s by plait %s. Do not edit.\n *\n * Link with %s; nothing else is needed.\n */\n", name, library,
-                      plait_path_base(plait_program_source(session, program)->name), PLAIT_VERSION, library);
+    plait_text_printf(&header.text,
+                      "/* %s: the operators of %s, made from %s by plait %s. Do not edit.\n *\n * Link with %s; "
+                      "nothing else is needed.\n */\n",
+                      name, library, plait_path_base(plait_program_source(session, program)->name), PLAIT_VERSION,
+                      library);
     plait_text_printf(&header.text, "#ifndef %s\n#define %s\n\n", guard, guard);
     plait_text_add(&header.text, plait_embedded_header);
     plait_text_add(&header.text, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");

@@ -69,7 +69,8 @@ static void print_option(uint32_t option, PlaitText *text)
 {
     plait_text_repeat(text, ' ', INDENT);
     if (options[option].letter) plait_text_printf(text, "-%c, ", options[option].letter);
-    plait_text_printf(text, "--%s%s%s\n", options[option].name, *options[option].value ? " " : "", options[option].value);
+    plait_text_printf(text, "--%s%s%s\n", options[option].name, *options[option].value ? " " : "",
+                      options[option].value);
     wrap(text, options[option].help, OPTION_INDENT, 0);
 }
 
@@ -86,8 +87,8 @@ static void print_exit_codes(PlaitText *text)
 void plait_help_command(PlaitCommand command, PlaitText *text)
 {
     plait_text_printf(text, "NAME\n       plait %s - %s\n", commands[command].name, commands[command].summary);
-    plait_text_printf(text, "\nSYNOPSIS\n       plait %s%s%s [OPTIONS]\n", commands[command].name, *commands[command].arguments ? " " : "",
-                      commands[command].arguments);
+    plait_text_printf(text, "\nSYNOPSIS\n       plait %s%s%s [OPTIONS]\n", commands[command].name,
+                      *commands[command].arguments ? " " : "", commands[command].arguments);
     plait_text_add(text, "\nDESCRIPTION\n");
     wrap(text, commands[command].description, INDENT, 0);
     plait_text_add(text, "\nOPTIONS\n");
@@ -104,9 +105,11 @@ void plait_help_command(PlaitCommand command, PlaitText *text)
 
 void plait_help_overview(PlaitText *text)
 {
-    plait_text_add(text, "plait: a compiler for fused sequence operators\n\nUSAGE\n       plait COMMAND [ARGUMENTS] [OPTIONS]\n"
-                         "       plait --version\n\nCOMMANDS\n");
-    for (uint32_t i = 0; i < PLAIT_COMMAND_COUNT; i++) plait_text_printf(text, "       %-9s%s\n", commands[i].name, commands[i].summary);
+    plait_text_add(
+        text, "plait: a compiler for fused sequence operators\n\nUSAGE\n       plait COMMAND [ARGUMENTS] [OPTIONS]\n"
+              "       plait --version\n\nCOMMANDS\n");
+    for (uint32_t i = 0; i < PLAIT_COMMAND_COUNT; i++)
+        plait_text_printf(text, "       %-9s%s\n", commands[i].name, commands[i].summary);
     plait_text_add(text, "\n       `plait help COMMAND` or `plait COMMAND --help` says more.\n");
     print_exit_codes(text);
 }

@@ -18,7 +18,8 @@ bool plait_library_is_one(const char *path);
 /* Reports E0618 and returns false when it is not a library of this version of Plait. */
 bool plait_library_open(PlaitSession *session, const char *path, PlaitLibrary *library);
 /* By name; NULL: the only one. Reports E0616. */
-const PlaitOperatorDescriptor *plait_library_operator(PlaitSession *session, const PlaitLibrary *library, const char *name);
+const PlaitOperatorDescriptor *plait_library_operator(PlaitSession *session, const PlaitLibrary *library,
+                                                      const char *name);
 /* Whether some variant of the operator has code for the CPU (gpu false) or for a GPU. */
 bool plait_library_has_code(const PlaitOperatorDescriptor *op, bool gpu);
 
@@ -47,7 +48,8 @@ typedef struct PlaitOperatorCall {
 
 /* Sets the argument's sizes, its bytes and its memory of zeroes on the host; reports E0613 when it is too large. */
 bool plait_argument_create(PlaitSession *session, PlaitArgument *argument, const int64_t *sizes);
-/* Makes the tensors for `arguments`, all created. With `gpu`, memory is taken there and everything is copied in; reports E0619, E0620. */
+/* Makes the tensors for `arguments`, all created. With `gpu`, memory is taken there and everything is copied in;
+ * reports E0619, E0620. */
 bool plait_operator_call_begin(PlaitSession *session, PlaitOperatorCall *call);
 /* Calls, and waits for the end. False: `*message` says what the library found. */
 bool plait_operator_call_run(PlaitOperatorCall *call, const char **message);

@@ -1,4 +1,5 @@
-/* From objects to the shared library: plait-codegen writes the tables and the C functions, `cc` (or `ld` where there is no compiler) links.
+/* From objects to the shared library: plait-codegen writes the tables and the C functions, `cc` (or `ld` where there is
+ * no compiler) links.
  *
  * Only the operators and the functions of plait.h are visible; nothing but libc and libm is needed.
  */
@@ -9,7 +10,10 @@
 
 typedef PLAIT_VECTOR(const char *) Arguments;
 
-static void add(PlaitSession *session, Arguments *arguments, const char *argument) { plait_push(session->arena, arguments, argument); }
+static void add(PlaitSession *session, Arguments *arguments, const char *argument)
+{
+    plait_push(session->arena, arguments, argument);
+}
 
 /* Adds a linker's option: cc passes it on. */
 static void add_link(PlaitSession *session, Arguments *arguments, bool compiler, const char *option)
@@ -40,9 +44,11 @@ static const char *write_package(PlaitSession *session, PlaitBuild *build)
         add(session, &arguments, plait_session_text(session, "%s=%s", name, build->tiles[i]));
         if (!targets->data[i]->gpu) continue;
         add(session, &arguments, "--image");
-        add(session, &arguments, plait_session_text(session, "%s=%s,%s", name, build->cubins[i] ? build->cubins[i] : "", build->objects[i]));
+        add(session, &arguments,
+            plait_session_text(session, "%s=%s,%s", name, build->cubins[i] ? build->cubins[i] : "", build->objects[i]));
     }
-    const char *assembler = build->tools.ptxas.path ? plait_session_text(session, ", ptxas %s", build->tools.ptxas.version) : "";
+    const char *assembler =
+        build->tools.ptxas.path ? plait_session_text(session, ", ptxas %s", build->tools.ptxas.version) : "";
     add(session, &arguments, "--compiler");
     add(session, &arguments, plait_session_text(session, "%s%s", build->tools.codegen.version, assembler));
     add(session, &arguments, "-o");
@@ -55,17 +61,20 @@ static const char *write_package(PlaitSession *session, PlaitBuild *build)
 static const char *write_version_script(PlaitSession *session, PlaitBuild *build)
 {
     const char *path = plait_session_text(session, "%s/exports.map", build->folder);
-    PlaitModule *module = plait_program_compile(session, build->request->program, &build->request->program->variants.data[0]);
+    PlaitModule *module =
+        plait_program_compile(session, build->request->program, &build->request->program->variants.data[0]);
     PlaitText text = plait_text(session->arena);
     if (!module) return NULL;
-    plait_text_add(&text, "{\n  global:\n    plait_library; plait_call; plait_call_with_workspace; plait_workspace_bytes; plait_status_text; plait_error;\n");
+    plait_text_add(&text, "{\n  global:\n    plait_library; plait_call; plait_call_with_workspace; "
+                          "plait_workspace_bytes; plait_status_text; plait_error;\n");
     for (uint32_t i = 0; i < module->functions.count; i++)
         plait_text_printf(&text, "    %s;\n", plait_names_text(&session->names, module->functions.data[i]->name));
     plait_text_add(&text, "  local: *;\n};\n");
     return plait_file_write(session, path, plait_text_string(&text), text.length) ? path : NULL;
 }
 
-static void add_objects(PlaitSession *session, PlaitBuild *build, Arguments *arguments, bool compiler, const char *package)
+static void add_objects(PlaitSession *session, PlaitBuild *build, Arguments *arguments, bool compiler,
+                        const char *package)
 {
     const PlaitTargetRows *targets = &build->request->targets;
     add(session, arguments, package);
@@ -78,9 +87,11 @@ static void add_objects(PlaitSession *session, PlaitBuild *build, Arguments *arg
 
 bool plait_build_link(PlaitSession *session, PlaitBuild *build, const char *path)
 {
-    static const char *const options[] = {"-z,defs", "-z,relro", "-z,now", "-z,noexecstack", "-Bsymbolic", "--build-id=none", "--strip-debug", "--as-needed"};
+    static const char *const options[] = {"-z,defs",    "-z,relro",        "-z,now",        "-z,noexecstack",
+                                          "-Bsymbolic", "--build-id=none", "--strip-debug", "--as-needed"};
     bool compiler = build->tools.compiler.path != NULL;
-    const char *package = write_package(session, build), *script = package ? write_version_script(session, build) : NULL;
+    const char *package = write_package(session, build),
+               *script = package ? write_version_script(session, build) : NULL;
     if (!script) return false;
     Arguments arguments = {0};
     add(session, &arguments, compiler ? build->tools.compiler.path : build->tools.linker.path);
@@ -98,9 +109,12 @@ bool plait_build_link(PlaitSession *session, PlaitBuild *build, const char *path
             add_link(session, &arguments, compiler, options[i]);
         }
     }
-    add_link(session, &arguments, compiler, plait_session_text(session, compiler ? "-soname,%s" : "-soname=%s", build->request->library));
+    add_link(session, &arguments, compiler,
+             plait_session_text(session, compiler ? "-soname,%s" : "-soname=%s", build->request->library));
     add_link(session, &arguments, compiler, plait_session_text(session, "--version-script=%s", script));
-    add(session, &arguments, compiler ? "-lm" : "-l:libm.so.6"); /* without a compiler there are no development links either */
+    add(session, &arguments,
+        compiler ? "-lm" : "-l:libm.so.6"); /* without a compiler there are no development links either */
     if (!compiler) add(session, &arguments, "-l:libc.so.6");
-    return run_one(session, build, "linking", &arguments, "check that the C compiler or ld works: Plait calls it to link");
+    return run_one(session, build, "linking", &arguments,
+                   "check that the C compiler or ld works: Plait calls it to link");
 }

@@ -1,7 +1,7 @@
 /* plait: the command line. Sets up memory, reads the options, runs the command, prints, and exits.
  *
- * Standard output gets the report (with --json one object, messages included), standard error the messages. The exit code
- * follows from the messages alone: see exit_of().
+ * Standard output gets the report (with --json one object, messages included), standard error the messages. The exit
+ * code follows from the messages alone: see exit_of().
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,16 +23,21 @@ void plait_command_HELP(PlaitSession *session)
 {
     PlaitCommand command;
     const PlaitTexts *arguments = &session->options.arguments;
-    if (arguments->count == 0) plait_help_overview(&session->output);
-    else if (plait_command_by_name(arguments->data[0], &command)) plait_help_command(command, &session->output);
-    else plait_session_error(session, PLAIT_UNKNOWN_COMMAND, plait_session_text(session, "`%s`", arguments->data[0]), "the name of a command", "`plait --help` lists the commands");
+    if (arguments->count == 0)
+        plait_help_overview(&session->output);
+    else if (plait_command_by_name(arguments->data[0], &command))
+        plait_help_command(command, &session->output);
+    else
+        plait_session_error(session, PLAIT_UNKNOWN_COMMAND, plait_session_text(session, "`%s`", arguments->data[0]),
+                            "the name of a command", "`plait --help` lists the commands");
 }
 
 /* The exit code that one message asks for. */
 static PlaitExit exit_for(PlaitDiagnosticId id)
 {
-    static const PlaitDiagnosticId usage[] = {PLAIT_UNKNOWN_COMMAND, PLAIT_UNKNOWN_OPTION, PLAIT_BAD_OPTION_VALUE, PLAIT_WRONG_ARGUMENTS,
-                                              PLAIT_OPTIONS_CLASH, PLAIT_BAD_DEFINE, PLAIT_UNKNOWN_TARGET, PLAIT_UNKNOWN_PASS};
+    static const PlaitDiagnosticId usage[] = {PLAIT_UNKNOWN_COMMAND, PLAIT_UNKNOWN_OPTION, PLAIT_BAD_OPTION_VALUE,
+                                              PLAIT_WRONG_ARGUMENTS, PLAIT_OPTIONS_CLASH,  PLAIT_BAD_DEFINE,
+                                              PLAIT_UNKNOWN_TARGET,  PLAIT_UNKNOWN_PASS};
     for (size_t i = 0; i < sizeof usage / sizeof *usage; i++)
         if (usage[i] == id) return PLAIT_EXIT_USAGE;
     if (id == PLAIT_CHECK_FAILED) return PLAIT_EXIT_CHECK;
@@ -49,8 +54,8 @@ static void finish_json(PlaitSession *session, PlaitExit code)
 {
     PlaitText *text = &session->output;
     *text = plait_text(session->arena);
-    plait_text_printf(text, "{\"command\": \"%s\", \"ok\": %s, \"exit_code\": %d", plait_command_name(session->options.command),
-                      code == PLAIT_EXIT_OK ? "true" : "false", code);
+    plait_text_printf(text, "{\"command\": \"%s\", \"ok\": %s, \"exit_code\": %d",
+                      plait_command_name(session->options.command), code == PLAIT_EXIT_OK ? "true" : "false", code);
     plait_text_add(text, plait_text_string(&session->fields));
     plait_text_add(text, ", \"warnings\": [");
     for (uint32_t i = 0; i < session->warnings.count; i++) {
@@ -66,7 +71,8 @@ static void print_messages(PlaitSession *session)
 {
     PlaitText messages = plait_text(session->arena);
     plait_text_add(&messages, plait_text_string(&session->log));
-    for (uint32_t i = 0; i < session->warnings.count; i++) plait_text_printf(&messages, "warning: %s\n", session->warnings.data[i]);
+    for (uint32_t i = 0; i < session->warnings.count; i++)
+        plait_text_printf(&messages, "warning: %s\n", session->warnings.data[i]);
     plait_diagnostics_print(&session->diagnostics, &messages);
     fputs(plait_text_string(&messages), stderr);
 }
@@ -74,7 +80,8 @@ static void print_messages(PlaitSession *session)
 /* Whether everything went out; a reader that has gone away (`plait .. | head`) is no error. */
 static bool print_output(const PlaitText *output)
 {
-    bool written = fwrite(plait_text_string(output), 1, output->length, stdout) == output->length && fflush(stdout) == 0;
+    bool written =
+        fwrite(plait_text_string(output), 1, output->length, stdout) == output->length && fflush(stdout) == 0;
     if (written || errno == EPIPE) return true;
     fprintf(stderr, "plait: standard output: %s\n", strerror(errno));
     return false;
@@ -87,16 +94,23 @@ static bool wants(int argc, char **argv, const char *option, const char *letter)
 
 static PlaitExit run(PlaitSession *session, int argc, char **argv)
 {
-    if (wants(argc, argv, "--version", "-V")) plait_text_printf(&session->output, "plait %s\n", PLAIT_VERSION);
-    else if (wants(argc, argv, "--help", "-h")) plait_help_overview(&session->output);
+    if (wants(argc, argv, "--version", "-V"))
+        plait_text_printf(&session->output, "plait %s\n", PLAIT_VERSION);
+    else if (wants(argc, argv, "--help", "-h"))
+        plait_help_overview(&session->output);
     else if (plait_options_parse(&session->options, &session->diagnostics, argc, argv)) {
-        if (plait_option_given(&session->options, PLAIT_OPTION_HELP)) plait_help_command(session->options.command, &session->output);
-        else commands[session->options.command](session);
+        if (plait_option_given(&session->options, PLAIT_OPTION_HELP))
+            plait_help_command(session->options.command, &session->output);
+        else
+            commands[session->options.command](session);
     }
     PlaitExit code = exit_of(session);
-    bool json = plait_option_given(&session->options, PLAIT_OPTION_JSON) && !plait_option_given(&session->options, PLAIT_OPTION_HELP);
-    if (json) finish_json(session, code);
-    else print_messages(session);
+    bool json = plait_option_given(&session->options, PLAIT_OPTION_JSON) &&
+                !plait_option_given(&session->options, PLAIT_OPTION_HELP);
+    if (json)
+        finish_json(session, code);
+    else
+        print_messages(session);
     return !print_output(&session->output) && code == PLAIT_EXIT_OK ? PLAIT_EXIT_INPUT : code;
 }
 

@@ -1,4 +1,5 @@
-/* .npy: six magic bytes, a version, the header's length, then a Python dictionary with the keys descr, fortran_order and shape.
+/* .npy: six magic bytes, a version, the header's length, then a Python dictionary with the keys descr, fortran_order
+ * and shape.
  *
  * The dictionary is read by a small parser of exactly that: keys in any order, each once, strings in either quote.
  */
@@ -13,12 +14,9 @@ static const struct {
     const char *text;
     uint32_t bytes;
 } types[] = {
-    [PLAIT_NPY_F64] = {"<f8", "f8", "float64", 8},
-    [PLAIT_NPY_F32] = {"<f4", "f4", "float32", 4},
-    [PLAIT_NPY_F16] = {"<f2", "f2", "float16", 2},
-    [PLAIT_NPY_BF16] = {"<V2", "|V2", "bfloat16", 2},
-    [PLAIT_NPY_I32] = {"<i4", "i4", "int32", 4},
-    [PLAIT_NPY_BOOL] = {"|b1", "?", "bool", 1},
+    [PLAIT_NPY_F64] = {"<f8", "f8", "float64", 8}, [PLAIT_NPY_F32] = {"<f4", "f4", "float32", 4},
+    [PLAIT_NPY_F16] = {"<f2", "f2", "float16", 2}, [PLAIT_NPY_BF16] = {"<V2", "|V2", "bfloat16", 2},
+    [PLAIT_NPY_I32] = {"<i4", "i4", "int32", 4},   [PLAIT_NPY_BOOL] = {"|b1", "?", "bool", 1},
     [PLAIT_NPY_U16] = {"<u2", "u2", "uint16", 2},
 };
 
@@ -84,7 +82,8 @@ static void read_string(Reader *reader, char text[DESCRIPTION_LENGTH + 1])
     while (reader->at < reader->end && *reader->at != quote) reader->at++;
     size_t length = (size_t)(reader->at - begin);
     if (reader->at >= reader->end || length > DESCRIPTION_LENGTH) {
-        fail(reader, reader->at >= reader->end ? "a string in the header does not end" : "a string in the header is too long");
+        fail(reader,
+             reader->at >= reader->end ? "a string in the header does not end" : "a string in the header is too long");
         return;
     }
     memcpy(text, begin, length);
@@ -96,7 +95,8 @@ static int64_t read_size(Reader *reader)
 {
     int64_t size = 0;
     skip_space(reader);
-    if (reader->at >= reader->end || *reader->at < '0' || *reader->at > '9') fail(reader, "the shape holds something that is no size");
+    if (reader->at >= reader->end || *reader->at < '0' || *reader->at > '9')
+        fail(reader, "the shape holds something that is no size");
     for (; reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9'; reader->at++) {
         if (size > (INT64_MAX - 9) / 10) {
             fail(reader, "a size is out of range");
@@ -140,9 +140,12 @@ static void read_member(Reader *reader, Header *header, PlaitNpy *array)
         seen = &header->have_shape;
         if (!*seen) read_shape(reader, array);
     }
-    if (!seen) fail(reader, "the header has a key other than descr, fortran_order and shape");
-    else if (*seen) fail(reader, "the header has a key twice");
-    else *seen = true;
+    if (!seen)
+        fail(reader, "the header has a key other than descr, fortran_order and shape");
+    else if (*seen)
+        fail(reader, "the header has a key twice");
+    else
+        *seen = true;
 }
 
 static void read_header(Reader *reader, Header *header, PlaitNpy *array)
@@ -168,7 +171,9 @@ static const char *find_type(PlaitArena *arena, const char *description, PlaitNp
         return NULL;
     }
     if (description[0] == '>') return plait_arena_printf(arena, "the elements are big-endian (`%s`)", description);
-    return plait_arena_printf(arena, "the elements are `%s`; float64, float32, float16, bfloat16, int32, bool and uint16 can be read", description);
+    return plait_arena_printf(
+        arena, "the elements are `%s`; float64, float32, float16, bfloat16, int32, bool and uint16 can be read",
+        description);
 }
 
 /* Strides and count, and whether the data are as long as the shape says. */
@@ -181,11 +186,13 @@ static const char *measure(PlaitNpy *array, bool fortran, size_t length)
     for (uint32_t i = 0; i < array->rank; i++) {
         uint32_t axis = fortran ? i : array->rank - 1 - i;
         array->strides[axis] = empty ? 1 : array->count;
-        if (!empty && (uint64_t)array->sizes[axis] > largest / (uint64_t)array->count) return "the file is shorter than its shape says";
+        if (!empty && (uint64_t)array->sizes[axis] > largest / (uint64_t)array->count)
+            return "the file is shorter than its shape says";
         if (!empty) array->count *= array->sizes[axis];
     }
     if (empty) array->count = 0;
-    if ((uint64_t)array->count * plait_npy_bytes(array->type) > length) return "the file is shorter than its shape says";
+    if ((uint64_t)array->count * plait_npy_bytes(array->type) > length)
+        return "the file is shorter than its shape says";
     if ((uint64_t)array->count * plait_npy_bytes(array->type) < length) return "the file is longer than its shape says";
     return NULL;
 }
@@ -229,7 +236,8 @@ void plait_npy_header(PlaitNpyType type, uint32_t rank, const int64_t *sizes, Pl
     size_t padding = (HEADER_ALIGNMENT - (10 + dictionary.length + 1) % HEADER_ALIGNMENT) % HEADER_ALIGNMENT;
     plait_text_repeat(&dictionary, ' ', padding);
     plait_text_add(&dictionary, "\n");
-    unsigned char lengths[4] = {1, 0, (unsigned char)(dictionary.length & 255), (unsigned char)(dictionary.length >> 8)};
+    unsigned char lengths[4] = {1, 0, (unsigned char)(dictionary.length & 255),
+                                (unsigned char)(dictionary.length >> 8)};
     plait_text_add(text, "\x93NUMPY");
     plait_text_add_bytes(text, (const char *)lengths, sizeof lengths);
     plait_text_add_bytes(text, plait_text_string(&dictionary), dictionary.length);

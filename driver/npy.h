@@ -12,7 +12,16 @@
 
 enum { PLAIT_NPY_MAX_RANK = 12 };
 
-typedef enum PlaitNpyType { PLAIT_NPY_F64, PLAIT_NPY_F32, PLAIT_NPY_F16, PLAIT_NPY_BF16, PLAIT_NPY_I32, PLAIT_NPY_BOOL, PLAIT_NPY_U16, PLAIT_NPY_TYPE_COUNT } PlaitNpyType;
+typedef enum PlaitNpyType {
+    PLAIT_NPY_F64,
+    PLAIT_NPY_F32,
+    PLAIT_NPY_F16,
+    PLAIT_NPY_BF16,
+    PLAIT_NPY_I32,
+    PLAIT_NPY_BOOL,
+    PLAIT_NPY_U16,
+    PLAIT_NPY_TYPE_COUNT
+} PlaitNpyType;
 
 typedef struct PlaitNpy {
     PlaitNpyType type;
@@ -26,7 +35,8 @@ typedef struct PlaitNpy {
 uint32_t plait_npy_bytes(PlaitNpyType type);
 const char *plait_npy_type_text(PlaitNpyType type); /* "float32" */
 
-/* Reads a file's bytes, which may be anything. NULL when all is well, else what is wrong. `array->data` points into `bytes`. */
+/* Reads a file's bytes, which may be anything. NULL when all is well, else what is wrong. `array->data` points into
+ * `bytes`. */
 const char *plait_npy_read(PlaitArena *arena, const void *bytes, size_t length, PlaitNpy *array);
 /* The header of a version 1.0 file for a C-ordered array; the data follow it. */
 void plait_npy_header(PlaitNpyType type, uint32_t rank, const int64_t *sizes, PlaitText *text);

@@ -8,14 +8,16 @@
 
 static DLDataType data_type(uint8_t scalar)
 {
-    static const uint8_t codes[PLAIT_SCALAR_COUNT] = {[PLAIT_BOOL] = kDLBool,   [PLAIT_I32] = kDLInt,   [PLAIT_I64] = kDLInt,  [PLAIT_F16] = kDLFloat,
-                                                      [PLAIT_BF16] = kDLBfloat, [PLAIT_F32] = kDLFloat, [PLAIT_F64] = kDLFloat};
+    static const uint8_t codes[PLAIT_SCALAR_COUNT] = {
+        [PLAIT_BOOL] = kDLBool,   [PLAIT_I32] = kDLInt,   [PLAIT_I64] = kDLInt,  [PLAIT_F16] = kDLFloat,
+        [PLAIT_BF16] = kDLBfloat, [PLAIT_F32] = kDLFloat, [PLAIT_F64] = kDLFloat};
     return (DLDataType){codes[scalar], (uint8_t)(8 * plait_scalar_bytes((PlaitScalar)scalar)), 1};
 }
 
 static bool device_failed(PlaitSession *session, const char *what)
 {
-    plait_session_error(session, PLAIT_CALL_FAILED, plait_session_text(session, "%s: %s", what, plait_last_error()), "", "use smaller sizes, or the CPU with --device cpu");
+    plait_session_error(session, PLAIT_CALL_FAILED, plait_session_text(session, "%s: %s", what, plait_last_error()), "",
+                        "use smaller sizes, or the CPU with --device cpu");
     return false;
 }
 
@@ -24,8 +26,10 @@ static bool take_memory(PlaitSession *session, PlaitOperatorCall *call)
     for (uint32_t i = 0; i < call->count; i++) {
         PlaitArgument *argument = &call->arguments[i];
         if (argument->absent) continue;
-        if (plait_device_allocate(argument->bytes, &argument->device) != PLAIT_STATUS_OK) return device_failed(session, "memory on the GPU");
-        if (plait_device_copy_in(argument->device, argument->host, argument->bytes) != PLAIT_STATUS_OK) return device_failed(session, "copying to the GPU");
+        if (plait_device_allocate(argument->bytes, &argument->device) != PLAIT_STATUS_OK)
+            return device_failed(session, "memory on the GPU");
+        if (plait_device_copy_in(argument->device, argument->host, argument->bytes) != PLAIT_STATUS_OK)
+            return device_failed(session, "copying to the GPU");
     }
     return true;
 }
@@ -49,7 +53,9 @@ static void make_tensors(PlaitSession *session, PlaitOperatorCall *call)
 bool plait_operator_call_begin(PlaitSession *session, PlaitOperatorCall *call)
 {
     if (call->gpu && plait_device_count() == 0) {
-        plait_session_error(session, PLAIT_DEVICE_MISSING, plait_session_text(session, "no GPU: %s", plait_last_error()), "an NVIDIA GPU and its driver", "run on the CPU with --device cpu");
+        plait_session_error(session, PLAIT_DEVICE_MISSING,
+                            plait_session_text(session, "no GPU: %s", plait_last_error()),
+                            "an NVIDIA GPU and its driver", "run on the CPU with --device cpu");
         return false;
     }
     if (call->gpu && plait_device_use(0) != PLAIT_STATUS_OK) return device_failed(session, "the GPU");
@@ -75,7 +81,8 @@ bool plait_operator_call_fetch(PlaitSession *session, PlaitOperatorCall *call)
     for (uint32_t i = 0; i < call->count; i++) {
         PlaitArgument *argument = &call->arguments[i];
         if (!call->gpu || !argument->output) continue;
-        if (plait_device_copy_out(argument->host, argument->device, argument->bytes) != PLAIT_STATUS_OK) return device_failed(session, "copying from the GPU");
+        if (plait_device_copy_out(argument->host, argument->device, argument->bytes) != PLAIT_STATUS_OK)
+            return device_failed(session, "copying from the GPU");
     }
     return true;
 }
@@ -86,7 +93,8 @@ bool plait_operator_call_clear(PlaitSession *session, PlaitOperatorCall *call)
         PlaitArgument *argument = &call->arguments[i];
         if (!argument->output) continue;
         memset(argument->host, 0xFF, argument->bytes);
-        if (call->gpu && plait_device_copy_in(argument->device, argument->host, argument->bytes) != PLAIT_STATUS_OK) return device_failed(session, "copying to the GPU");
+        if (call->gpu && plait_device_copy_in(argument->device, argument->host, argument->bytes) != PLAIT_STATUS_OK)
+            return device_failed(session, "copying to the GPU");
     }
     return true;
 }

@@ -15,15 +15,20 @@ static void list_passes(PlaitSession *session)
 {
     plait_text_add(&session->fields, ", \"passes\": [");
     for (const PlaitPass *pass = plait_passes; pass->name; pass++) {
-        const char *level = pass->level == PLAIT_LEVEL_STAGE ? "stage" : pass->level == PLAIT_LEVEL_TILE ? "tile" : "both";
+        const char *level = pass->level == PLAIT_LEVEL_STAGE  ? "stage"
+                            : pass->level == PLAIT_LEVEL_TILE ? "tile"
+                                                              : "both";
         plait_text_printf(&session->output, "%-18s%-7s%s\n", pass->name, level, pass->help);
-        plait_text_printf(&session->fields, "%s{\"name\": \"%s\", \"level\": \"%s\", \"help\": ", pass == plait_passes ? "" : ", ", pass->name, level);
+        plait_text_printf(&session->fields,
+                          "%s{\"name\": \"%s\", \"level\": \"%s\", \"help\": ", pass == plait_passes ? "" : ", ",
+                          pass->name, level);
         plait_text_json_string(&session->fields, pass->help);
         plait_text_add(&session->fields, "}");
     }
     plait_text_add(&session->fields, "]");
     plait_text_add(&session->output, "\npipeline `stage`:");
-    for (uint32_t i = 0; plait_stage_pipeline[i]; i++) plait_text_printf(&session->output, " %s", plait_stage_pipeline[i]);
+    for (uint32_t i = 0; plait_stage_pipeline[i]; i++)
+        plait_text_printf(&session->output, " %s", plait_stage_pipeline[i]);
     plait_text_add(&session->output, "\n");
 }
 
@@ -33,8 +38,10 @@ static void unknown_pass(PlaitSession *session, const char *name)
     uint32_t count = 0;
     for (const PlaitPass *pass = plait_passes; pass->name && count < MOST_PASSES; pass++) names[count++] = pass->name;
     const char *nearest = plait_nearest_name(name, names, count);
-    plait_session_error(session, PLAIT_UNKNOWN_PASS, plait_session_text(session, "`%s`", name), "the name of a pass, or the pipeline `stage`",
-                       nearest ? plait_session_text(session, "did you mean `%s`?", nearest) : "`plait opt --list-passes` lists them");
+    plait_session_error(session, PLAIT_UNKNOWN_PASS, plait_session_text(session, "`%s`", name),
+                        "the name of a pass, or the pipeline `stage`",
+                        nearest ? plait_session_text(session, "did you mean `%s`?", nearest)
+                                : "`plait opt --list-passes` lists them");
 }
 
 static void add_pass(PlaitSession *session, Plan *plan, const char *name)
@@ -44,9 +51,13 @@ static void add_pass(PlaitSession *session, Plan *plan, const char *name)
         return;
     }
     const PlaitPass *pass = plait_pass_by_name(name);
-    if (!pass) unknown_pass(session, name);
-    else if (plan->count < MOST_PASSES) plan->passes[plan->count++] = pass;
-    else plait_session_error(session, PLAIT_BAD_OPTION_VALUE, "more than 256 passes", "at most 256", "run `plait opt` again on its output");
+    if (!pass)
+        unknown_pass(session, name);
+    else if (plan->count < MOST_PASSES)
+        plan->passes[plan->count++] = pass;
+    else
+        plait_session_error(session, PLAIT_BAD_OPTION_VALUE, "more than 256 passes", "at most 256",
+                            "run `plait opt` again on its output");
 }
 
 static void read_plan(PlaitSession *session, Plan *plan)
@@ -72,14 +83,17 @@ static const char *named_pass(PlaitSession *session, PlaitOption option, bool al
 static void run(PlaitSession *session, const Plan *plan, const PlaitPassOptions *options)
 {
     uint32_t source = plait_file_read_source(session, session->options.arguments.data[0]);
-    PlaitModule *module = source ? plait_module_parse(session->arena, &session->names, &session->diagnostics, source) : NULL;
+    PlaitModule *module =
+        source ? plait_module_parse(session->arena, &session->names, &session->diagnostics, source) : NULL;
     if (!module || !plait_module_verify(module)) return;
     plait_passes_run(module, plan->passes, plan->count, options);
     PlaitText text = plait_text(session->arena);
     plait_module_print(module, &text);
     const char *path = plait_option_text(&session->options, PLAIT_OPTION_OUTPUT);
-    if (path) plait_file_write(session, path, plait_text_string(&text), text.length);
-    else plait_text_add(&session->output, plait_text_string(&text));
+    if (path)
+        plait_file_write(session, path, plait_text_string(&text), text.length);
+    else
+        plait_text_add(&session->output, plait_text_string(&text));
     plait_text_add(&session->fields, ", \"ir\": ");
     plait_text_json_string(&session->fields, plait_text_string(&text));
 }
@@ -99,7 +113,8 @@ void plait_command_OPT(PlaitSession *session)
                                 .time_passes = plait_option_given(&session->options, PLAIT_OPTION_TIME_PASSES),
                                 .sink = &log};
     if (session->options.arguments.count == 0)
-        plait_session_error(session, PLAIT_WRONG_ARGUMENTS, "no file", "a file of IR text, or `-` for standard input", "`plait opt --help` shows how it is called");
+        plait_session_error(session, PLAIT_WRONG_ARGUMENTS, "no file", "a file of IR text, or `-` for standard input",
+                            "`plait opt --help` shows how it is called");
     if (!plait_session_failed(session)) run(session, &plan, &options);
     plait_text_add(&session->log, plait_text_string(&log));
     plait_text_add(&session->fields, ", \"log\": ");

@@ -1,6 +1,7 @@
 /* Reading the command line by the tables of options.def.
  *
- * `--name value`, `--name=value`, `-x value` and `-xvalue` are the same; `--` ends the options; `-` is a plain argument.
+ * `--name value`, `--name=value`, `-x value` and `-xvalue` are the same; `--` ends the options; `-` is a plain
+ * argument.
  */
 #include "driver/options.h"
 
@@ -78,7 +79,10 @@ static void report(Parser *parser, PlaitDiagnosticId id, const char *found, cons
     plait_report(parser->diagnostics, (PlaitDiagnostic){.id = id, .found = found, .expected = expected, .help = help});
 }
 
-static bool belongs(uint32_t option, PlaitCommand command) { return (option_rows[option].commands >> command & 1) != 0; }
+static bool belongs(uint32_t option, PlaitCommand command)
+{
+    return (option_rows[option].commands >> command & 1) != 0;
+}
 
 static void unknown_command(Parser *parser, const char *name)
 {
@@ -86,8 +90,9 @@ static void unknown_command(Parser *parser, const char *name)
     const char *names[PLAIT_COMMAND_COUNT];
     for (uint32_t i = 0; i < PLAIT_COMMAND_COUNT; i++) names[i] = command_rows[i].name;
     const char *nearest = plait_nearest_name(name, names, PLAIT_COMMAND_COUNT);
-    const char *help = nearest ? plait_arena_printf(arena, "did you mean `plait %s`? `plait --help` lists the commands", nearest)
-                               : "`plait --help` lists the commands";
+    const char *help =
+        nearest ? plait_arena_printf(arena, "did you mean `plait %s`? `plait --help` lists the commands", nearest)
+                : "`plait --help` lists the commands";
     report(parser, PLAIT_UNKNOWN_COMMAND, plait_arena_printf(arena, "`%s`", name), "the name of a command", help);
 }
 
@@ -100,8 +105,9 @@ static void unknown_option(Parser *parser, const char *text, const char *name)
     for (uint32_t i = 0; i < PLAIT_OPTION_COUNT; i++)
         if (belongs(i, command)) names[count++] = option_rows[i].name;
     const char *nearest = plait_nearest_name(name, names, count);
-    const char *help = nearest ? plait_arena_printf(arena, "did you mean `--%s`?", nearest)
-                               : plait_arena_printf(arena, "`plait %s --help` lists the options", command_rows[command].name);
+    const char *help =
+        nearest ? plait_arena_printf(arena, "did you mean `--%s`?", nearest)
+                : plait_arena_printf(arena, "`plait %s --help` lists the options", command_rows[command].name);
     report(parser, PLAIT_UNKNOWN_OPTION, plait_arena_printf(arena, "`%s`", text),
            plait_arena_printf(arena, "an option of `plait %s`", command_rows[command].name), help);
 }
@@ -121,8 +127,9 @@ static void bad_value(Parser *parser, uint32_t option, const char *found, const 
 {
     PlaitArena *arena = parser->diagnostics->arena;
     report(parser, PLAIT_BAD_OPTION_VALUE, found, expected,
-           *option_rows[option].value ? plait_arena_printf(arena, "write `--%s %s`", option_rows[option].name, option_rows[option].value)
-                                      : plait_arena_printf(arena, "write `--%s`", option_rows[option].name));
+           *option_rows[option].value
+               ? plait_arena_printf(arena, "write `--%s %s`", option_rows[option].name, option_rows[option].value)
+               : plait_arena_printf(arena, "write `--%s`", option_rows[option].name));
 }
 
 /* `value`: what stood behind `=` or the letter; NULL: nothing, the next argument is the value. */
@@ -136,7 +143,8 @@ static void take_option(Parser *parser, uint32_t option, const char *value)
         value = "";
     } else if (!value) {
         if (parser->next >= parser->argc) {
-            bad_value(parser, option, plait_arena_printf(arena, "`--%s` at the end of the line", name), "a value after it");
+            bad_value(parser, option, plait_arena_printf(arena, "`--%s` at the end of the line", name),
+                      "a value after it");
             return;
         }
         value = parser->argv[parser->next++];
@@ -155,7 +163,8 @@ static void long_option(Parser *parser, const char *argument)
     uint32_t option = find_option(parser->options->command, name, length, 0);
     if (option == PLAIT_OPTION_COUNT)
         unknown_option(parser, argument, plait_arena_strndup(parser->diagnostics->arena, name, length));
-    else take_option(parser, option, equals ? equals + 1 : NULL);
+    else
+        take_option(parser, option, equals ? equals + 1 : NULL);
 }
 
 /* `-abc`: flags may stand together; a letter with a value takes the rest. */
@@ -181,12 +190,15 @@ static void check_arguments(Parser *parser)
     PlaitArena *arena = parser->diagnostics->arena;
     PlaitCommand command = parser->options->command;
     const PlaitTexts *arguments = &parser->options->arguments;
-    const char *help = plait_arena_printf(arena, "`plait %s --help` shows how it is called", command_rows[command].name);
+    const char *help =
+        plait_arena_printf(arena, "`plait %s --help` shows how it is called", command_rows[command].name);
     if (arguments->count < command_rows[command].least)
-        report(parser, PLAIT_WRONG_ARGUMENTS, "no file", plait_arena_printf(arena, "the file that `plait %s` works on", command_rows[command].name), help);
+        report(parser, PLAIT_WRONG_ARGUMENTS, "no file",
+               plait_arena_printf(arena, "the file that `plait %s` works on", command_rows[command].name), help);
     if (arguments->count > command_rows[command].most)
-        report(parser, PLAIT_WRONG_ARGUMENTS, plait_arena_printf(arena, "`%s`", arguments->data[command_rows[command].most]),
-               "the end of the line", help);
+        report(parser, PLAIT_WRONG_ARGUMENTS,
+               plait_arena_printf(arena, "`%s`", arguments->data[command_rows[command].most]), "the end of the line",
+               help);
 }
 
 static void parse_rest(Parser *parser)
@@ -196,9 +208,12 @@ static void parse_rest(Parser *parser)
         const char *argument = parser->argv[parser->next++];
         if (options_over || argument[0] != '-' || argument[1] == '\0')
             plait_push(parser->diagnostics->arena, &parser->options->arguments, argument);
-        else if (strcmp(argument, "--") == 0) options_over = true;
-        else if (argument[1] == '-') long_option(parser, argument);
-        else short_options(parser, argument);
+        else if (strcmp(argument, "--") == 0)
+            options_over = true;
+        else if (argument[1] == '-')
+            long_option(parser, argument);
+        else
+            short_options(parser, argument);
     }
 }
 

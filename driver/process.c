@@ -89,7 +89,8 @@ static void start(Running *running, PlaitJob *job)
     running->start = plait_clock();
 }
 
-/* Reads what is there; closes the pipe at its end. What is over the limit is thrown away. False when there was nothing. */
+/* Reads what is there; closes the pipe at its end. What is over the limit is thrown away. False when there was nothing.
+ */
 static bool drain(int *pipe_end, PlaitText *text)
 {
     char buffer[65536];
@@ -180,7 +181,8 @@ static void fill_places(Running *running, uint32_t places, PlaitJob *jobs, uint3
     }
 }
 
-void plait_jobs_run(PlaitArena *arena, PlaitJob *jobs, uint32_t count, uint32_t parallel, double seconds, PlaitProgress *progress)
+void plait_jobs_run(PlaitArena *arena, PlaitJob *jobs, uint32_t count, uint32_t parallel, double seconds,
+                    PlaitProgress *progress)
 {
     Running running[MOST_PARALLEL] = {0};
     bool *begun = PLAIT_NEW_ARRAY(arena, bool, count);
@@ -199,7 +201,8 @@ void plait_jobs_run(PlaitArena *arena, PlaitJob *jobs, uint32_t count, uint32_t 
 
 bool plait_job_succeeded(const PlaitJob *job)
 {
-    return job->ended && !job->skipped && !job->spawn_error && !job->timed_out && WIFEXITED(job->status) && WEXITSTATUS(job->status) == 0;
+    return job->ended && !job->skipped && !job->spawn_error && !job->timed_out && WIFEXITED(job->status) &&
+           WEXITSTATUS(job->status) == 0;
 }
 
 /* The end of what it wrote on standard error, on one paragraph. */
@@ -218,16 +221,24 @@ void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *he
     const char *words = last_words(session, job);
     if (plait_job_succeeded(job) || job->skipped) return;
     if (job->spawn_error) {
-        plait_session_error(session, PLAIT_TOOL_MISSING, plait_session_text(session, "`%s`: %s", job->argv[0], strerror(job->spawn_error)),
-                           "an executable file", "install it, or set the environment variable that names it (docs/cli.md)");
+        plait_session_error(session, PLAIT_TOOL_MISSING,
+                            plait_session_text(session, "`%s`: %s", job->argv[0], strerror(job->spawn_error)),
+                            "an executable file",
+                            "install it, or set the environment variable that names it (docs/cli.md)");
     } else if (job->timed_out) {
-        plait_session_error(session, PLAIT_TOOL_TIMEOUT, plait_session_text(session, "%s was stopped after %.0f s", job->name, job->seconds), "",
-                           "make the static sizes smaller, or the operator simpler; a compiler that hangs is worth a report");
+        plait_session_error(
+            session, PLAIT_TOOL_TIMEOUT,
+            plait_session_text(session, "%s was stopped after %.0f s", job->name, job->seconds), "",
+            "make the static sizes smaller, or the operator simpler; a compiler that hangs is worth a report");
     } else if (WIFSIGNALED(job->status)) {
-        plait_session_error(session, PLAIT_TOOL_CRASHED,
-                           plait_session_text(session, "%s: signal %d (%s): %s", job->name, WTERMSIG(job->status), strsignal(WTERMSIG(job->status)), words), "",
-                           "this is a mistake in Plait or LLVM, not in your program; please report it with the program");
+        plait_session_error(
+            session, PLAIT_TOOL_CRASHED,
+            plait_session_text(session, "%s: signal %d (%s): %s", job->name, WTERMSIG(job->status),
+                               strsignal(WTERMSIG(job->status)), words),
+            "", "this is a mistake in Plait or LLVM, not in your program; please report it with the program");
     } else {
-        plait_session_error(session, PLAIT_TOOL_FAILED, plait_session_text(session, "%s: exit code %d: %s", job->name, WEXITSTATUS(job->status), words), "", help);
+        plait_session_error(
+            session, PLAIT_TOOL_FAILED,
+            plait_session_text(session, "%s: exit code %d: %s", job->name, WEXITSTATUS(job->status), words), "", help);
     }
 }

@@ -1,4 +1,5 @@
-/* Children: run in parallel, output captured, stopped when they take too long. A child's crash is a fact about the child. */
+/* Children: run in parallel, output captured, stopped when they take too long. A child's crash is a fact about the
+ * child. */
 #ifndef PLAIT_DRIVER_PROCESS_H
 #define PLAIT_DRIVER_PROCESS_H
 
@@ -25,10 +26,12 @@ enum { PLAIT_JOB_OUTPUT_LIMIT = 64 * 1024 * 1024 };
 
 /* Runs all jobs, at most `parallel` at a time, each for at most `seconds`. Does not judge how they end.
  * Children read nothing, run in process groups of their own and are killed with them. `progress` may be NULL. */
-void plait_jobs_run(PlaitArena *arena, PlaitJob *jobs, uint32_t count, uint32_t parallel, double seconds, PlaitProgress *progress);
+void plait_jobs_run(PlaitArena *arena, PlaitJob *jobs, uint32_t count, uint32_t parallel, double seconds,
+                    PlaitProgress *progress);
 /* Whether the job ended with exit code 0. */
 bool plait_job_succeeded(const PlaitJob *job);
-/* Reports why a job failed, if it did (E0801..E0804), with the end of what it wrote on standard error; `help` for an ordinary failure. */
+/* Reports why a job failed, if it did (E0801..E0804), with the end of what it wrote on standard error; `help` for an
+ * ordinary failure. */
 void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *help);
 /* Number of processors that this process may use, at least 1. */
 uint32_t plait_processor_count(void);

@@ -26,14 +26,17 @@ void plait_program_unknown_operator(PlaitSession *session, const char *name, con
     for (uint32_t i = 0; i < count; i++) plait_text_printf(&list, "%s`%s`", i ? ", " : "", known[i]);
     const char *nearest = plait_nearest_name(name, known, count);
     plait_session_error(session, PLAIT_UNKNOWN_OPERATOR, plait_session_text(session, "`%s`", name),
-                       count ? plait_session_text(session, "one of %s", plait_text_string(&list)) : "an operator, but there is none",
-                       nearest ? plait_session_text(session, "did you mean `%s`?", nearest) : "name one of the file's operators with --operator");
+                        count ? plait_session_text(session, "one of %s", plait_text_string(&list))
+                              : "an operator, but there is none",
+                        nearest ? plait_session_text(session, "did you mean `%s`?", nearest)
+                                : "name one of the file's operators with --operator");
 }
 
 const PlaitFunction *plait_program_operator(const PlaitModule *module, const char *name)
 {
     for (uint32_t i = 0; i < module->functions.count; i++)
-        if (strcmp(plait_names_text(module->names, module->functions.data[i]->name), name) == 0) return module->functions.data[i];
+        if (strcmp(plait_names_text(module->names, module->functions.data[i]->name), name) == 0)
+            return module->functions.data[i];
     return NULL;
 }
 
@@ -60,8 +63,10 @@ PlaitModule *plait_program_compile(PlaitSession *session, const PlaitProgram *pr
 {
     PlaitAxisSize *sizes = PLAIT_NEW_ARRAY(session->arena, PlaitAxisSize, variant->count);
     for (uint32_t i = 0; i < variant->count; i++)
-        sizes[i] = (PlaitAxisSize){plait_names_add(&session->names, variant->defines[i].axis), variant->defines[i].size};
-    PlaitModule *module = plait_frontend_compile(session->arena, &session->names, &session->diagnostics, program->source, sizes, variant->count);
+        sizes[i] =
+            (PlaitAxisSize){plait_names_add(&session->names, variant->defines[i].axis), variant->defines[i].size};
+    PlaitModule *module = plait_frontend_compile(session->arena, &session->names, &session->diagnostics,
+                                                 program->source, sizes, variant->count);
     return module && !plait_session_failed(session) && keep_operator(session, module) ? module : NULL;
 }
 
@@ -76,7 +81,8 @@ PlaitModule **plait_program_optimise(PlaitSession *session, const PlaitProgram *
     return plait_session_failed(session) ? NULL : stages;
 }
 
-const char *plait_program_lower(PlaitSession *session, const PlaitProgram *program, PlaitModule *const *stages, const PlaitTargetRow *target)
+const char *plait_program_lower(PlaitSession *session, const PlaitProgram *program, PlaitModule *const *stages,
+                                const PlaitTargetRow *target)
 {
     PlaitText text = plait_text(session->arena);
     PlaitTileTarget tile_target = {target->name, target->gpu};

@@ -1,4 +1,5 @@
-/* A line on standard error that says what takes so long: shown after two seconds, on terminals only, and wiped at the end. */
+/* A line on standard error that says what takes so long: shown after two seconds, on terminals only, and wiped at the
+ * end. */
 #ifndef PLAIT_DRIVER_PROGRESS_H
 #define PLAIT_DRIVER_PROGRESS_H
 

@@ -24,11 +24,11 @@ static void close_kernel(Kernel *kernel, const char *target, PlaitText *kernels,
     if (!kernel->open) return;
     plait_text_printf(kernels, "%s{\"target\": \"%s\", \"kernel\": ", kernels->length ? ", " : "", target);
     plait_text_json_string(kernels, kernel->name);
-    plait_text_printf(kernels, ", \"registers\": %lu, \"stack\": %lu, \"spill_stores\": %lu, \"spill_loads\": %lu}", kernel->registers, kernel->stack,
-                      kernel->stores, kernel->loads);
+    plait_text_printf(kernels, ", \"registers\": %lu, \"stack\": %lu, \"spill_stores\": %lu, \"spill_loads\": %lu}",
+                      kernel->registers, kernel->stack, kernel->stores, kernel->loads);
     if (kernel->stores || kernel->loads)
-        plait_text_printf(warnings, "%s on %s does not fit into registers: %lu bytes spilled, %lu bytes reloaded\n", kernel->name, target, kernel->stores,
-                          kernel->loads);
+        plait_text_printf(warnings, "%s on %s does not fit into registers: %lu bytes spilled, %lu bytes reloaded\n",
+                          kernel->name, target, kernel->stores, kernel->loads);
     *kernel = (Kernel){0};
 }
 
@@ -36,7 +36,8 @@ static void read_line(const char *line, Kernel *kernel)
 {
     unsigned long stack, stores, loads;
     const char *used = strstr(line, ": Used ");
-    if (sscanf(line, " %lu bytes stack frame, %lu bytes spill stores, %lu bytes spill loads", &stack, &stores, &loads) == 3) {
+    if (sscanf(line, " %lu bytes stack frame, %lu bytes spill stores, %lu bytes spill loads", &stack, &stores,
+               &loads) == 3) {
         kernel->stack = stack;
         kernel->stores = stores;
         kernel->loads = loads;

@@ -22,7 +22,8 @@ static const char *file_for(const PlaitSession *session, PlaitOption option, con
     const PlaitTexts *given = &session->options.values[option];
     size_t length = strlen(name);
     for (uint32_t i = given->count; i-- > 0;)
-        if (strncmp(given->data[i], name, length) == 0 && given->data[i][length] == '=') return given->data[i] + length + 1;
+        if (strncmp(given->data[i], name, length) == 0 && given->data[i][length] == '=')
+            return given->data[i] + length + 1;
     return NULL;
 }
 
@@ -38,8 +39,10 @@ static void unknown_tensor(PlaitSession *session, const Run *run, const char *na
     }
     const char *nearest = plait_nearest_name(name, names, count);
     plait_session_error(session, PLAIT_UNKNOWN_TENSOR, plait_session_text(session, "`%s`", name),
-                        plait_session_text(session, "an %s of `%s`: %s", output ? "output" : "input", run->call.op->name, plait_text_string(&list)),
-                        nearest ? plait_session_text(session, "did you mean `%s`?", nearest) : "use one of these names");
+                        plait_session_text(session, "an %s of `%s`: %s", output ? "output" : "input",
+                                           run->call.op->name, plait_text_string(&list)),
+                        nearest ? plait_session_text(session, "did you mean `%s`?", nearest)
+                                : "use one of these names");
 }
 
 /* Every `NAME=FILE` must name a tensor. */
@@ -49,13 +52,16 @@ static void check_names(PlaitSession *session, const Run *run, PlaitOption optio
     for (uint32_t i = 0; i < given->count; i++) {
         const char *equals = strchr(given->data[i], '=');
         if (!equals || equals == given->data[i] || !equals[1]) {
-            plait_session_error(session, PLAIT_BAD_OPTION_VALUE, plait_session_text(session, "`--%s %s`", plait_option_name(option), given->data[i]), "NAME=FILE.npy",
-                                "write for example `x=x.npy`");
+            plait_session_error(session, PLAIT_BAD_OPTION_VALUE,
+                                plait_session_text(session, "`--%s %s`", plait_option_name(option), given->data[i]),
+                                "NAME=FILE.npy", "write for example `x=x.npy`");
             continue;
         }
         const char *name = plait_arena_strndup(session->arena, given->data[i], (size_t)(equals - given->data[i]));
         bool found = false;
-        for (uint32_t j = 0; j < run->call.count; j++) found = found || (run->call.arguments[j].output == output && strcmp(run->call.arguments[j].name, name) == 0);
+        for (uint32_t j = 0; j < run->call.count; j++)
+            found =
+                found || (run->call.arguments[j].output == output && strcmp(run->call.arguments[j].name, name) == 0);
         if (!found) unknown_tensor(session, run, name, output);
     }
 }
@@ -67,7 +73,8 @@ static void describe_arguments(PlaitSession *session, Run *run)
     run->call.arguments = PLAIT_NEW_ARRAY(session->arena, PlaitArgument, variant->argument_count);
     for (uint32_t i = 0; i < variant->argument_count; i++) {
         const PlaitTensorDescriptor *tensor = &variant->tensors[i];
-        run->call.arguments[i] = (PlaitArgument){.name = tensor->name, .scalar = tensor->scalar, .rank = tensor->rank, .output = tensor->kind == 1};
+        run->call.arguments[i] = (PlaitArgument){
+            .name = tensor->name, .scalar = tensor->scalar, .rank = tensor->rank, .output = tensor->kind == 1};
     }
 }
 
@@ -80,9 +87,12 @@ static void load_inputs(PlaitSession *session, Run *run)
         const char *path = file_for(session, PLAIT_OPTION_IN, argument->name);
         double fallback = run->variant->tensors[i].fallback;
         argument->absent = !path && fallback == fallback;
-        if (path) plait_argument_load(session, argument, path, bits);
+        if (path)
+            plait_argument_load(session, argument, path, bits);
         else if (!argument->absent)
-            plait_session_error(session, PLAIT_MISSING_INPUT, plait_session_text(session, "no array for the input `%s`", argument->name), "one: it has no default",
+            plait_session_error(session, PLAIT_MISSING_INPUT,
+                                plait_session_text(session, "no array for the input `%s`", argument->name),
+                                "one: it has no default",
                                 plait_session_text(session, "add `--in %s=%s.npy`", argument->name, argument->name));
     }
 }
@@ -90,7 +100,8 @@ static void load_inputs(PlaitSession *session, Run *run)
 /* The axis whose extent this one has. */
 static uint32_t extent_axis(const PlaitVariantDescriptor *variant, uint32_t axis)
 {
-    for (uint32_t steps = 0; variant->axes[axis].same_as >= 0 && steps < variant->axis_count; steps++) axis = (uint32_t)variant->axes[axis].same_as;
+    for (uint32_t steps = 0; variant->axes[axis].same_as >= 0 && steps < variant->axis_count; steps++)
+        axis = (uint32_t)variant->axes[axis].same_as;
     return axis;
 }
 
@@ -100,7 +111,8 @@ static int64_t extent_of(const Run *run, uint32_t axis)
     for (uint32_t i = 0; i < run->call.count; i++) {
         const PlaitArgument *argument = &run->call.arguments[i];
         for (uint32_t j = 0; j < argument->rank && !argument->output && !argument->absent; j++)
-            if (extent_axis(run->variant, run->variant->tensors[i].axes[j]) == extent_axis(run->variant, axis)) return argument->sizes[j];
+            if (extent_axis(run->variant, run->variant->tensors[i].axes[j]) == extent_axis(run->variant, axis))
+                return argument->sizes[j];
     }
     return run->variant->axes[extent_axis(run->variant, axis)].size;
 }
@@ -115,8 +127,10 @@ static void make_outputs(PlaitSession *session, Run *run)
             uint32_t axis = run->variant->tensors[i].axes[j];
             sizes[j] = extent_of(run, axis);
             if (sizes[j] >= 0) continue;
-            plait_session_error(session, PLAIT_MISSING_INPUT, plait_session_text(session, "no input that tells the size of `%s`", run->variant->axes[axis].name), "an input with that axis",
-                                "give one of the optional inputs that have it");
+            plait_session_error(
+                session, PLAIT_MISSING_INPUT,
+                plait_session_text(session, "no input that tells the size of `%s`", run->variant->axes[axis].name),
+                "an input with that axis", "give one of the optional inputs that have it");
             return;
         }
         if (!plait_argument_create(session, argument, sizes)) return;
@@ -128,7 +142,8 @@ static bool read_device(PlaitSession *session, bool *gpu)
     const char *device = plait_option_text(&session->options, PLAIT_OPTION_DEVICE);
     *gpu = device && strcmp(device, "cuda") == 0;
     if (!device || *gpu || strcmp(device, "cpu") == 0) return true;
-    plait_session_error(session, PLAIT_BAD_OPTION_VALUE, plait_session_text(session, "`--device %s`", device), "cpu or cuda", "write `--device cpu` or `--device cuda`");
+    plait_session_error(session, PLAIT_BAD_OPTION_VALUE, plait_session_text(session, "`--device %s`", device),
+                        "cpu or cuda", "write `--device cpu` or `--device cuda`");
     return false;
 }
 
@@ -140,7 +155,8 @@ static const char *find_library(PlaitSession *session, bool gpu)
     PlaitTargetRows targets = {0};
     if (plait_library_is_one(path)) {
         if (!plait_option_given(&session->options, PLAIT_OPTION_DEFINE)) return path;
-        plait_session_error(session, PLAIT_OPTIONS_CLASH, "-D with a built library", "a .plait program", "leave out -D: the library's sizes were set when it was built");
+        plait_session_error(session, PLAIT_OPTIONS_CLASH, "-D with a built library", "a .plait program",
+                            "leave out -D: the library's sizes were set when it was built");
         return NULL;
     }
     if (!plait_program_read(session, path, &program) || !plait_targets_for_device(session, gpu, &targets)) return NULL;
@@ -177,7 +193,8 @@ static bool call_operator(PlaitSession *session, Run *run)
     const char *message;
     bool good = plait_operator_call_begin(session, &run->call);
     if (good && !plait_operator_call_run(&run->call, &message)) {
-        plait_session_error(session, PLAIT_CALL_FAILED, plait_session_text(session, "%s", message), "", "check the shapes and types of the arrays against the operator's declaration");
+        plait_session_error(session, PLAIT_CALL_FAILED, plait_session_text(session, "%s", message), "",
+                            "check the shapes and types of the arrays against the operator's declaration");
         good = false;
     }
     good = good && plait_operator_call_fetch(session, &run->call);
@@ -203,7 +220,8 @@ void plait_command_RUN(PlaitSession *session)
     const char *path = find_library(session, run.call.gpu);
     if (!path || !plait_library_open(session, path, &run.library)) return;
     run.call.library = &run.library;
-    run.call.op = plait_library_operator(session, &run.library, plait_option_text(&session->options, PLAIT_OPTION_OPERATOR));
+    run.call.op =
+        plait_library_operator(session, &run.library, plait_option_text(&session->options, PLAIT_OPTION_OPERATOR));
     if (!run.call.op) return;
     run.variant = &run.call.op->variants[0];
     describe_arguments(session, &run);

@@ -23,13 +23,14 @@ typedef struct PlaitSession {
     PlaitDiagnostics diagnostics;
     PlaitOptions options;
     PlaitTexts warnings; /* what the user should know although the command succeeds */
-    PlaitText output; /* what the command prints on standard output when it returns */
-    PlaitText log;    /* what goes to standard error before the messages */
+    PlaitText output;    /* what the command prints on standard output when it returns */
+    PlaitText log;       /* what goes to standard error before the messages */
     PlaitText fields; /* with --json: members of the report beside `command`, `ok` and `diagnostics`, each after ", " */
 } PlaitSession;
 
 /* Reports an error that has no place in a source. The texts must live as long as the arena. */
-void plait_session_error(PlaitSession *session, PlaitDiagnosticId id, const char *found, const char *expected, const char *help);
+void plait_session_error(PlaitSession *session, PlaitDiagnosticId id, const char *found, const char *expected,
+                         const char *help);
 /* Adds a warning; the text must live as long as the arena. */
 void plait_session_warn(PlaitSession *session, const char *text);
 /* Text in the driver's arena. */

@@ -6,7 +6,8 @@
 enum { CPU, PTX }; /* the kinds of targets.def */
 
 static const PlaitTargetRow rows[] = {
-#define TARGET(id, name, kind, llvm_cpu, llvm_features, architecture, exact, meaning) {name, kind == PTX, architecture, exact},
+#define TARGET(id, name, kind, llvm_cpu, llvm_features, architecture, exact, meaning)                                  \
+    {name, kind == PTX, architecture, exact},
 #include "codegen/targets.def"
 #undef TARGET
     {0}};
@@ -32,8 +33,10 @@ static void unknown_target(PlaitSession *session, const char *name)
     const char *nearest = plait_nearest_name(name, names, ROW_COUNT);
     for (uint32_t i = 0; i < ROW_COUNT && *name; i++)
         if (strncmp(names[i], name, strlen(name)) == 0) nearest = names[i]; /* sm_90 means sm_90a, not sm_80 */
-    plait_session_error(session, PLAIT_UNKNOWN_TARGET, plait_session_text(session, "`%s`", name), plait_session_text(session, "one of %s", plait_text_string(&list)),
-                       nearest ? plait_session_text(session, "did you mean `%s`?", nearest) : "other GPUs run the PTX of an older one: sm_80");
+    plait_session_error(session, PLAIT_UNKNOWN_TARGET, plait_session_text(session, "`%s`", name),
+                        plait_session_text(session, "one of %s", plait_text_string(&list)),
+                        nearest ? plait_session_text(session, "did you mean `%s`?", nearest)
+                                : "other GPUs run the PTX of an older one: sm_80");
 }
 
 static void mark(PlaitSession *session, const char *list, bool *wanted)
@@ -42,8 +45,10 @@ static void mark(PlaitSession *session, const char *list, bool *wanted)
         size_t length = strcspn(list, ",");
         const char *name = plait_arena_strndup(session->arena, list, length);
         const PlaitTargetRow *target = plait_target_row_by_name(name);
-        if (target) wanted[target - rows] = true;
-        else unknown_target(session, name);
+        if (target)
+            wanted[target - rows] = true;
+        else
+            unknown_target(session, name);
         if (!list[length]) return;
         list += length + 1;
     }

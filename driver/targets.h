@@ -17,7 +17,8 @@ typedef PLAIT_VECTOR(const PlaitTargetRow *) PlaitTargetRows;
 const PlaitTargetRow *plait_target_rows(void);
 /* NULL when there is none. */
 const PlaitTargetRow *plait_target_row_by_name(const char *name);
-/* The targets that --target names (each once, in the order of the table); all rows when it is not given. Reports E0617. */
+/* The targets that --target names (each once, in the order of the table); all rows when it is not given. Reports E0617.
+ */
 bool plait_target_rows_read(PlaitSession *session, PlaitTargetRows *targets);
 /* What to compile to run here: the CPU, or the target for the first GPU; reports E0619 when there is none. */
 bool plait_targets_for_device(PlaitSession *session, bool gpu, PlaitTargetRows *targets);

@@ -44,7 +44,8 @@ const char *plait_tool_identity(PlaitArena *arena, const char *path)
 {
     struct stat status;
     if (!path || stat(path, &status) != 0) return "";
-    return plait_arena_printf(arena, "%s %lld %lld.%09ld", path, (long long)status.st_size, (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+    return plait_arena_printf(arena, "%s %lld %lld.%09ld", path, (long long)status.st_size,
+                              (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
 }
 
 /* What `path --version` says on one line: the one that has "release" (ptxas writes five), else the last one. */
@@ -82,7 +83,8 @@ static const char *known_version(PlaitArena *arena, const char *path)
 }
 
 /* The first of the candidates that `usable` accepts; a variable of the environment decides alone. */
-static const char *first_usable(const char *variable, const char *const *candidates, uint32_t count, bool (*usable)(const char *path))
+static const char *first_usable(const char *variable, const char *const *candidates, uint32_t count,
+                                bool (*usable)(const char *path))
 {
     const char *chosen = getenv(variable);
     if (chosen && *chosen) return usable(chosen) ? chosen : NULL;
@@ -94,8 +96,8 @@ static const char *first_usable(const char *variable, const char *const *candida
 static const char *find_ptxas(PlaitArena *arena)
 {
     const char *home = getenv("CUDA_HOME");
-    const char *candidates[] = {home && *home ? plait_path_join(arena, home, "bin/ptxas") : NULL, plait_tool_in_path(arena, "ptxas"),
-                                "/usr/local/cuda/bin/ptxas"};
+    const char *candidates[] = {home && *home ? plait_path_join(arena, home, "bin/ptxas") : NULL,
+                                plait_tool_in_path(arena, "ptxas"), "/usr/local/cuda/bin/ptxas"};
     return first_usable("PLAIT_PTXAS", candidates, 3, is_executable);
 }
 
@@ -103,21 +105,26 @@ bool plait_tools_find(PlaitSession *session, PlaitTools *tools)
 {
     PlaitArena *arena = session->arena;
     const char *here = plait_path_folder(arena, plait_tool_self(arena));
-    const char *codegens[] = {plait_path_join(arena, here, "plait-codegen"), plait_path_join(arena, here, "../libexec/plait/plait-codegen")};
-    const char *runtimes[] = {plait_path_join(arena, here, "../lib/libplait_runtime.a"), plait_path_join(arena, here, "../lib/plait/libplait_runtime.a")};
+    const char *codegens[] = {plait_path_join(arena, here, "plait-codegen"),
+                              plait_path_join(arena, here, "../libexec/plait/plait-codegen")};
+    const char *runtimes[] = {plait_path_join(arena, here, "../lib/libplait_runtime.a"),
+                              plait_path_join(arena, here, "../lib/plait/libplait_runtime.a")};
     *tools = (PlaitTools){.codegen = {first_usable("PLAIT_CODEGEN", codegens, 2, is_executable), ""},
                           .ptxas = {find_ptxas(arena), ""},
                           .compiler = {plait_tool_in_path(arena, "cc"), ""},
                           .linker = {plait_tool_in_path(arena, "ld"), ""},
                           .runtime = {first_usable("PLAIT_RUNTIME", runtimes, 2, is_readable), ""}};
     if (!tools->codegen.path)
-        plait_session_error(session, PLAIT_TOOL_MISSING, "no executable `plait-codegen`", "it beside `plait`, in ../libexec/plait, or named by $PLAIT_CODEGEN",
-                           "install Plait again, or build the target plait-codegen");
+        plait_session_error(session, PLAIT_TOOL_MISSING, "no executable `plait-codegen`",
+                            "it beside `plait`, in ../libexec/plait, or named by $PLAIT_CODEGEN",
+                            "install Plait again, or build the target plait-codegen");
     if (!tools->runtime.path)
-        plait_session_error(session, PLAIT_TOOL_MISSING, "no libplait_runtime.a", "it in ../lib or ../lib/plait from `plait`, or named by $PLAIT_RUNTIME",
-                           "install Plait again, or build the target plait_runtime");
+        plait_session_error(session, PLAIT_TOOL_MISSING, "no libplait_runtime.a",
+                            "it in ../lib or ../lib/plait from `plait`, or named by $PLAIT_RUNTIME",
+                            "install Plait again, or build the target plait_runtime");
     if (!tools->compiler.path && !tools->linker.path)
-        plait_session_error(session, PLAIT_TOOL_MISSING, "neither `cc` nor `ld` in $PATH", "a linker", "install a C compiler or binutils (Debian: apt install gcc)");
+        plait_session_error(session, PLAIT_TOOL_MISSING, "neither `cc` nor `ld` in $PATH", "a linker",
+                            "install a C compiler or binutils (Debian: apt install gcc)");
     if (tools->codegen.path) tools->codegen.version = known_version(arena, tools->codegen.path);
     if (tools->ptxas.path) tools->ptxas.version = known_version(arena, tools->ptxas.path);
     return !plait_session_failed(session);

@@ -70,7 +70,8 @@ static const char *suffix_of(PlaitSession *session, const Choices *choices, cons
 {
     PlaitText text = plait_text(session->arena);
     for (uint32_t i = 0; i < choices->count; i++)
-        if (choices->data[i].sizes.count > 1) plait_text_printf(&text, ".%s%lld", defines[i].axis, (long long)defines[i].size);
+        if (choices->data[i].sizes.count > 1)
+            plait_text_printf(&text, ".%s%lld", defines[i].axis, (long long)defines[i].size);
     return plait_text_string(&text);
 }
 
@@ -84,7 +85,8 @@ static void combine(PlaitSession *session, const Choices *choices, uint64_t tota
             defines[i] = (PlaitDefine){choice->axis, choice->sizes.data[rest % choice->sizes.count]};
             rest /= choice->sizes.count;
         }
-        plait_push(session->arena, variants, (PlaitVariant){defines, choices->count, suffix_of(session, choices, defines)});
+        plait_push(session->arena, variants,
+                   (PlaitVariant){defines, choices->count, suffix_of(session, choices, defines)});
     }
 }
 
@@ -95,11 +97,13 @@ bool plait_variants_read(PlaitSession *session, PlaitVariants *variants)
     uint64_t total = 1;
     for (uint32_t i = 0; i < given->count; i++)
         if (!read_choices(session, given->data[i], &choices))
-            plait_session_error(session, PLAIT_BAD_DEFINE, plait_session_text(session, "`-D %s`", given->data[i]), "AXIS=N or AXIS=N,N..: sizes from 0 to 2147483647",
-                               "write for example `-D d=64` or `-D d=64,128`");
+            plait_session_error(session, PLAIT_BAD_DEFINE, plait_session_text(session, "`-D %s`", given->data[i]),
+                                "AXIS=N or AXIS=N,N..: sizes from 0 to 2147483647",
+                                "write for example `-D d=64` or `-D d=64,128`");
     for (uint32_t i = 0; i < choices.count && total <= PLAIT_MAX_VARIANTS; i++) total *= choices.data[i].sizes.count;
     if (total > PLAIT_MAX_VARIANTS)
-        plait_session_error(session, PLAIT_TOO_MANY_VARIANTS, "more than 64 combinations of sizes", "at most 64", "give fewer sizes, or build several libraries");
+        plait_session_error(session, PLAIT_TOO_MANY_VARIANTS, "more than 64 combinations of sizes", "at most 64",
+                            "give fewer sizes, or build several libraries");
     if (plait_session_failed(session)) return false;
     combine(session, &choices, total, variants);
     return true;
@@ -112,8 +116,9 @@ bool plait_sizes_read(PlaitSession *session, const char *text, PlaitVariant *siz
     bool good = read_choices(session, text, &choices);
     for (uint32_t i = 0; i < choices.count; i++) good = good && choices.data[i].sizes.count == 1;
     if (!good) {
-        plait_session_error(session, PLAIT_BAD_OPTION_VALUE, plait_session_text(session, "`--sizes %s`", text), "one size for each axis, from 0 to 2147483647",
-                           "write for example `--sizes b=2,t=65`; give the option again for another case");
+        plait_session_error(session, PLAIT_BAD_OPTION_VALUE, plait_session_text(session, "`--sizes %s`", text),
+                            "one size for each axis, from 0 to 2147483647",
+                            "write for example `--sizes b=2,t=65`; give the option again for another case");
         return false;
     }
     combine(session, &choices, 1, &variants);
@@ -125,6 +130,7 @@ const char *plait_variant_text(PlaitSession *session, const PlaitVariant *varian
 {
     PlaitText text = plait_text(session->arena);
     for (uint32_t i = 0; i < variant->count; i++)
-        plait_text_printf(&text, "%s%s = %lld", i ? ", " : "", variant->defines[i].axis, (long long)variant->defines[i].size);
+        plait_text_printf(&text, "%s%s = %lld", i ? ", " : "", variant->defines[i].axis,
+                          (long long)variant->defines[i].size);
     return plait_text_string(&text);
 }

@@ -5,7 +5,7 @@
  */
 #include <math.h>
 
-#include "frontend/sema.h"
+#include "frontend/lower.h"
 
 enum { LARGEST_UNROLLED_POWER = 8 };
 

@@ -279,15 +279,17 @@ void plait_ast_visit(const PlaitAstExpression *expression, PlaitAstVisitor visit
         plait_ast_visit(expression->children.data[i], visit, context);
 }
 
+void plait_ast_visit_statement(const PlaitAstStatement *statement, PlaitAstVisitor visit, void *context)
+{
+    plait_ast_visit(statement->value, visit, context);
+    for (uint32_t i = 0; i < statement->carries.count; i++)
+        plait_ast_visit(statement->carries.data[i].initial, visit, context);
+    if (statement->body) plait_ast_visit_block(statement->body, visit, context);
+}
+
 void plait_ast_visit_block(const PlaitAstBlock *block, PlaitAstVisitor visit, void *context)
 {
-    for (uint32_t i = 0; i < block->count; i++) {
-        const PlaitAstStatement *statement = block->data[i];
-        plait_ast_visit(statement->value, visit, context);
-        for (uint32_t k = 0; k < statement->carries.count; k++)
-            plait_ast_visit(statement->carries.data[k].initial, visit, context);
-        if (statement->body) plait_ast_visit_block(statement->body, visit, context);
-    }
+    for (uint32_t i = 0; i < block->count; i++) plait_ast_visit_statement(block->data[i], visit, context);
 }
 
 bool plait_ast_mentions(const PlaitAstExpression *expression, PlaitName name)

@@ -138,6 +138,7 @@ enum { PLAIT_AST_CONSTANT = 1 << 30 };
 /* Calls `visit` for every node of an expression (NULL: none) or of a block's statements. */
 typedef void (*PlaitAstVisitor)(void *context, const PlaitAstExpression *expression);
 void plait_ast_visit(const PlaitAstExpression *expression, PlaitAstVisitor visit, void *context);
+void plait_ast_visit_statement(const PlaitAstStatement *statement, PlaitAstVisitor visit, void *context);
 void plait_ast_visit_block(const PlaitAstBlock *block, PlaitAstVisitor visit, void *context);
 /* Whether the text mentions a name as a value (not as a function or in brackets). */
 bool plait_ast_mentions(const PlaitAstExpression *expression, PlaitName name);

@@ -3,7 +3,7 @@
  * Inside the block s can be read and reduced over, reductions without brackets mean s, and every reduction over s takes
  * `where` as its mask. What still has the axis s at the end of the block is a score and cannot leave it.
  */
-#include "frontend/sema.h"
+#include "frontend/lower.h"
 
 /* The time axes of the values that a block reads. */
 typedef struct TimeAxes {

@@ -1,7 +1,7 @@
 /* Axes: those of the file, those of functions being inlined, and those that attend makes. */
 #include <string.h>
 
-#include "frontend/sema.h"
+#include "frontend/lower.h"
 
 const PlaitAxisInfo *plait_axes_info(const PlaitSema *sema, PlaitAxis axis)
 {

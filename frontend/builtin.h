@@ -2,7 +2,7 @@
 #ifndef PLAIT_FRONTEND_BUILTIN_H
 #define PLAIT_FRONTEND_BUILTIN_H
 
-#include "frontend/sema.h"
+#include "frontend/lower.h"
 
 /* Whether the name is that of a built-in function or a type (a cast). */
 bool plait_builtin_is(const char *name);

@@ -22,6 +22,7 @@ const PlaitAstFunction *plait_sema_function(const PlaitSema *sema, PlaitName nam
 
 static void report_unknown(PlaitSema *sema, PlaitAstName name)
 {
+    if (plait_sema_is_known_unknown(sema, name.name)) return;
     PLAIT_VECTOR(const char *) known = {0};
     const char *const *builtins;
     uint32_t count = plait_builtin_names(&builtins);
@@ -78,7 +79,7 @@ static bool bind_axes(PlaitSema *sema, const PlaitAstExpression *expression, con
 static PlaitTerm lower_body(PlaitSema *sema, const PlaitAstFunction *function)
 {
     const PlaitAstBlock *body = function->body;
-    const PlaitPending *outer = sema->pending;
+    PlaitPending *outer = sema->pending;
     PlaitPending pending = {.block = body};
     sema->pending = &pending;
     PlaitTerm result = plait_poison();
@@ -116,7 +117,7 @@ static PlaitTerm inline_call(PlaitSema *sema, const PlaitAstExpression *expressi
     for (uint32_t i = 0; i < count; i++) plait_scope_bind(sema, function->params.data[i], arguments[i]);
     PlaitTerm result = lower_body(sema, function);
     sema->call = call.outer;
-    sema->scope.count = call.scope;
+    plait_scope_cut(sema, call.scope);
     return result;
 }
 

@@ -3,7 +3,7 @@
 
 #include "frontend/builtin.h"
 #include "frontend/parser.h"
-#include "frontend/sema.h"
+#include "frontend/lower.h"
 
 extern const char plait_std_text[]; /* std.plait, zero-terminated; made by embed.cmake */
 
@@ -120,15 +120,15 @@ static void declare_constant(PlaitSema *sema, const PlaitAstConst *constant)
 {
     PlaitTerm number;
     bool good = plait_sema_constant(sema, constant->value, &number);
-    for (uint32_t i = 0; i < sema->constants.count; i++) {
-        if (sema->constants.data[i].name != constant->name.name) continue;
+    uint32_t known = plait_scope_state(sema, constant->name.name)->constant;
+    if (known) {
         plait_sema_report_related(
             sema, (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN,
                                     .span = constant->name.span,
                                     .found = plait_sema_format(sema, "a second constant `%s`",
                                                                plait_sema_text(sema, constant->name.name)),
                                     .help = "remove one of the two, or rename it",
-                                    .related = sema->constants.data[i].span,
+                                    .related = sema->constants.data[known - 1].span,
                                     .related_note = "the first"});
         return;
     }
@@ -137,8 +137,10 @@ static void declare_constant(PlaitSema *sema, const PlaitAstConst *constant)
             sema, PLAIT_AXIS_VARIABLE, constant->name.span,
             plait_sema_format(sema, "the constant `%s`, which is an axis", plait_sema_text(sema, constant->name.name)),
             "a name that no axis has", "rename one of the two");
-    plait_push(sema->arena, &sema->constants,
-               (PlaitBinding){constant->name.name, good ? number : plait_poison(), constant->name.span, PLAIT_NO_AXIS});
+    plait_scope_add_constant(sema, (PlaitBinding){.name = constant->name.name,
+                                                  .term = good ? number : plait_poison(),
+                                                  .span = constant->name.span,
+                                                  .escaped = PLAIT_NO_AXIS});
 }
 
 static void check_overrides(PlaitSema *sema, const PlaitAxisSize *overrides, uint32_t count)
@@ -218,8 +220,8 @@ PlaitModule *plait_frontend_compile(PlaitArena *arena, PlaitNames *names, PlaitD
     if (file->operators.count == 0 && !sema.broken)
         bad_text(diagnostics, PLAIT_NO_OPERATOR, (PlaitSpan){source, 0, 0}, "no operator", "at least one",
                  "write `operator name(x : f32[t]) -> (y : f32[t]) { y = x }`");
-    declare_all(&sema, overrides, count);
     sema.module = plait_module_create(arena, names, diagnostics);
+    declare_all(&sema, overrides, count);
     for (uint32_t i = 0; i < file->operators.count; i++) plait_sema_operator(&sema, file->operators.data[i]);
     if (diagnostics->error_count > errors || !plait_module_verify(sema.module)) return NULL;
     return sema.module;

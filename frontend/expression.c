@@ -1,7 +1,7 @@
 /* Expressions: dispatch on the kind of node. */
 #include <math.h>
 
-#include "frontend/sema.h"
+#include "frontend/lower.h"
 
 static PlaitTerm lower_broken(PlaitSema *sema, const PlaitAstExpression *expression)
 {

@@ -1,7 +1,7 @@
 /* Arithmetic of numbers known at compile time: in double, by the C library. */
 #include <math.h>
 
-#include "frontend/sema.h"
+#include "frontend/lower.h"
 
 static double negate(double x) { return -x; }
 static double reciprocal_root(double x) { return 1 / sqrt(x); }

@@ -1,7 +1,7 @@
 /* Operators: parameters, body, results. */
 #include <math.h>
 
-#include "frontend/sema.h"
+#include "frontend/lower.h"
 
 /* ---- parameters ---- */
 
@@ -162,8 +162,7 @@ void plait_sema_operator(PlaitSema *sema, const PlaitAstOperator *declared)
     PlaitFunction *function = plait_function_create(sema->module, PLAIT_LEVEL_STAGE, declared->name.name);
     function->span = declared->name.span;
     sema->builder = (PlaitBuilder){function, function->body, declared->name.span};
-    sema->scope.count = 0;
-    sema->unknown.count = 0;
+    plait_scope_cut(sema, 0);
     lower_params(sema, declared);
     PlaitPending pending = {.results = &declared->results};
     pending.block = declared->body;

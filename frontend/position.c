@@ -1,5 +1,5 @@
 /* `x@index`: the value of x at another position along one of its axes; and sizes of axes. */
-#include "frontend/sema.h"
+#include "frontend/lower.h"
 
 /* The index as i32; poison after a report. */
 static PlaitTerm index_term(PlaitSema *sema, const PlaitAstExpression *expression)

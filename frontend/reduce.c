@@ -1,5 +1,5 @@
 /* Reductions, running sums and convolutions. */
-#include "frontend/sema.h"
+#include "frontend/lower.h"
 
 /* The scalar type that can be added; false after reporting bool. */
 static bool check_number(PlaitSema *sema, PlaitSpan span, PlaitTerm *x)

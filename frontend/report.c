@@ -45,18 +45,16 @@ void plait_sema_report(PlaitSema *sema, PlaitDiagnosticId id, PlaitSpan span, co
         sema, (PlaitDiagnostic){.id = id, .span = span, .found = found, .expected = expected, .help = help});
 }
 
-static bool reported(PlaitSema *sema, PlaitName name)
+bool plait_sema_is_known_unknown(PlaitSema *sema, PlaitName name)
 {
-    for (uint32_t i = 0; i < sema->unknown.count; i++)
-        if (sema->unknown.data[i] == name) return true;
-    if (!sema->quiet) plait_push(sema->arena, &sema->unknown, name);
-    return false;
+    return sema->broken || sema->quiet || plait_scope_state(sema, name)->unknown == sema->module->functions.count + 1;
 }
 
 void plait_sema_unknown(PlaitSema *sema, PlaitDiagnosticId id, PlaitAstName name, const char *kind,
                         const char *const *known, uint32_t count)
 {
-    if (sema->broken || reported(sema, name.name)) return;
+    if (plait_sema_is_known_unknown(sema, name.name)) return;
+    plait_scope_state(sema, name.name)->unknown = sema->module->functions.count + 1;
     const char *text = plait_sema_text(sema, name.name);
     const char *nearest = plait_nearest_name(text, known, count);
     const char *help = nearest ? plait_sema_format(sema, "did you mean `%s`?", nearest)

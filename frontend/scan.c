@@ -6,7 +6,7 @@
  *   3. The body is lowered into the region; the names of the carries then hold what goes to the next token.
  *   4. Names assigned in the body that are read later become outputs; the carries' names become the final values.
  */
-#include "frontend/sema.h"
+#include "frontend/lower.h"
 
 typedef struct Carry {
     const PlaitAstCarry *ast;
@@ -224,7 +224,7 @@ static void find_axes(PlaitSema *sema, Scan *scan)
         lower_body(sema, scan);
         sema->quiet--;
         open = widen(sema, scan);
-        sema->scope.count = scan->mark;
+        plait_scope_cut(sema, scan->mark);
         sema->builder.function->insts.count = insts;
     }
 }
@@ -265,9 +265,7 @@ static uint32_t leaving(PlaitSema *sema, const Scan *scan, PlaitBinding *binding
     uint32_t count = 0;
     for (uint32_t i = scan->mark; i < sema->scope.count; i++) {
         PlaitBinding binding = sema->scope.data[i];
-        bool newest = true;
-        for (uint32_t k = i + 1; k < sema->scope.count; k++) newest &= sema->scope.data[k].name != binding.name;
-        if (newest && !is_carry(scan, binding.name) && plait_scope_pending(sema, binding.name))
+        if (plait_scope_is_newest(sema, i) && !is_carry(scan, binding.name) && plait_scope_pending(sema, binding.name))
             bindings[count++] = binding;
     }
     return count;
@@ -310,17 +308,19 @@ static void finish(PlaitSema *sema, Scan *scan)
     PlaitValue owner = plait_build_owner(builder, PLAIT_OP_SCAN, initial, scan->count, scan->region);
     plait_set_axes(function, owner, &scan->axis, 1);
     plait_set_ints(function, owner, (int64_t[]){scan->statement->reverse ? -1 : 1}, 1);
-    sema->scope.count = scan->mark;
+    plait_scope_cut(sema, scan->mark);
     for (uint32_t i = 0; i < scan->count; i++) {
         const Carry *carry = &scan->carries[i];
         if (!plait_scope_pending(sema, carry->ast->name.name)) continue;
         PlaitTerm final = plait_term(plait_build_result(builder, owner, i, carry->type));
-        plait_push(sema->arena, &sema->scope,
-                   (PlaitBinding){carry->ast->name.name, final, carry->ast->name.span, PLAIT_NO_AXIS});
+        plait_scope_push(sema, (PlaitBinding){.name = carry->ast->name.name,
+                                              .term = final,
+                                              .span = carry->ast->name.span,
+                                              .escaped = PLAIT_NO_AXIS});
     }
     for (uint32_t i = 0; i < count; i++) {
         if (yielded[i]) outputs[i].term = plait_term(plait_build_result(builder, owner, index++, types[i]));
-        plait_push(sema->arena, &sema->scope, outputs[i]);
+        plait_scope_push(sema, outputs[i]);
     }
 }
 

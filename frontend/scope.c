@@ -1,25 +1,54 @@
-/* Names of variables: a stack of bindings, the newest last. An assignment pushes; a block's end pops or keeps. */
-#include "frontend/sema.h"
+/* Names of variables: a stack of bindings, the newest last. An assignment pushes; a block's end pops or keeps. Bindings
+ * of one name are linked, so that the newest is found at once. */
+#include <stdlib.h>
 
-static PlaitBinding *find_from(PlaitSema *sema, PlaitName name, uint32_t base)
+#include "frontend/lower.h"
+
+PlaitNameState *plait_scope_state(PlaitSema *sema, PlaitName name)
 {
-    for (uint32_t i = sema->scope.count; i > base; i--)
-        if (sema->scope.data[i - 1].name == name) return &sema->scope.data[i - 1];
-    return NULL;
+    while (sema->by_name.count <= name) plait_push(sema->arena, &sema->by_name, (PlaitNameState){0});
+    return &sema->by_name.data[name];
+}
+
+void plait_scope_push(PlaitSema *sema, PlaitBinding binding)
+{
+    PlaitNameState *state = plait_scope_state(sema, binding.name);
+    binding.shadowed = state->newest;
+    plait_push(sema->arena, &sema->scope, binding);
+    state->newest = sema->scope.count;
+}
+
+void plait_scope_cut(PlaitSema *sema, uint32_t count)
+{
+    while (sema->scope.count > count) {
+        const PlaitBinding *binding = &sema->scope.data[--sema->scope.count];
+        plait_scope_state(sema, binding->name)->newest = binding->shadowed;
+    }
+}
+
+bool plait_scope_is_newest(PlaitSema *sema, uint32_t index)
+{
+    return plait_scope_state(sema, sema->scope.data[index].name)->newest == index + 1;
+}
+
+void plait_scope_add_constant(PlaitSema *sema, PlaitBinding binding)
+{
+    plait_push(sema->arena, &sema->constants, binding);
+    plait_scope_state(sema, binding.name)->constant = sema->constants.count;
 }
 
 static PlaitBinding *find_constant(PlaitSema *sema, PlaitName name)
 {
-    if (sema->call && sema->call->function->standard) return NULL;
-    for (uint32_t i = 0; i < sema->constants.count; i++)
-        if (sema->constants.data[i].name == name) return &sema->constants.data[i];
-    return NULL;
+    uint32_t index = plait_scope_state(sema, name)->constant;
+    bool standard = sema->call && sema->call->function->standard;
+    return index && !standard ? &sema->constants.data[index - 1] : NULL;
 }
 
+/* A function sees only what was bound since its call. */
 PlaitBinding *plait_scope_find(PlaitSema *sema, PlaitName name)
 {
-    PlaitBinding *binding = find_from(sema, name, sema->call ? sema->call->scope : 0);
-    return binding ? binding : find_constant(sema, name);
+    uint32_t index = plait_scope_state(sema, name)->newest, base = sema->call ? sema->call->scope : 0;
+    return index > base ? &sema->scope.data[index - 1] : find_constant(sema, name);
 }
 
 void plait_scope_bind(PlaitSema *sema, PlaitAstName name, PlaitTerm term)
@@ -38,13 +67,64 @@ void plait_scope_bind(PlaitSema *sema, PlaitAstName name, PlaitTerm term)
         plait_sema_report(sema, PLAIT_AXIS_VARIABLE, name.span, plait_sema_format(sema, "`%s`, which is an axis", text),
                           "a name that no axis has",
                           "rename the variable: an axis's name stands for positions along it");
-    plait_push(sema->arena, &sema->scope, (PlaitBinding){name.name, term, name.span, PLAIT_NO_AXIS});
+    plait_scope_push(sema,
+                     (PlaitBinding){.name = name.name, .term = term, .span = name.span, .escaped = PLAIT_NO_AXIS});
 }
 
-bool plait_scope_pending(const PlaitSema *sema, PlaitName name)
+/* ---- what is read later ---- */
+
+/* Collects the names that a block mentions, with the statement at hand. */
+typedef struct Collector {
+    PlaitSema *sema;
+    PlaitPending *pending;
+    uint32_t statement;
+} Collector;
+
+static void collect(void *context, const PlaitAstExpression *expression)
 {
-    for (const PlaitPending *pending = sema->pending; pending; pending = pending->outer) {
-        if (plait_ast_block_mentions(pending->block, pending->next, name)) return true;
+    Collector *collector = context;
+    PlaitMention mention = {expression->name.name, collector->statement};
+    if (expression->kind == PLAIT_AST_NAME) plait_push(collector->sema->arena, &collector->pending->mentions, mention);
+}
+
+static int compare_mentions(const void *first, const void *second)
+{
+    const PlaitMention *a = first, *b = second;
+    if (a->name != b->name) return a->name < b->name ? -1 : 1;
+    return (a->statement > b->statement) - (a->statement < b->statement);
+}
+
+static void make_index(PlaitSema *sema, PlaitPending *pending)
+{
+    Collector collector = {.sema = sema, .pending = pending};
+    for (; collector.statement < pending->block->count; collector.statement++)
+        plait_ast_visit_statement(pending->block->data[collector.statement], collect, &collector);
+    if (pending->mentions.count)
+        qsort(pending->mentions.data, pending->mentions.count, sizeof(PlaitMention), compare_mentions);
+    pending->indexed = true;
+}
+
+/* Whether a statement from pending->next on mentions the name: the last of its mentions is the first one that is not
+ * before (name, end of block), going back. */
+static bool mentions_later(PlaitSema *sema, PlaitPending *pending, PlaitName name)
+{
+    if (!pending->indexed) make_index(sema, pending);
+    uint32_t low = 0, high = pending->mentions.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (pending->mentions.data[middle].name <= name)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && pending->mentions.data[low - 1].name == name &&
+           pending->mentions.data[low - 1].statement >= pending->next;
+}
+
+bool plait_scope_pending(PlaitSema *sema, PlaitName name)
+{
+    for (PlaitPending *pending = sema->pending; pending; pending = pending->outer) {
+        if (mentions_later(sema, pending, name)) return true;
         for (uint32_t i = 0; pending->results && i < pending->results->count; i++)
             if (pending->results->data[i].name.name == name) return true;
         for (uint32_t i = 0; pending->carries && i < pending->carries->count; i++)
@@ -52,6 +132,8 @@ bool plait_scope_pending(const PlaitSema *sema, PlaitName name)
     }
     return false;
 }
+
+/* ---- reading ---- */
 
 static PlaitTerm read_position(PlaitSema *sema, PlaitAstName name, PlaitAxis axis)
 {
@@ -86,10 +168,12 @@ static PlaitTerm read_escaped(PlaitSema *sema, PlaitAstName name, const PlaitBin
 /* Names that could have been meant, for the suggestion. */
 static void report_unknown(PlaitSema *sema, PlaitAstName name)
 {
+    if (plait_sema_is_known_unknown(sema, name.name)) return;
     PLAIT_VECTOR(const char *) known = {0};
-    for (uint32_t i = sema->call ? sema->call->scope : 0; i < sema->scope.count; i++)
+    bool shown = sema->diagnostics->error_count < PLAIT_MAX_ERRORS; /* what is only counted needs no suggestion */
+    for (uint32_t i = sema->call ? sema->call->scope : 0; shown && i < sema->scope.count; i++)
         plait_push(sema->arena, &known, plait_sema_text(sema, sema->scope.data[i].name));
-    for (uint32_t i = 0; i < sema->constants.count; i++)
+    for (uint32_t i = 0; shown && i < sema->constants.count; i++)
         plait_push(sema->arena, &known, plait_sema_text(sema, sema->constants.data[i].name));
     for (uint32_t i = 0; i < sema->axes.count; i++)
         plait_push(sema->arena, &known, plait_sema_text(sema, sema->axes.data[i].name.name));

@@ -43,7 +43,15 @@ typedef struct PlaitBinding {
     PlaitTerm term;
     PlaitSpan span;    /* where it was assigned */
     PlaitAxis escaped; /* the attend axis that it still has, outside that attend; else PLAIT_NO_AXIS */
+    uint32_t shadowed; /* 1 + the index of the binding of this name before it; 0: none */
 } PlaitBinding;
+
+/* What is known of a name: each field is 1 + an index, 0: none. */
+typedef struct PlaitNameState {
+    uint32_t newest;   /* in scope */
+    uint32_t constant; /* in constants */
+    uint32_t unknown;  /* the operator in which it was reported as unknown */
+} PlaitNameState;
 
 /* A function being inlined. */
 typedef struct PlaitCall {
@@ -66,13 +74,21 @@ typedef struct PlaitStage {
     const struct PlaitStage *outer;
 } PlaitStage;
 
+/* The last statement of a block that mentions a name. */
+typedef struct PlaitMention {
+    PlaitName name;
+    uint32_t statement;
+} PlaitMention;
+
 /* What is still to be lowered after the statement at hand: decides which values leave a scan. */
 typedef struct PlaitPending {
     const PlaitAstBlock *block;
     uint32_t next;
     const PlaitAstParams *results;  /* of the operator, or NULL */
     const PlaitAstCarries *carries; /* of the scan whose body the block is, or NULL */
-    const struct PlaitPending *outer;
+    struct PlaitPending *outer;
+    PLAIT_VECTOR(PlaitMention) mentions; /* of the block, by name; made when first asked for */
+    bool indexed;
 } PlaitPending;
 
 typedef struct PlaitSema {
@@ -86,13 +102,15 @@ typedef struct PlaitSema {
     uint32_t depth; /* of expressions in one another, through calls */
     PLAIT_VECTOR(PlaitAxisSymbol) axes;
     PLAIT_VECTOR(PlaitBinding) constants;
-    PLAIT_VECTOR(PlaitName) unknown; /* names reported as unknown */
+    PLAIT_VECTOR(PlaitNameState) by_name; /* by PlaitName */
+    PLAIT_VECTOR(uint32_t) visited;       /* by value: the last walk that saw it (stage.c) */
+    uint32_t walks;
     PlaitModule *module;
     PlaitBuilder builder; /* outside operators: of a function that is thrown away */
     PLAIT_VECTOR(PlaitBinding) scope;
     const PlaitCall *call;
     const PlaitStage *stage;
-    const PlaitPending *pending;
+    PlaitPending *pending;
 } PlaitSema;
 
 /* ---- terms (term.c) ---- */
@@ -131,6 +149,8 @@ static inline const char *plait_sema_text(const PlaitSema *sema, PlaitName name)
 }
 /* Where instructions built for `span` are blamed on. */
 PlaitSpan plait_sema_place(const PlaitSema *sema, PlaitSpan span);
+/* Whether nothing is to be said about an unknown name: it has been, or it may stand in what did not parse. */
+bool plait_sema_is_known_unknown(PlaitSema *sema, PlaitName name);
 /* An unknown name of some kind, with the nearest known one; once for each name. */
 void plait_sema_unknown(PlaitSema *sema, PlaitDiagnosticId id, PlaitAstName name, const char *kind,
                         const char *const *known, uint32_t count);
@@ -140,8 +160,14 @@ void plait_sema_unknown(PlaitSema *sema, PlaitDiagnosticId id, PlaitAstName name
 void plait_scope_bind(PlaitSema *sema, PlaitAstName name, PlaitTerm term); /* reports names that cannot be assigned */
 PlaitBinding *plait_scope_find(PlaitSema *sema, PlaitName name);           /* NULL when there is none */
 PlaitTerm plait_scope_read(PlaitSema *sema, PlaitAstName name); /* variable, constant or position of an axis */
+/* Adds a binding that needs no check; removes those from `count` on. */
+void plait_scope_push(PlaitSema *sema, PlaitBinding binding);
+void plait_scope_cut(PlaitSema *sema, uint32_t count);
+bool plait_scope_is_newest(PlaitSema *sema, uint32_t index);
+void plait_scope_add_constant(PlaitSema *sema, PlaitBinding binding);
+PlaitNameState *plait_scope_state(PlaitSema *sema, PlaitName name); /* valid until the next name */
 /* Whether the name is read after the statement at hand. */
-bool plait_scope_pending(const PlaitSema *sema, PlaitName name);
+bool plait_scope_pending(PlaitSema *sema, PlaitName name);
 
 /* ---- axes (axes.c) ---- */
 
@@ -158,42 +184,5 @@ const PlaitAxisInfo *plait_axes_info(const PlaitSema *sema, PlaitAxis axis);
 /* The time axes of a type; returns their number. */
 uint32_t plait_axes_of_time(const PlaitSema *sema, PlaitType type, PlaitAxis *axes);
 bool plait_sema_type(PlaitSema *sema, const PlaitAstType *ast, PlaitType *type);
-
-/* ---- expressions (expression.c, arithmetic.c, number.c, call.c, position.c, reduce.c, stage.c) ---- */
-
-PlaitTerm plait_sema_expression(PlaitSema *sema, const PlaitAstExpression *expression);
-/* A compile-time number; false after a report. */
-bool plait_sema_constant(PlaitSema *sema, const PlaitAstExpression *expression, PlaitTerm *number);
-PlaitTerm plait_sema_unary(PlaitSema *sema, PlaitSpan span, PlaitOp op, PlaitTerm x);
-PlaitTerm plait_sema_binary(PlaitSema *sema, PlaitSpan span, PlaitOp op, PlaitTerm x, PlaitTerm y);
-PlaitTerm plait_sema_select(PlaitSema *sema, PlaitSpan span, PlaitTerm condition, PlaitTerm yes, PlaitTerm no);
-/* Brings both terms to one scalar type of computing; false after a report (or for poison). */
-bool plait_terms_promote(PlaitSema *sema, PlaitSpan span, PlaitTerm *x, PlaitTerm *y);
-bool plait_number_fold_unary(PlaitOp op, PlaitTerm x, PlaitTerm *result);
-bool plait_number_fold_binary(PlaitOp op, PlaitTerm x, PlaitTerm y, PlaitTerm *result);
-PlaitTerm plait_sema_call(PlaitSema *sema, const PlaitAstExpression *expression);
-PlaitTerm plait_sema_at(PlaitSema *sema, const PlaitAstExpression *expression);
-PlaitTerm plait_sema_reduce(PlaitSema *sema, PlaitSpan span, PlaitOp op, PlaitTerm x, const PlaitAxis *axes,
-                            uint32_t count);
-PlaitTerm plait_sema_mean(PlaitSema *sema, PlaitSpan span, PlaitTerm x, const PlaitAxis *axes, uint32_t count);
-PlaitTerm plait_sema_cumsum(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis);
-PlaitTerm plait_sema_conv(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitTerm filter, const PlaitAxis *axes,
-                          uint32_t count);
-PlaitTerm plait_sema_size(PlaitSema *sema, PlaitAxis axis);
-/* False after reporting that the value depends on a carry of an enclosing scan along the axis. */
-bool plait_sema_check_motion(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis, const char *what);
-
-/* ---- statements (statement.c, scan.c, attend.c, operator.c) ---- */
-
-void plait_sema_statement(PlaitSema *sema, const PlaitAstStatement *statement);
-void plait_sema_block(PlaitSema *sema, const PlaitAstBlock *block, PlaitPending *pending);
-/* After a stage that could not be lowered: the names that its block assigns are known but poisoned. */
-void plait_sema_poison_names(PlaitSema *sema, const PlaitAstBlock *block);
-void plait_sema_scan(PlaitSema *sema, const PlaitAstStatement *statement);
-void plait_sema_attend(PlaitSema *sema, const PlaitAstStatement *statement);
-void plait_sema_operator(PlaitSema *sema, const PlaitAstOperator *declared);
-/* The innermost stage over the axis; NULL: none. */
-const PlaitStage *plait_sema_stage(const PlaitSema *sema, PlaitAxis axis, bool attend);
-const PlaitAstFunction *plait_sema_function(const PlaitSema *sema, PlaitName name);
 
 #endif

@@ -1,5 +1,5 @@
 /* What scan and attend share: which stages are open, and what may not move along the axis of a scan. */
-#include "frontend/sema.h"
+#include "frontend/lower.h"
 
 const PlaitStage *plait_sema_stage(const PlaitSema *sema, PlaitAxis axis, bool attend)
 {
@@ -8,17 +8,17 @@ const PlaitStage *plait_sema_stage(const PlaitSema *sema, PlaitAxis axis, bool a
     return NULL;
 }
 
-/* A walk from a value to all that it is computed from. */
+/* A walk from a value to all that it is computed from. Values seen are marked with the number of the walk. */
 typedef struct Walk {
     PlaitSema *sema;
-    bool *seen;
     PlaitValues open;
 } Walk;
 
 static void visit(Walk *walk, PlaitValue value)
 {
-    if (walk->seen[value]) return;
-    walk->seen[value] = true;
+    uint32_t *visited = &walk->sema->visited.data[value];
+    if (*visited == walk->sema->walks) return;
+    *visited = walk->sema->walks;
     plait_push(walk->sema->arena, &walk->open, value);
 }
 
@@ -32,7 +32,9 @@ static void visit_operands(Walk *walk, const PlaitInst *inst)
 static bool depends_on(PlaitSema *sema, PlaitValue value, const PlaitRegion *region)
 {
     const PlaitFunction *function = sema->builder.function;
-    Walk walk = {.sema = sema, .seen = PLAIT_NEW_ARRAY(sema->arena, bool, function->insts.count)};
+    Walk walk = {.sema = sema};
+    while (sema->visited.count < function->insts.count) plait_push(sema->arena, &sema->visited, 0);
+    sema->walks++;
     visit(&walk, value);
     while (walk.open.count) {
         const PlaitInst *inst = plait_inst(function, walk.open.data[--walk.open.count]);

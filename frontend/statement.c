@@ -1,5 +1,5 @@
 /* Statements and blocks. */
-#include "frontend/sema.h"
+#include "frontend/lower.h"
 
 static void lower_assign(PlaitSema *sema, const PlaitAstStatement *statement)
 {
@@ -55,17 +55,18 @@ void plait_sema_block(PlaitSema *sema, const PlaitAstBlock *block, PlaitPending 
     sema->pending = pending->outer;
 }
 
+static void poison_name(PlaitSema *sema, PlaitAstName name)
+{
+    plait_scope_push(
+        sema, (PlaitBinding){.name = name.name, .term = plait_poison(), .span = name.span, .escaped = PLAIT_NO_AXIS});
+}
+
 void plait_sema_poison_names(PlaitSema *sema, const PlaitAstBlock *block)
 {
     for (uint32_t i = 0; i < block->count; i++) {
         const PlaitAstStatement *statement = block->data[i];
-        if (statement->kind == PLAIT_AST_ASSIGN)
-            plait_push(sema->arena, &sema->scope,
-                       (PlaitBinding){statement->name.name, plait_poison(), statement->name.span, PLAIT_NO_AXIS});
-        for (uint32_t k = 0; k < statement->carries.count; k++)
-            plait_push(sema->arena, &sema->scope,
-                       (PlaitBinding){statement->carries.data[k].name.name, plait_poison(),
-                                      statement->carries.data[k].name.span, PLAIT_NO_AXIS});
+        if (statement->kind == PLAIT_AST_ASSIGN) poison_name(sema, statement->name);
+        for (uint32_t k = 0; k < statement->carries.count; k++) poison_name(sema, statement->carries.data[k].name);
         if (statement->body) plait_sema_poison_names(sema, statement->body);
     }
 }

@@ -191,17 +191,29 @@ void plait_arrays_free(PlaitArray *arrays, uint32_t count)
     for (uint32_t i = 0; i < count; i++) plait_array_free(&arrays[i]);
 }
 
-double plait_relative_error(const PlaitArray *actual, const PlaitArray *reference)
+static double relative_error(const PlaitArray *actual, const PlaitArray *reference, bool excess)
 {
+    PlaitScalar scalar = (PlaitScalar)reference->type.scalar;
     double error = 0, size = 0;
     for (int64_t i = 0; i < reference->count; i++) {
         double x = actual->data[i], y = reference->data[i];
         if (x == y && isinf(x)) continue;
         if (isnan(x) && isnan(y)) continue;
         if (!isfinite(x) || !isfinite(y)) return INFINITY;
-        error += (x - y) * (x - y);
+        double off = fabs(x - y) - (excess ? fabs(plait_scalar_round(scalar, y) - y) : 0);
+        if (off > 0) error += off * off;
         size += y * y;
     }
     if (error == 0) return 0;
     return size == 0 ? (double)INFINITY : sqrt(error / size);
+}
+
+double plait_relative_error(const PlaitArray *actual, const PlaitArray *reference)
+{
+    return relative_error(actual, reference, false);
+}
+
+double plait_excess_error(const PlaitArray *actual, const PlaitArray *reference)
+{
+    return relative_error(actual, reference, true);
 }

@@ -18,7 +18,7 @@ static uint32_t balanced(uint32_t units, uint32_t most)
     return blocks ? (units + blocks - 1) / blocks : 1;
 }
 
-/* Partial results that may stand in registers. */
+/* Partial results that may stand in registers: of 32, or 16. */
 static uint32_t register_budget(const PlaitNest *nest) { return nest->cpu->emit->isa->vector_bytes == 64 ? 24 : 12; }
 
 static uint32_t count_members(const PlaitNest *nest, bool reductions)
@@ -104,7 +104,7 @@ static void block_across(PlaitNest *nest, uint32_t reductions)
 static void block_pointwise(PlaitNest *nest)
 {
     PlaitNestLoop *vector = &nest->loops[nest->vector_loop];
-    uint32_t most = is_heavy(nest) ? 2 : 4;
+    uint32_t most = 4;
     vector->block = balanced(units_of(vector), most);
     if (nest->loop_count < 2 || vector->block > most / 2) return;
     PlaitNestLoop *row = &nest->loops[nest->loop_count - 2];

@@ -37,7 +37,10 @@ uint32_t plait_cpu_buffer_add(PlaitCpuKernel *kernel, PlaitScalar scalar, PlaitA
     for (uint32_t i = buffer.rank; i-- > 0;) {
         buffer.strides[i] = (uint32_t)buffer.count;
         buffer.count *= plait_cpu_tile(kernel, buffer.axes[i]);
-        if (i + 1 == buffer.rank) buffer.count = (buffer.count + PLAIT_CPU_ROW - 1) / PLAIT_CPU_ROW * PLAIT_CPU_ROW;
+        if (i + 1 == buffer.rank) {
+            buffer.cleared = buffer.count % PLAIT_CPU_ROW != 0;
+            buffer.count = (buffer.count + PLAIT_CPU_ROW - 1) / PLAIT_CPU_ROW * PLAIT_CPU_ROW;
+        }
         if (buffer.count > INT32_MAX) plait_bug("a tile of more than 2^31 elements");
     }
     plait_push(kernel->arena, &kernel->buffers, buffer);
@@ -329,24 +332,10 @@ static void make_buffers(PlaitCpuKernel *kernel, const PlaitCpuPlan *plan)
     }
 }
 
-/* Reductions along the vector axis give one element at a time. */
-static void mark_cleared(PlaitCpuKernel *kernel, const PlaitCpuPlan *plan)
-{
-    for (uint32_t g = 0; g < plan->groups.count; g++) {
-        const PlaitCpuGroup *group = &plan->groups.data[g];
-        if (group->vector == PLAIT_NO_AXIS || !(group->reduced & plait_axis_bit(group->vector))) continue;
-        for (uint32_t i = 0; i < group->members.count; i++) {
-            const PlaitCpuNode *node = plait_cpu_node(kernel, group->members.data[i]);
-            for (uint32_t k = 0; k < node->targets.count; k++) kernel->buffers.data[node->targets.data[k]].cleared |= plait_cpu_is_accumulation(node->op);
-        }
-    }
-}
-
 void plait_cpu_cluster(PlaitCpuKernel *kernel)
 {
     plait_push(kernel->arena, &kernel->buffers, (PlaitCpuBuffer){0});
     kernel->carry_buffers = PLAIT_NEW_ARRAY(kernel->arena, PlaitCpuId, kernel->nodes.count);
     cluster_region(kernel, kernel->function->body, 0);
     for (uint32_t i = 0; i < kernel->plans.count; i++) make_buffers(kernel, kernel->plans.data[i]);
-    for (uint32_t i = 0; i < kernel->plans.count; i++) mark_cleared(kernel, kernel->plans.data[i]);
 }

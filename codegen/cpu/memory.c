@@ -399,5 +399,7 @@ void plait_nest_write_buffer(PlaitNest *nest, uint32_t index, LLVMValueRef value
     uint32_t stride = vector_stride(nest, buffer), lanes = stride ? nest->lanes : 1;
     plait_assert(stride <= 1 || lanes == 1);
     LLVMValueRef address = element(emit, buffer->scalar, nest->cpu->buffers[index], buffer_offset(nest, buffer, instance));
+    /* LLVM turns `p = c ? x : p` into a masked store, which is very slow on some machines without AVX-512; not through a freeze. */
+    if (LLVMIsASelectInst(value)) value = LLVMBuildFreeze(emit->builder, value, "");
     store(emit, buffer->scalar, lanes, value, address, vector_alignment(buffer->scalar, lanes));
 }

@@ -57,7 +57,7 @@ typedef struct PlaitCpuBuffer {
     PlaitAxis axes[PLAIT_MAX_RANK];    /* outermost first */
     uint32_t strides[PLAIT_MAX_RANK];  /* in elements */
     uint64_t count;                    /* elements, a multiple of PLAIT_CPU_ROW */
-    bool cleared; /* written element by element: zeroed at the start so that its padding holds numbers */
+    bool cleared; /* has padding: zeroed at the start, so that no lane is ever without a value */
 } PlaitCpuBuffer;
 
 typedef struct PlaitCpuGroup {

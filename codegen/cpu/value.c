@@ -115,25 +115,46 @@ static LLVMValueRef contracted(PlaitNest *nest, const PlaitCpuNode *node, uint32
 
 enum { MAX_FACTORS = 8 };
 
-/* The factors of a product of products, into `list`. */
-static void collect_factors(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes, PlaitCpuId *list, uint32_t *count)
+static bool opens(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes)
 {
-    const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
-    bool opens = *count + 2 <= MAX_FACTORS && contracts(nest, id, axes) && !*plait_nest_entry(nest, nest->values, id, instance);
-    if (!opens) {
-        list[(*count)++] = id;
-        return;
+    return contracts(nest, id, axes) && !*plait_nest_entry(nest, nest->values, id, instance);
+}
+
+/* Takes a product of products apart; returns the number of factors. */
+static uint32_t collect_factors(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes, PlaitCpuId *list)
+{
+    uint32_t count = 1;
+    list[0] = id;
+    for (uint32_t i = 0; i < count;) {
+        if (count == MAX_FACTORS || !opens(nest, list[i], instance, axes)) {
+            i++;
+            continue;
+        }
+        const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, list[i]);
+        list[count++] = node->operands[1];
+        list[i] = node->operands[0];
     }
-    *count += 1; /* keeps a place for the second */
-    uint32_t first = *count;
-    PlaitCpuId inner[MAX_FACTORS];
-    uint32_t inner_count = 0;
-    *count = first - 1;
-    for (uint32_t i = 0; i < 2; i++) {
-        inner_count = 0;
-        collect_factors(nest, node->operands[i], instance, axes, inner, &inner_count);
-        for (uint32_t k = 0; k < inner_count; k++) list[(*count)++] = inner[k];
+    return count;
+}
+
+/* In a sum, factors that are the same for all lanes are multiplied first, as scalars: sum d (k[d] * (a * S[d, e])) costs one vector operation a term. */
+bool plait_nest_product(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes, LLVMValueRef *a, LLVMValueRef *b)
+{
+    PlaitCpuId list[MAX_FACTORS];
+    PlaitEmit *emit = nest->cpu->emit;
+    PlaitScalar scalar = plait_cpu_node(nest->cpu->kernel, id)->scalar;
+    if (!opens(nest, id, instance, axes)) return false;
+    uint32_t count = collect_factors(nest, id, instance, axes, list);
+    LLVMValueRef parts[2] = {NULL, NULL}; /* of scalars, of vectors */
+    for (uint32_t i = 0; i < count; i++) {
+        bool wide = plait_nest_is_wide(nest, plait_cpu_node(nest->cpu->kernel, list[i])->axes);
+        LLVMValueRef factor = plait_nest_value(nest, list[i], instance);
+        parts[wide] = parts[wide] ? plait_emit_scalar_op(emit, PLAIT_OP_MUL, scalar, (LLVMValueRef[]){parts[wide], factor}) : factor;
     }
+    if (!parts[0] || !parts[1]) return factors(nest, id, instance, axes, a, b);
+    *a = plait_emit_splat(emit, parts[0], nest->lanes);
+    *b = parts[1];
+    return true;
 }
 
 /* ---- all operations ---- */

@@ -9,10 +9,11 @@
 
 enum { ROW_PAD = 16, STEPS = 4 };
 
-/* The axis along which threads hold neighbours: the one with the widest vector, else the one in the lowest lane bits. */
-static PlaitAxis inner_axis(const PlaitPtxShape *shape, PlaitAxis contracted)
+/* The axis along which threads hold neighbours: the one with the widest vector, else the one in the lowest lane bits,
+ * else the last. It does not depend on the product, for several may read the same array. */
+static PlaitAxis inner_axis(const PlaitPtxShape *shape)
 {
-    PlaitAxis inner = contracted;
+    PlaitAxis inner = shape->axes[shape->rank - 1].axis;
     uint32_t vec = 1, bit = UINT32_MAX;
     for (uint32_t i = 0; i < shape->rank; i++) {
         const PlaitPtxAxis *axis = &shape->axes[i];
@@ -47,7 +48,7 @@ PlaitPtxStage plait_ptx_stage(const PlaitFunction *kernel, PlaitValue dot, uint3
     PlaitPtxShape shape = plait_ptx_shape(kernel, type);
     stage.scalar = (PlaitScalar)type.scalar;
     uint32_t bytes = plait_scalar_bytes(stage.scalar), size = 1;
-    stage.inner = inner_axis(&shape, inst->axes[0]);
+    stage.inner = inner_axis(&shape);
     for (uint32_t i = 0; i < shape.rank; i++) {
         if (shape.axes[i].axis != stage.inner) continue;
         stage.pitch[i] = 1;

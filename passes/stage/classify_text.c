@@ -45,4 +45,5 @@ void plait_scan_class_print(const PlaitFunction *function, PlaitValue scan, cons
         plait_text_add(text, indent);
         print_carry(function, &class, i, plait_type_without(plait_type_of(function, inst->body->params.data[i]), inst->axes[0]), text);
     }
+    plait_text_printf(text, "%sRuns token after token, its carries in registers or the nearest cache: no parallel form is derived yet.\n", indent);
 }

@@ -23,7 +23,7 @@ run 2 emit sum.plait --ptx --target cpu; has err 'E0605'
 
 # docs/cli.md names every option of every command.
 for command in build run check bench explain emit opt cache; do
-    "$plait" help $command | grep -o -e '--[a-z0-9-]* *[A-Z.=|:,a-z[-]*$' | sed 's/ .*//' | sort -u >options
+    "$plait" help $command | grep -o '^       \(-[a-zA-Z], \)*--[a-z0-9-]*' | grep -o -e '--.*' | sort -u >options
     [ -s options ] || fail "no options of $command"
     while read -r option; do grep -q -e "$option" "$here/../../docs/cli.md" || fail "docs/cli.md lacks $option of $command"; done <options
 done
@@ -67,8 +67,8 @@ run 0 emit sum.plait --asm; has out 'running'
 run 0 emit sum.plait --ptx --json; has out '"target": "sm_90a"' '.target sm_90a'
 
 # What was found.
-run 0 explain sum.plait; has out 'operator running' 'scan    along t, forward' 'affine, scalar factor' '1 kernel' 'floor'
-run 0 explain sum.plait --json; has out '"kind": "scan"' '"class": "affine, scalar factor"' '"kernels": \[{"name": "running.0"' '"operations": '
+run 0 explain sum.plait; has out 'operator running' 'scan    along t, forward' 'affine, elementwise factor' '1 kernel' 'floor'
+run 0 explain sum.plait --json; has out '"kind": "scan"' '"class": "affine, elementwise factor"' '"kernels": \[{"name": "running.0"' '"operations": '
 run 0 explain sum.plait -D d=2,3; has out 'running, d = 2' 'running, d = 3'
 if command -v dot >/dev/null; then run 0 explain sum.plait --svg sum.svg; has sum.svg '</svg>' 'running.0'; fi
 under PATH=/nowhere run 1 explain sum.plait --svg none.svg; has err 'E0801' 'graphviz'

@@ -1,7 +1,7 @@
 /* Makes and shows .npy files for the tests, so that they need no NumPy.
  *
- *     npy_tool make FILE TYPE C|F SIZE..     elements 0, 1, 2, .. in the order of the axes, last one fastest, times 0.25 for floats
- *     npy_tool show FILE                     TYPE[SIZE, ..] and the elements in that order
+ *     npy_tool make FILE TYPE C|F SIZE..     elements 0, 1, 2, .. in the order of the axes, last one fastest, times
+ * 0.25 for floats npy_tool show FILE                     TYPE[SIZE, ..] and the elements in that order
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +13,9 @@
 enum { LARGEST_FILE = 1 << 20 };
 
 static const PlaitScalar scalars[PLAIT_NPY_TYPE_COUNT] = {
-    [PLAIT_NPY_F64] = PLAIT_F64, [PLAIT_NPY_F32] = PLAIT_F32,   [PLAIT_NPY_F16] = PLAIT_F16,  [PLAIT_NPY_BF16] = PLAIT_BF16,
-    [PLAIT_NPY_I32] = PLAIT_I32, [PLAIT_NPY_BOOL] = PLAIT_BOOL, [PLAIT_NPY_U16] = PLAIT_BF16,
+    [PLAIT_NPY_F64] = PLAIT_F64,   [PLAIT_NPY_F32] = PLAIT_F32, [PLAIT_NPY_F16] = PLAIT_F16,
+    [PLAIT_NPY_BF16] = PLAIT_BF16, [PLAIT_NPY_I32] = PLAIT_I32, [PLAIT_NPY_BOOL] = PLAIT_BOOL,
+    [PLAIT_NPY_U16] = PLAIT_BF16,
 };
 
 static int make(PlaitArena *arena, char **argv, int argc)
@@ -39,7 +40,8 @@ static int make(PlaitArena *arena, char **argv, int argc)
             for (uint32_t i = 0; i < rank; i++) number = number * sizes[i] + at[i];
         }
         unsigned char bytes[8] = {0};
-        plait_scalar_store(scalar, plait_scalar_kind(scalar) == PLAIT_FLOATING ? 0.25 * (double)number : (double)number, bytes);
+        plait_scalar_store(scalar, plait_scalar_kind(scalar) == PLAIT_FLOATING ? 0.25 * (double)number : (double)number,
+                           bytes);
         plait_text_add_bytes(&text, (char *)bytes, plait_npy_bytes((PlaitNpyType)type));
     }
     FILE *file = fopen(argv[2], "wb");
@@ -63,7 +65,8 @@ static int show(PlaitArena *arena, const char *path)
     for (uint32_t i = 0; i < array.rank; i++) printf("%s%lld", i ? ", " : "", (long long)array.sizes[i]);
     printf("]");
     for (int64_t i = 0; i < array.count; i++) /* what the driver writes is compact */
-        printf(" %g", plait_scalar_load(scalars[array.type], (const char *)array.data + (size_t)i * plait_npy_bytes(array.type)));
+        printf(" %g", plait_scalar_load(scalars[array.type],
+                                        (const char *)array.data + (size_t)i * plait_npy_bytes(array.type)));
     printf("\n");
     return 0;
 }
@@ -74,8 +77,10 @@ int main(int argc, char **argv)
     PlaitArena *arena = plait_arena_create(&failure);
     int status = 2;
     if (arena && PLAIT_TRY(&failure)) {
-        if (argc >= 5 && argc < 5 + PLAIT_NPY_MAX_RANK && strcmp(argv[1], "make") == 0) status = make(arena, argv, argc);
-        else if (argc == 3 && strcmp(argv[1], "show") == 0) status = show(arena, argv[2]);
+        if (argc >= 5 && argc < 5 + PLAIT_NPY_MAX_RANK && strcmp(argv[1], "make") == 0)
+            status = make(arena, argv, argc);
+        else if (argc == 3 && strcmp(argv[1], "show") == 0)
+            status = show(arena, argv[2]);
     }
     plait_arena_destroy(arena);
     return status;

@@ -32,9 +32,11 @@ static PlaitSession new_session(void)
 static void check_codes(const PlaitSession *session, const char *expected)
 {
     PlaitText text = plait_text(arena);
-    for (uint32_t i = 0; i < session->diagnostics.list.count; i++) plait_text_printf(&text, "%s%s", i ? " " : "", plait_diagnostic_code(session->diagnostics.list.data[i].id));
+    for (uint32_t i = 0; i < session->diagnostics.list.count; i++)
+        plait_text_printf(&text, "%s%s", i ? " " : "", plait_diagnostic_code(session->diagnostics.list.data[i].id));
     CHECK_TEXT(plait_text_string(&text), expected);
-    for (uint32_t i = 0; i < session->diagnostics.list.count; i++) CHECK(*session->diagnostics.list.data[i].help != '\0');
+    for (uint32_t i = 0; i < session->diagnostics.list.count; i++)
+        CHECK(*session->diagnostics.list.data[i].help != '\0');
 }
 
 /* ---- SHA-256: the examples of FIPS 180-4, and every length around a block ---- */
@@ -52,7 +54,8 @@ static void test_sha256(void)
 {
     check_hash("", 1, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     check_hash("abc", 1, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    check_hash("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+    check_hash("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
+               "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
     check_hash("aaaaaaaaaa", 100000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
     char bytes[200] = {0}, whole[PLAIT_SHA256_TEXT], parts[PLAIT_SHA256_TEXT];
     for (size_t length = 0; length < sizeof bytes; length++) {
@@ -92,8 +95,11 @@ static void test_npy_good(void)
 {
     PlaitNpy array;
     for (int version = 1; version <= 3; version++) {
-        CHECK_TEXT(read_npy(version, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }          \n", 24, &array), "");
-        CHECK(array.type == PLAIT_NPY_F32 && array.rank == 2 && array.count == 6 && array.sizes[0] == 2 && array.sizes[1] == 3);
+        CHECK_TEXT(
+            read_npy(version, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }          \n", 24, &array),
+            "");
+        CHECK(array.type == PLAIT_NPY_F32 && array.rank == 2 && array.count == 6 && array.sizes[0] == 2 &&
+              array.sizes[1] == 3);
         CHECK(array.strides[0] == 3 && array.strides[1] == 1);
     }
     CHECK_TEXT(read_npy(1, "{\"shape\":(2,3),\"fortran_order\":True,\"descr\":\"<f8\"}", 48, &array), "");
@@ -102,7 +108,9 @@ static void test_npy_good(void)
     CHECK(array.rank == 0 && array.count == 1 && array.type == PLAIT_NPY_BOOL);
     CHECK_TEXT(read_npy(1, "{'descr': '<V2', 'fortran_order': False, 'shape': (3,), }", 6, &array), "");
     CHECK(array.type == PLAIT_NPY_BF16 && array.rank == 1);
-    CHECK_TEXT(read_npy(1, "{'descr': '<i4', 'fortran_order': False, 'shape': (2L, 0, 4611686018427387904), }", 0, &array), "");
+    CHECK_TEXT(
+        read_npy(1, "{'descr': '<i4', 'fortran_order': False, 'shape': (2L, 0, 4611686018427387904), }", 0, &array),
+        "");
     CHECK(array.count == 0 && array.rank == 3);
 }
 
@@ -114,27 +122,33 @@ static void test_npy_bad(void)
     } rows[] = {
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", "the file is shorter than its shape says", 23},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", "the file is longer than its shape says", 25},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", "the file is shorter than its shape says", 16},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }",
+         "the file is shorter than its shape says", 16},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", "a size is out of range", 4},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", "the shape holds something that is no size", 4},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1,1,1,1,1), }", "the array has more than 12 axes", 4},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1,1,1,1,1), }",
+         "the array has more than 12 axes", 4},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1", "the shape's tuple does not end", 4},
         {"{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }", "the elements are big-endian (`>f4`)", 4},
-        {"{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", "the elements are `<c8`; float64, float32, float16, bfloat16, int32, bool and uint16 can be read", 8},
+        {"{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }",
+         "the elements are `<c8`; float64, float32, float16, bfloat16, int32, bool and uint16 can be read", 8},
         {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "a string is missing in the header", 4},
         {"{'descr': '<f4', 'fortran_order': 1, 'shape': (1,), }", "fortran_order is neither True nor False", 4},
         {"{'descr': '<f4', 'shape': (1,), }", "the header lacks descr, fortran_order or shape", 4},
         {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", "the header has a key twice", 4},
-        {"{'descr': '<f4', 'order': 'C', 'fortran_order': False, 'shape': (1,), }", "the header has a key other than descr, fortran_order and shape", 4},
+        {"{'descr': '<f4', 'order': 'C', 'fortran_order': False, 'shape': (1,), }",
+         "the header has a key other than descr, fortran_order and shape", 4},
         {"{'descr': '<f4, 'fortran_order': False, 'shape': (1,), }", "the header's dictionary does not end", 4},
-        {"{'descr': '<f4-------------', 'fortran_order': False, 'shape': (1,), }", "a string in the header is too long", 4},
+        {"{'descr': '<f4-------------', 'fortran_order': False, 'shape': (1,), }", "a string in the header is too long",
+         4},
         {"{'descr': '<f4", "a string in the header does not end", 4},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), } x", "something follows the header's dictionary", 4},
         {"[]", "the header is no dictionary", 4},
         {"", "the header is no dictionary", 0},
     };
     PlaitNpy array;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) CHECK_TEXT(read_npy(1, rows[i].dictionary, rows[i].data, &array), rows[i].wrong);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        CHECK_TEXT(read_npy(1, rows[i].dictionary, rows[i].data, &array), rows[i].wrong);
     CHECK_TEXT(read_npy(4, "{}", 0, &array), "the file has a version other than 1, 2 and 3");
     CHECK_TEXT(plait_npy_read(arena, "GIF89a....", 10, &array), "the file does not begin as a .npy file does");
     CHECK_TEXT(plait_npy_read(arena, "\x93NUMPY\x01\x00\xff\x00", 10, &array), "the file ends in its header");
@@ -152,8 +166,10 @@ static void test_npy_round(void)
         CHECK(text.length % 64 == 0);
         size_t count = rank == 0 ? 1 : rank == 1 ? 2 : 0;
         plait_text_repeat(&text, 7, 4 * count);
-        CHECK(plait_npy_read(arena, text.data, text.length, &array) == NULL && array.rank == rank && array.count == (int64_t)count);
-        for (size_t length = 0; length < text.length; length++) CHECK(plait_npy_read(arena, text.data, length, &array) != NULL || rank > 1);
+        CHECK(plait_npy_read(arena, text.data, text.length, &array) == NULL && array.rank == rank &&
+              array.count == (int64_t)count);
+        for (size_t length = 0; length < text.length; length++)
+            CHECK(plait_npy_read(arena, text.data, length, &array) != NULL || rank > 1);
         for (size_t i = 0; i < text.length; i++) {
             char kept = text.data[i];
             for (int value = 0; value < 256; value += 5) {
@@ -192,8 +208,10 @@ static void test_options(void)
     CHECK_TEXT(plait_option_text(&session.options, PLAIT_OPTION_OUTPUT), "y.so");
     CHECK(session.options.values[PLAIT_OPTION_DEFINE].count == 2);
     CHECK_TEXT(session.options.values[PLAIT_OPTION_DEFINE].data[0], "d=64");
-    CHECK(plait_option_given(&session.options, PLAIT_OPTION_JSON) && !plait_option_given(&session.options, PLAIT_OPTION_KEEP));
-    CHECK(parse(&session, "plait bench a --repeats 7") && plait_option_count(&session.options, PLAIT_OPTION_REPEATS, 1) == 7);
+    CHECK(plait_option_given(&session.options, PLAIT_OPTION_JSON) &&
+          !plait_option_given(&session.options, PLAIT_OPTION_KEEP));
+    CHECK(parse(&session, "plait bench a --repeats 7") &&
+          plait_option_count(&session.options, PLAIT_OPTION_REPEATS, 1) == 7);
     CHECK(parse(&session, "plait opt -") && parse(&session, "plait opt -- --file") && parse(&session, "plait cache"));
     CHECK(parse(&session, "plait build --nonsense --help"));
     check_refused("plait", "E0601", "`plait --help` lists the commands");
@@ -215,7 +233,8 @@ static void test_help(void)
         PlaitText text = plait_text(arena);
         plait_help_command((PlaitCommand)i, &text);
         const char *help = plait_text_string(&text);
-        CHECK(strstr(help, "SYNOPSIS") && strstr(help, "DESCRIPTION") && strstr(help, "OPTIONS") && strstr(help, "EXAMPLES\n       plait") && strstr(help, "EXIT CODES"));
+        CHECK(strstr(help, "SYNOPSIS") && strstr(help, "DESCRIPTION") && strstr(help, "OPTIONS") &&
+              strstr(help, "EXAMPLES\n       plait") && strstr(help, "EXIT CODES"));
         for (const char *line = help; *line; line += strcspn(line, "\n") + 1)
             if (!strstr(line, "plait run")) CHECK(strcspn(line, "\n") <= 110);
     }
@@ -231,7 +250,8 @@ static void check_variants(const char *line, const char *expected, const char *c
     CHECK(parse(&session, line));
     plait_variants_read(&session, &variants);
     for (uint32_t i = 0; i < variants.count; i++)
-        plait_text_printf(&text, "%s%s:%s", i ? "; " : "", plait_variant_text(&session, &variants.data[i]), variants.data[i].suffix);
+        plait_text_printf(&text, "%s%s:%s", i ? "; " : "", plait_variant_text(&session, &variants.data[i]),
+                          variants.data[i].suffix);
     CHECK_TEXT(plait_text_string(&text), expected);
     check_codes(&session, codes);
 }
@@ -242,8 +262,10 @@ static void test_variants(void)
     check_variants("plait build x -D d=64", "d = 64:", "");
     check_variants("plait build x -D d=64,128", "d = 64:.d64; d = 128:.d128", "");
     check_variants("plait build x -D d=64,128 -D e=1 -D d=64", "d = 64, e = 1:.d64; d = 128, e = 1:.d128", "");
-    check_variants("plait build x -D d=1,2,e=3,4", "d = 1, e = 3:.d1.e3; d = 1, e = 4:.d1.e4; d = 2, e = 3:.d2.e3; d = 2, e = 4:.d2.e4", "");
-    check_variants("plait build x -D d -D =3 -D 4 -D d=-1 -D d=2147483648 -D d=1, -D d=1x", "", "E0611 E0611 E0611 E0611 E0611 E0611 E0611");
+    check_variants("plait build x -D d=1,2,e=3,4",
+                   "d = 1, e = 3:.d1.e3; d = 1, e = 4:.d1.e4; d = 2, e = 3:.d2.e3; d = 2, e = 4:.d2.e4", "");
+    check_variants("plait build x -D d -D =3 -D 4 -D d=-1 -D d=2147483648 -D d=1, -D d=1x", "",
+                   "E0611 E0611 E0611 E0611 E0611 E0611 E0611");
     check_variants("plait build x -D a=1,2,3,4,5 -D b=1,2,3,4,5 -D c=1,2,3", "", "E0805");
 }
 
@@ -254,7 +276,8 @@ static void test_targets(void)
     PlaitSession session;
     PlaitTargetRows rows = {0};
     CHECK(parse(&session, "plait build x --target sm_90a,cpu,cpu") && plait_target_rows_read(&session, &rows));
-    CHECK(rows.count == 2 && !rows.data[0]->gpu && rows.data[1]->gpu && rows.data[1]->exact && rows.data[1]->architecture == 90);
+    CHECK(rows.count == 2 && !rows.data[0]->gpu && rows.data[1]->gpu && rows.data[1]->exact &&
+          rows.data[1]->architecture == 90);
     rows.count = 0;
     CHECK(parse(&session, "plait build x") && plait_target_rows_read(&session, &rows) && rows.count >= 3);
     CHECK(parse(&session, "plait build x --target sm_90,") && !plait_target_rows_read(&session, &rows));
@@ -267,20 +290,25 @@ static void test_targets(void)
 static void test_ptxas(void)
 {
     PlaitText kernels = plait_text(arena), warnings = plait_text(arena);
-    plait_ptxas_read("ptxas info    : 0 bytes gmem\n"
-                     "ptxas info    : Compiling entry function 'scan_0' for 'sm_90a'\n"
-                     "ptxas info    : Function properties for scan_0\n"
-                     "    16 bytes stack frame, 24 bytes spill stores, 32 bytes spill loads\n"
-                     "ptxas info    : Used 255 registers, used 1 barriers, 16 bytes cumulative stack size\n"
-                     "ptxas info    : Compiling entry function 'scan_1' for 'sm_90a'\n"
-                     "    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n"
-                     "ptxas info    : Used 8 registers\n"
-                     "ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized\n",
-                     "sm_90a", &kernels, &warnings);
-    CHECK_TEXT(plait_text_string(&kernels), "{\"target\": \"sm_90a\", \"kernel\": \"scan_0\", \"registers\": 255, \"stack\": 16, \"spill_stores\": 24, \"spill_loads\": 32}, "
-                                            "{\"target\": \"sm_90a\", \"kernel\": \"scan_1\", \"registers\": 8, \"stack\": 0, \"spill_stores\": 0, \"spill_loads\": 0}");
-    CHECK_TEXT(plait_text_string(&warnings), "scan_0 on sm_90a does not fit into registers: 24 bytes spilled, 32 bytes reloaded\n"
-                                             "sm_90a: ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized\n");
+    plait_ptxas_read(
+        "ptxas info    : 0 bytes gmem\n"
+        "ptxas info    : Compiling entry function 'scan_0' for 'sm_90a'\n"
+        "ptxas info    : Function properties for scan_0\n"
+        "    16 bytes stack frame, 24 bytes spill stores, 32 bytes spill loads\n"
+        "ptxas info    : Used 255 registers, used 1 barriers, 16 bytes cumulative stack size\n"
+        "ptxas info    : Compiling entry function 'scan_1' for 'sm_90a'\n"
+        "    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n"
+        "ptxas info    : Used 8 registers\n"
+        "ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized\n",
+        "sm_90a", &kernels, &warnings);
+    CHECK_TEXT(plait_text_string(&kernels), "{\"target\": \"sm_90a\", \"kernel\": \"scan_0\", \"registers\": 255, "
+                                            "\"stack\": 16, \"spill_stores\": 24, \"spill_loads\": 32}, "
+                                            "{\"target\": \"sm_90a\", \"kernel\": \"scan_1\", \"registers\": 8, "
+                                            "\"stack\": 0, \"spill_stores\": 0, \"spill_loads\": 0}");
+    CHECK_TEXT(
+        plait_text_string(&warnings),
+        "scan_0 on sm_90a does not fit into registers: 24 bytes spilled, 32 bytes reloaded\n"
+        "sm_90a: ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized\n");
 }
 
 /* ---- files and the cache, in a folder of their own ---- */
@@ -290,20 +318,24 @@ static void test_files(const char *folder)
     PlaitSession session = new_session();
     PlaitBytes bytes;
     const char *path = plait_path_join(arena, folder, "file");
-    CHECK(plait_file_write(&session, path, "abc", 3) && plait_file_read(&session, path, 3, &bytes) && bytes.length == 3 && strcmp((char *)bytes.data, "abc") == 0);
+    CHECK(plait_file_write(&session, path, "abc", 3) && plait_file_read(&session, path, 3, &bytes) &&
+          bytes.length == 3 && strcmp((char *)bytes.data, "abc") == 0);
     CHECK(plait_file_write(&session, path, "", 0) && plait_file_read(&session, path, 0, &bytes) && bytes.length == 0);
     CHECK(plait_file_write(&session, path, "abcd", 4) && !plait_file_read(&session, path, 3, &bytes));
     check_codes(&session, "E0609");
     session = new_session();
-    CHECK(!plait_file_read(&session, folder, 100, &bytes) && !plait_file_read(&session, plait_path_join(arena, folder, "none"), 100, &bytes) &&
+    CHECK(!plait_file_read(&session, folder, 100, &bytes) &&
+          !plait_file_read(&session, plait_path_join(arena, folder, "none"), 100, &bytes) &&
           !plait_file_read(&session, plait_path_join(arena, path, "below"), 100, &bytes));
     check_codes(&session, "E0607 E0606 E0606");
     session = new_session();
-    CHECK(!plait_file_write(&session, plait_path_join(arena, folder, "none/file"), "a", 1) && !plait_file_write(&session, folder, "a", 1));
+    CHECK(!plait_file_write(&session, plait_path_join(arena, folder, "none/file"), "a", 1) &&
+          !plait_file_write(&session, folder, "a", 1));
     CHECK(!plait_file_write(&session, "/dev/full", "a", 1) && plait_file_write(&session, "/dev/null", "a", 1));
     check_codes(&session, "E0610 E0610 E0610");
     CHECK(strstr(session.diagnostics.list.data[2].help, "make room") != NULL);
-    CHECK(plait_folder_make(arena, plait_path_join(arena, folder, "a/b/c")) && plait_folder_make(arena, plait_path_join(arena, folder, "a/b/c")));
+    CHECK(plait_folder_make(arena, plait_path_join(arena, folder, "a/b/c")) &&
+          plait_folder_make(arena, plait_path_join(arena, folder, "a/b/c")));
     CHECK(!plait_folder_make(arena, plait_path_join(arena, path, "x")));
     CHECK_TEXT(plait_path_stem(arena, "a/b.c/gla.v2.plait"), "gla.v2");
     CHECK_TEXT(plait_path_folder(arena, "/x"), "/");
@@ -346,7 +378,8 @@ static void test_cache(const char *folder)
     setenv("PLAIT_CACHE_DIR", plait_path_join(arena, folder, "deep/cache"), 1);
     CHECK(!plait_cache_get(arena, "1", &got) && plait_cache_measure(arena).entries == 0);
     plait_cache_put(arena, "1", &first);
-    CHECK(plait_cache_get(arena, "1", &got) && strcmp((char *)got.parts[0].data, "first") == 0 && got.parts[1].length == 0 && got.parts[3].length == 5);
+    CHECK(plait_cache_get(arena, "1", &got) && strcmp((char *)got.parts[0].data, "first") == 0 &&
+          got.parts[1].length == 0 && got.parts[3].length == 5);
     plait_cache_put(arena, "2", &second);
     CHECK(plait_cache_measure(arena).entries == 2);
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
@@ -381,8 +414,14 @@ static PlaitJob shell(const char *script)
 static void test_jobs(void)
 {
     PlaitSession session = new_session();
-    PlaitJob jobs[] = {shell("echo out; echo err >&2"), shell("exit 3"), shell("echo last words >&2; kill -SEGV $$"), shell("sleep 30 & sleep 30"),
-                       shell("cat; yes | head -c 1000000"), shell("echo never"), shell("sleep 0.1; true"), shell("true")};
+    PlaitJob jobs[] = {shell("echo out; echo err >&2"),
+                       shell("exit 3"),
+                       shell("echo last words >&2; kill -SEGV $$"),
+                       shell("sleep 30 & sleep 30"),
+                       shell("cat; yes | head -c 1000000"),
+                       shell("echo never"),
+                       shell("sleep 0.1; true"),
+                       shell("true")};
     jobs[5].after = 2; /* after the one that fails */
     jobs[7].after = 7;
     double begin = plait_clock();
@@ -396,7 +435,8 @@ static void test_jobs(void)
     CHECK(jobs[5].skipped && jobs[5].output.length == 0 && plait_job_succeeded(&jobs[7]));
     for (int i = 0; i < 8; i++) plait_job_report(&session, &jobs[i], "help");
     check_codes(&session, "E0802 E0803 E0804");
-    CHECK(strstr(session.diagnostics.list.data[1].found, "last words") && strstr(session.diagnostics.list.data[1].found, "signal 11"));
+    CHECK(strstr(session.diagnostics.list.data[1].found, "last words") &&
+          strstr(session.diagnostics.list.data[1].found, "signal 11"));
 }
 
 static void test_missing_tool(void)
@@ -413,7 +453,8 @@ static void test_missing_tool(void)
 
 static void test_signal(const char *folder, int signal_number)
 {
-    const char *path = plait_path_join(arena, folder, "temporary"), *file = plait_path_join(arena, folder, "temporary/file");
+    const char *path = plait_path_join(arena, folder, "temporary"),
+               *file = plait_path_join(arena, folder, "temporary/file");
     int status = 0;
     fflush(NULL);
     pid_t child = fork();
@@ -427,8 +468,10 @@ static void test_signal(const char *folder, int signal_number)
         for (;;) pause();
     }
     waitpid(child, &status, 0);
-    if (signal_number == SIGABRT) CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 4);
-    else CHECK(WIFSIGNALED(status) && WTERMSIG(status) == signal_number);
+    if (signal_number == SIGABRT)
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 4);
+    else
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == signal_number);
     CHECK(access(path, F_OK) != 0);
 }
 

@@ -170,6 +170,15 @@ static void test_error(void)
     CHECK(plait_relative_error(&y, &y) == 0);
     x.count = y.count = 0;
     CHECK(plait_relative_error(&x, &y) == 0);
+    double exact[] = {1.00390625}, down[] = {1}, up[] = {1.0078125}, far[] = {1.015625}; /* halfway between two bf16 */
+    y = array_of(exact, 1);
+    y.type.scalar = PLAIT_BF16;
+    x = array_of(down, 1);
+    CHECK(plait_excess_error(&x, &y) == 0 && plait_relative_error(&x, &y) > 3.8e-3);
+    x = array_of(up, 1);
+    CHECK(plait_excess_error(&x, &y) == 0);
+    x = array_of(far, 1);
+    CHECK(fabs(plait_excess_error(&x, &y) - 0.0078125 / 1.00390625) < 1e-15);
 }
 
 static void test_random(void)

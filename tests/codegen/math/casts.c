@@ -108,7 +108,7 @@ static void put(PlaitScalar scalar, void *array, int64_t i)
 static void run_variant(const Case *one, const Variant *variant, const Arrays *arrays)
 {
     int64_t wrong = 0, first = 0;
-    variant->run(arrays->x, arrays->y, arrays->out, arrays->count);
+    variant->run(variant, arrays->x, arrays->y, arrays->out, arrays->count);
     for (int64_t i = arrays->count - 1; i >= 0; i--) {
         Wide found = get(one->to, arrays->out, i), expected = arrays->expected[i];
         bool same = isnan(expected) ? isnan(found) : found == expected && (signbit(found) == signbit(expected) || plait_scalar_kind(one->to) != PLAIT_FLOATING);
@@ -118,18 +118,18 @@ static void run_variant(const Case *one, const Variant *variant, const Arrays *a
     }
     CHECK(wrong == 0);
     if (wrong == 0) return;
-    fprintf(stderr, "cast %s -> %s %s x%u: %lld wrong, %.17Lg -> %.17Lg instead of %.17Lg\n", plait_scalar_text(one->from), plait_scalar_text(one->to),
-            variant->isa->suffix, variant->lanes, (long long)wrong, get(one->from, arrays->x, first), get(one->to, arrays->out, first), arrays->expected[first]);
+    fprintf(stderr, "cast %s -> %s %s: %lld wrong, %.17Lg -> %.17Lg instead of %.17Lg\n", plait_scalar_text(one->from), plait_scalar_text(one->to),
+            variant->name, (long long)wrong, get(one->from, arrays->x, first), get(one->to, arrays->out, first), arrays->expected[first]);
 }
 
-void test_casts(PlaitArena *arena, Arrays *arrays)
+void test_casts(const Machine *machine, const Arrays *arrays)
 {
     Case cases[PLAIT_SCALAR_COUNT * PLAIT_SCALAR_COUNT];
     uint32_t count = 0;
     for (PlaitScalar from = PLAIT_BOOL; from < PLAIT_SCALAR_COUNT; from++)
         for (PlaitScalar to = PLAIT_BOOL; to < PLAIT_SCALAR_COUNT; to++)
             if (from != to) cases[count++] = (Case){PLAIT_OP_CAST, from, to};
-    const Compiled *compiled = compile_cases(arena, cases, count);
+    const Compiled *compiled = machine->compile(machine, cases, count);
     CHECK(compiled != NULL);
     for (uint32_t i = 0; compiled && i < count; i++) {
         for (int64_t j = 0; j < arrays->count; j++) {
@@ -139,5 +139,6 @@ void test_casts(PlaitArena *arena, Arrays *arrays)
         for (uint32_t v = 0; v < VARIANTS; v++)
             if (compiled[i].variants[v].run) run_variant(&cases[i], &compiled[i].variants[v], arrays);
     }
+    if (compiled) machine->release(compiled);
     printf("%u casts\n", count);
 }

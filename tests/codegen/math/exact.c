@@ -138,7 +138,7 @@ static bool integer_case_holds(const Case *one, const Arrays *arrays, int64_t i)
 static void run_variant(const Case *one, const Variant *variant, const Arrays *arrays)
 {
     int64_t wrong = 0, first = 0;
-    variant->run(arrays->x, arrays->y, arrays->out, arrays->count);
+    variant->run(variant, arrays->x, arrays->y, arrays->out, arrays->count);
     for (int64_t i = arrays->count - 1; i >= 0; i--) {
         if (is_float(one->from) ? float_case_holds(one, arrays, i) : integer_case_holds(one, arrays, i)) continue;
         wrong++;
@@ -146,7 +146,7 @@ static void run_variant(const Case *one, const Variant *variant, const Arrays *a
     }
     CHECK(wrong == 0);
     if (wrong == 0) return;
-    fprintf(stderr, "%s %s %s x%u: %lld wrong", plait_op_info(one->op)->text, plait_scalar_text(one->from), variant->isa->suffix, variant->lanes, (long long)wrong);
+    fprintf(stderr, "%s %s %s: %lld wrong", plait_op_info(one->op)->text, plait_scalar_text(one->from), variant->name, (long long)wrong);
     if (is_float(one->from)) fprintf(stderr, ", x = %g, y = %g\n", floating(one->from, arrays->x, first), floating(one->from, arrays->y, first));
     else fprintf(stderr, ", x = %lld, y = %lld\n", (long long)whole(one->from, arrays->x, first), (long long)whole(one->from, arrays->y, first));
 }
@@ -161,11 +161,11 @@ static uint32_t list_cases(Case *cases)
     return count;
 }
 
-void test_exact(PlaitArena *arena, Arrays *arrays)
+void test_exact(const Machine *machine, const Arrays *arrays)
 {
     Case cases[PLAIT_OP_COUNT * PLAIT_SCALAR_COUNT];
     uint32_t count = list_cases(cases);
-    const Compiled *compiled = compile_cases(arena, cases, count);
+    const Compiled *compiled = machine->compile(machine, cases, count);
     Arrays few = *arrays;
     CHECK(compiled != NULL);
     if (few.count > 1 << 14) few.count = 1 << 14;
@@ -177,5 +177,6 @@ void test_exact(PlaitArena *arena, Arrays *arrays)
         for (uint32_t v = 0; v < VARIANTS; v++)
             if (compiled[i].variants[v].run) run_variant(&cases[i], &compiled[i].variants[v], &few);
     }
+    if (compiled) machine->release(compiled);
     printf("%u exact cases\n", count);
 }

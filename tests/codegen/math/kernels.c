@@ -5,13 +5,7 @@
 
 #include <llvm-c/ExecutionEngine.h>
 
-bool case_of(PlaitOp op, PlaitScalar from, Case *result)
-{
-    *result = (Case){.op = op, .from = from};
-    return plait_scalar_result(op, from, &result->to);
-}
-
-uint32_t case_operands(const Case *one) { return one->op == PLAIT_OP_CAST ? 1 : plait_op_info(one->op)->least_operands; }
+_Static_assert(VARIANTS == 2 * PLAIT_ISA_COUNT, "every level, scalar and vector");
 
 static LLVMValueRef load(PlaitEmit *emit, PlaitScalar scalar, LLVMValueRef array, LLVMValueRef index, uint32_t lanes)
 {
@@ -121,33 +115,63 @@ static bool finish(PlaitMachine *machine)
     return !message;
 }
 
-Compiled *compile_cases(PlaitArena *arena, const Case *cases, uint32_t count)
+static void run_function(const Variant *variant, const void *x, const void *y, void *out, int64_t count)
 {
-    PlaitMachine *machine = plait_machine_open(arena, plait_target_by_name("cpu"));
-    for (uint32_t i = 0; i < count; i++) emit_variants(&machine->emit, &cases[i], i);
-    if (!finish(machine)) return NULL;
-    LLVMModuleRef module = copy_for_assembly(machine);
-    bool clean = has_no_calls(machine);
-    LLVMExecutionEngineRef engine;
+    void (*function)(const void *, const void *, void *, int64_t);
+    memcpy(&function, &variant->function, sizeof function);
+    function(x, y, out, count);
+}
+
+static Variant find_variant(PlaitArena *arena, LLVMExecutionEngineRef engine, const Case *one, uint32_t number, uint32_t v)
+{
+    const PlaitIsa *isa = &plait_isas[v / 2];
+    Variant variant = {.run = has_level(v / 2) ? run_function : NULL};
+    uint64_t address = LLVMGetFunctionAddress(engine, variant_name(arena, number, v));
+    memcpy(&variant.function, &address, sizeof address);
+    snprintf(variant.name, sizeof variant.name, "%s x%u", isa->suffix, v % 2 ? isa->vector_bytes / widest(one) : 1);
+    return variant;
+}
+
+static LLVMExecutionEngineRef load_module(LLVMModuleRef module)
+{
+    LLVMExecutionEngineRef engine = NULL;
     char *message = NULL;
-    LLVMLinkInMCJIT();
     struct LLVMMCJITCompilerOptions options;
+    LLVMLinkInMCJIT();
     LLVMInitializeMCJITCompilerOptions(&options, sizeof options);
     options.OptLevel = 2;
-    if (LLVMCreateMCJITCompilerForModule(&engine, module, &options, sizeof options, &message)) {
-        fprintf(stderr, "%s\n", message);
-        return NULL;
-    }
-    Compiled *compiled = PLAIT_NEW_ARRAY(arena, Compiled, count);
-    for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t v = 0; v < VARIANTS; v++) {
-            Variant *variant = &compiled[i].variants[v];
-            uint64_t address = has_level(v / 2) ? LLVMGetFunctionAddress(engine, variant_name(arena, i, v)) : 0;
-            *variant = (Variant){&plait_isas[v / 2], v % 2 ? plait_isas[v / 2].vector_bytes / widest(&cases[i]) : 1, NULL};
-            memcpy(&variant->run, &address, sizeof address);
-        }
-    }
-    return clean ? compiled : NULL;
+    if (LLVMCreateMCJITCompilerForModule(&engine, module, &options, sizeof options, &message)) fprintf(stderr, "%s\n", message);
+    return engine;
+}
+
+/* What runs, and what it was made in. */
+typedef struct Loaded {
+    PlaitMachine *machine;
+    LLVMExecutionEngineRef engine;
+} Loaded;
+
+Compiled *compile_for_cpu(const Machine *test, const Case *cases, uint32_t count)
+{
+    PlaitMachine *machine = plait_machine_open(test->arena, plait_target_by_name("cpu"));
+    for (uint32_t i = 0; i < count; i++) emit_variants(&machine->emit, &cases[i], i);
+    bool valid = finish(machine);
+    LLVMModuleRef module = copy_for_assembly(machine);
+    LLVMExecutionEngineRef engine = valid && has_no_calls(machine) ? load_module(module) : NULL;
+    if (!engine) return NULL;
+    Compiled *compiled = PLAIT_NEW_ARRAY(test->arena, Compiled, count);
+    Loaded *loaded = PLAIT_NEW(test->arena, Loaded);
+    *loaded = (Loaded){machine, engine};
+    compiled->owner = loaded;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t v = 0; v < VARIANTS; v++) compiled[i].variants[v] = find_variant(test->arena, engine, &cases[i], i, v);
+    return compiled;
+}
+
+void release_for_cpu(const Compiled *compiled)
+{
+    Loaded *loaded = compiled->owner;
+    LLVMDisposeExecutionEngine(loaded->engine); /* and the module it was given */
+    plait_machine_close(loaded->machine);
 }
 
 /* ---- PTX ---- */

@@ -87,6 +87,8 @@ refuses 1 'another size of axis .d.' package --kernels cpu="$source/cpu.tir" --k
 refuses 1 'another tensor .x0.' package --kernels cpu="$source/cpu.tir" --kernels sm_90a=type.tir --image sm_90a=,gpu.ptx -o refused.o
 refuses 1 'is of no signature\|not in the first file' package --kernels cpu=fewer.tir --kernels sm_90a="$source/gpu.tir" --image sm_90a=,gpu.ptx -o refused.o
 refuses 1 'no kernels for one of the targets' package --kernels cpu=none.tir -o refused.o
+sed 's/kernel @cumulative.1 /kernel @cumulative_0 /' "$source/gpu.tir" >taken.tir
+refuses 1 'the name is taken: kernel .cumulative_0.' package --kernels sm_90a=taken.tir --image sm_90a=,gpu.ptx -o refused.o
 : >empty.ptx
 refuses 1 'is empty' package --kernels sm_90a="$source/gpu.tir" --image sm_90a=,empty.ptx -o refused.o
 holds "no part files are left" sh -c '! ls | grep -q part'

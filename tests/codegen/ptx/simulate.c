@@ -54,6 +54,7 @@ static uint16_t f16_of(double number)
 {
     int exponent;
     uint16_t sign = signbit(number) ? 0x8000 : 0;
+    if (number == 0) return sign;
     frexp(number, &exponent);
     int unit = exponent - 11 < -24 ? -24 : exponent - 11;
     double units = rint(ldexp(fabs(number), -unit));

@@ -1,0 +1,156 @@
+/* Scans of random operators: one to three carries of random axes, each with an update that contracts. */
+#include <math.h>
+
+#include "tests/fuzz/random_parts.h"
+
+enum { MAX_CARRIES = 3 };
+
+typedef struct Scan {
+    PlaitRegion *body;
+    PlaitType types[MAX_CARRIES]; /* of the parameters, with time */
+    PlaitValue initial[MAX_CARRIES], before[MAX_CARRIES], after[MAX_CARRIES];
+    uint32_t count;
+} Scan;
+
+/* Draws carries, their initial values, and parameters for the region, where none can be made. */
+static void create_carries(Generator *generator, Scan *scan)
+{
+    scan->count = 1 + below(generator, MAX_CARRIES);
+    for (uint32_t i = 0; i < scan->count; i++) {
+        PlaitType type = scan->types[i] = random_type(generator);
+        PlaitType rest = plait_type_without(type, generator->time);
+        scan->initial[i] = number(generator, below(generator, 3) * 0.5);
+        if (chance(generator, 0.5)) scan->initial[i] = new_param(generator, random_subset(generator, rest));
+        for (uint32_t k = 0; k < rest.rank; k++)
+            if (chance(generator, 0.5))
+                new_param(generator, plait_type_with(plait_type_with(plait_type(generator->computing), generator->time), rest.axes[k]));
+        new_param(generator, random_subset(generator, type));
+    }
+}
+
+/* A gate in (0, 1), by axes of the carry: two common forms. */
+static PlaitValue gate(Generator *generator, PlaitType type)
+{
+    PlaitValue x = pick_within(generator, type, PLAIT_NO_AXIS, true);
+    if (chance(generator, 0.5)) return sigmoid(generator, x);
+    PlaitValue rate = binary(generator, PLAIT_OP_ADD, unary(generator, PLAIT_OP_ABS, x), number(generator, 0.05));
+    return unary(generator, PLAIT_OP_EXP, unary(generator, PLAIT_OP_NEG, rate));
+}
+
+/* g c + (1 - g) u: stays below the larger bound. */
+static PlaitValue mix(Generator *generator, PlaitValue g, PlaitValue c, PlaitValue u)
+{
+    PlaitValue rest = binary(generator, PLAIT_OP_SUB, number(generator, 1), g);
+    return binary(generator, PLAIT_OP_ADD, binary(generator, PLAIT_OP_MUL, g, c), binary(generator, PLAIT_OP_MUL, rest, u));
+}
+
+/* An input of rank 1: a product of two picks, which together often have more axes than either. */
+static PlaitValue rank_one(Generator *generator, PlaitType type)
+{
+    PlaitValue x = pick_within(generator, type, PLAIT_NO_AXIS, true), y = pick_within(generator, type, PLAIT_NO_AXIS, true);
+    return scaled(generator, binary(generator, PLAIT_OP_MUL, x, y), 0.125);
+}
+
+/* c - beta k (sum_d k c) with |k| <= 1, beta in (0, 1): the factor (I - beta k k') contracts. 0 when there is no k. */
+static PlaitValue delta(Generator *generator, PlaitType type, PlaitValue c)
+{
+    PlaitAxis axis = random_feature(generator);
+    PlaitValue k = plait_type_has(type, axis) ? pick_within(generator, type, axis, true) : 0;
+    if (k == 0) return 0;
+    PlaitValue square = plait_build_reduce(&generator->builder, PLAIT_OP_REDUCE_SUM, binary(generator, PLAIT_OP_MUL, k, k), 0, &axis, 1);
+    PlaitValue root = unary(generator, PLAIT_OP_RSQRT, binary(generator, PLAIT_OP_ADD, square, number(generator, 0.1)));
+    k = binary(generator, PLAIT_OP_MUL, k, root);
+    PlaitValue found = plait_build_reduce(&generator->builder, PLAIT_OP_REDUCE_SUM, binary(generator, PLAIT_OP_MUL, k, c), 0, &axis, 1);
+    PlaitValue step = binary(generator, PLAIT_OP_MUL, k, gate(generator, plait_type_without(type, axis)));
+    return binary(generator, PLAIT_OP_SUB, c, binary(generator, PLAIT_OP_MUL, step, found));
+}
+
+/* What another carry says: averaged over the axes that this one lacks, squashed. 0 when that is not possible. */
+static PlaitValue from_other(Generator *generator, const Scan *scan, uint32_t index)
+{
+    uint32_t other = below(generator, scan->count);
+    if (other == index) return 0;
+    PlaitValue x = other < index && chance(generator, 0.5) ? scan->after[other] : scan->before[other];
+    PlaitType own = type_of(generator, x);
+    for (uint32_t i = 0; i < own.rank; i++) {
+        PlaitAxis axis = own.axes[i];
+        int64_t size = generator->function->axes.data[axis].size;
+        if (plait_type_has(scan->types[index], axis)) continue;
+        if (size == PLAIT_RUNTIME_SIZE) return 0;
+        x = plait_build_reduce(&generator->builder, PLAIT_OP_REDUCE_SUM, x, 0, &axis, 1);
+        x = scaled(generator, x, 1 / sqrt((double)size));
+    }
+    return unary(generator, PLAIT_OP_TANH, scaled(generator, x, 0.25));
+}
+
+static PlaitValue update(Generator *generator, const Scan *scan, uint32_t index)
+{
+    PlaitType type = scan->types[index];
+    PlaitValue c = scan->before[index], input = rank_one(generator, type);
+    if (chance(generator, 0.4)) input = pick_within(generator, type, PLAIT_NO_AXIS, true);
+    PlaitValue changed = 0;
+    switch (below(generator, 7)) {
+    case 0: return unary(generator, PLAIT_OP_TANH, binary(generator, PLAIT_OP_ADD, scaled(generator, c, 0.5), input));
+    case 1: return binary(generator, PLAIT_OP_MAX, binary(generator, PLAIT_OP_MUL, c, gate(generator, type)), input);
+    case 2: changed = delta(generator, type, c); break;
+    case 3: changed = from_other(generator, scan, index); break;
+    case 4: return binary(generator, PLAIT_OP_ADD, scaled(generator, c, 0.875), scaled(generator, input, 0.125));
+    default: break;
+    }
+    return mix(generator, gate(generator, type), changed ? changed : c, input);
+}
+
+/* What a token reads: a carry before or after its update, contracted with a query or as it is. */
+static PlaitValue read_carry(Generator *generator, const Scan *scan)
+{
+    uint32_t index = below(generator, scan->count);
+    PlaitValue c = chance(generator, 0.6) ? scan->after[index] : scan->before[index];
+    PlaitType type = type_of(generator, c);
+    PlaitAxis axis = random_feature(generator);
+    if (!plait_type_has(type, axis)) return c;
+    PlaitValue query = pick_within(generator, type, axis, true);
+    if (query == 0) return c;
+    PlaitValue product = binary(generator, PLAIT_OP_MUL, query, c);
+    PlaitValue sum = plait_build_reduce(&generator->builder, PLAIT_OP_REDUCE_SUM, product, 0, &axis, 1);
+    return scaled(generator, sum, 0.25 / sqrt((double)generator->function->axes.data[axis].size));
+}
+
+static void fill_body(Generator *generator, Scan *scan)
+{
+    for (uint32_t i = 0; i < scan->count; i++)
+        scan->before[i] = plait_build_argument(generator->function, scan->body, scan->types[i], (PlaitSpan){0});
+    for (uint32_t i = 0; i < scan->count; i++) scan->after[i] = update(generator, scan, i);
+    for (uint32_t i = 0; i < scan->count; i++) plait_yield(generator->function, scan->body, scan->after[i]);
+    for (uint32_t i = 0; i < scan->count; i++) keep(generator, scan->before[i], BOUND, true);
+    for (uint32_t count = below(generator, 3); count > 0; count--) add_pointwise(generator);
+}
+
+void add_scan(Generator *generator)
+{
+    Scan scan = {0};
+    create_carries(generator, &scan);
+    PlaitRegion *outside = generator->builder.region;
+    uint32_t pool_count = generator->pool_count;
+    scan.body = plait_region_create(generator->function, outside);
+    generator->builder.region = scan.body;
+    fill_body(generator, &scan);
+    uint32_t outputs = 1 + below(generator, 2);
+    PlaitType types[MAX_CARRIES] = {{0}};
+    for (uint32_t i = 0; i < outputs; i++) {
+        PlaitValue value = generator->pool[generator->pool_count - 1].value;
+        if (i == 0 || value == scan.before[scan.count - 1]) value = read_carry(generator, &scan);
+        types[i] = type_of(generator, value);
+        plait_yield(generator->function, scan.body, value);
+    }
+    generator->builder.region = outside;
+    generator->pool_count = pool_count;
+    PlaitValue owner = plait_build_owner(&generator->builder, PLAIT_OP_SCAN, scan.initial, scan.count, scan.body);
+    plait_set_axes(generator->function, owner, &generator->time, 1);
+    plait_set_ints(generator->function, owner, (int64_t[]){chance(generator, 0.25) ? -1 : 1}, 1);
+    for (uint32_t i = 0; i < scan.count; i++) {
+        PlaitType type = plait_type_without(scan.types[i], generator->time);
+        keep(generator, plait_build_result(&generator->builder, owner, i, type), BOUND, false);
+    }
+    for (uint32_t i = 0; i < outputs; i++)
+        keep(generator, plait_build_result(&generator->builder, owner, scan.count + i, types[i]), BOUND, false);
+}
