@@ -115,6 +115,23 @@ static bool verify_operands(PlaitVerifier *verifier, PlaitValue value, const Pla
     return true;
 }
 
+/* Rules take the union of the operands' axes, which must be a type. Gather and conv replace an axis first. */
+static bool verify_rank(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
+{
+    PlaitType type = plait_type(PLAIT_BOOL);
+    if (inst->body || inst->op == PLAIT_OP_STORE) return true;
+    for (uint32_t i = inst->op == PLAIT_OP_LOAD ? 1 : 0; i < inst->operand_count; i++) {
+        PlaitType operand = plait_verify_operand(verifier, inst, i);
+        if (inst->op == PLAIT_OP_GATHER && i == 0) operand = plait_type_without(operand, inst->axes[0]);
+        if (inst->op == PLAIT_OP_CONV && i == 1 && inst->axis_count == 2 && inst->axes[0] != inst->axes[1])
+            operand = plait_type_without(operand, inst->axes[1]);
+        if (plait_type_union_rank(type, operand) > PLAIT_MAX_RANK)
+            return plait_verify_fail(verifier, value, "operands of at most %d axes together", PLAIT_MAX_RANK);
+        type = plait_type_union(type, operand);
+    }
+    return true;
+}
+
 static void verify_region(PlaitVerifier *verifier, const PlaitRegion *region);
 
 static void verify_inst(PlaitVerifier *verifier, PlaitValue value)
@@ -131,6 +148,7 @@ static void verify_inst(PlaitVerifier *verifier, PlaitValue value)
         return;
     }
     if (!verify_operands(verifier, value, inst) || !verify_type(verifier, value, inst->type)) return;
+    if (!verify_rank(verifier, value, inst)) return;
     if (inst->body) {
         verify_region(verifier, inst->body);
         if (!verifier->good) return;

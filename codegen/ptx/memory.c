@@ -175,7 +175,7 @@ static bool starts_group(const PlaitPtxShape *shape, const Group *group, uint32_
 /* Other threads of the block may have written what this one reads, or still read what it writes. */
 static void order_with_others(PlaitPtx *ptx, PlaitValue tensor)
 {
-    if (ptx->tensor_use[tensor] == (PLAIT_PTX_LOADED | PLAIT_PTX_STORED)) plait_ptx_barrier(ptx);
+    if (plait_ptx_is_ordered(ptx, tensor)) plait_ptx_barrier(ptx);
 }
 
 enum { MOST_VEC = 16 };

@@ -99,14 +99,6 @@ static void read_programs(PlaitPtx *ptx)
     }
 }
 
-static void note_use(void *context, PlaitValue value)
-{
-    PlaitPtx *ptx = context;
-    const PlaitInst *inst = plait_inst(ptx->kernel, value);
-    if (inst->op == PLAIT_OP_LOAD) ptx->tensor_use[inst->operands[0]] |= PLAIT_PTX_LOADED;
-    if (inst->op == PLAIT_OP_STORE) ptx->tensor_use[inst->operands[0]] |= PLAIT_PTX_STORED;
-}
-
 /* One array for all kernels of the module: its size is an argument of the launch. */
 static LLVMValueRef shared_array(PlaitEmit *emit)
 {
@@ -161,7 +153,7 @@ static void emit_kernel(PlaitEmit *emit, const PlaitFunction *kernel)
     ptx.kept_at = PLAIT_NEW_ARRAY(emit->arena, uint32_t, count);
     ptx.scratch = plait_ptx_plan(kernel, ptx.kept_at);
     if (ptx.scratch.bytes || ptx.scratch.kept) ptx.shared = shared_array(emit);
-    plait_region_walk(kernel, kernel->body, note_use, &ptx);
+    plait_ptx_note_order(&ptx);
     create_function(&ptx);
     ptx.entry = LLVMCreateBuilderInContext(emit->context);
     emit_versions(&ptx);

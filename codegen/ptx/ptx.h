@@ -48,7 +48,7 @@ typedef struct PlaitPtx {
     LLVMValueRef *programs;      /* by axis: i32 start of this program's block */
     LLVMValueRef **values;       /* by value: its slots */
     PlaitPtxShape **shapes;      /* by value, made when first needed */
-    uint8_t *tensor_use;         /* by value: PLAIT_PTX_LOADED, PLAIT_PTX_STORED */
+    uint8_t *tensor_use;         /* by value: PLAIT_PTX_LOADED, .. */
     bool wide;                   /* emitting the version for contiguous, aligned tensors */
     PlaitPtxScratch scratch;
     LLVMValueRef shared;         /* the array in shared memory; NULL when there is none */
@@ -57,7 +57,7 @@ typedef struct PlaitPtx {
     bool *kept_done;             /* by value: it has been staged */
 } PlaitPtx;
 
-enum { PLAIT_PTX_LOADED = 1, PLAIT_PTX_STORED = 2 };
+enum { PLAIT_PTX_LOADED = 1, PLAIT_PTX_STORED = 2, PLAIT_PTX_REPEATED = 4 };
 enum { PLAIT_HALF_NONE = 2, PLAIT_HALF_ANY = 3 };
 
 /* ---- shape.c: slots and positions ---- */
@@ -113,6 +113,11 @@ uint32_t plait_ptx_scratch(PlaitPtx *ptx);
 void plait_ptx_scratch_loop(PlaitPtx *ptx, const PlaitRegion *body);
 /* The address of element `element` (i32, NULL: 0) plus `fixed` of an array of `scalar` at byte `byte` of shared memory. */
 LLVMValueRef plait_ptx_shared_pointer(PlaitPtx *ptx, PlaitScalar scalar, uint32_t byte, LLVMValueRef element, uint32_t fixed);
+
+/* ---- order.c ---- */
+void plait_ptx_note_order(PlaitPtx *ptx); /* fills tensor_use */
+/* Whether accesses of the tensor by different threads must be kept in order by barriers. */
+bool plait_ptx_is_ordered(const PlaitPtx *ptx, PlaitValue tensor);
 
 /* ---- memory.c ---- */
 void plait_ptx_emit_load(PlaitPtx *ptx, PlaitValue value);

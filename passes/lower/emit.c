@@ -134,7 +134,7 @@ PlaitValue plait_lower_tensor(PlaitLowering *lowering, PlaitName name, PlaitType
 
 static PlaitValue lower_load(PlaitLowering *lowering, PlaitValue value, const PlaitPlaces *places)
 {
-    PlaitType type = plait_type_of(lowering->operator_, value);
+    PlaitType type = lowering->tensor_types[value];
     PlaitValue operands[1 + PLAIT_MAX_RANK];
     operands[0] = plait_lower_tensor(lowering, lowering->tensor_names[value], type, value);
     for (uint32_t i = 0; i < type.rank; i++) operands[i + 1] = places->index[type.axes[i]];

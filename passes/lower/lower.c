@@ -13,7 +13,8 @@ typedef struct Lowerer {
     PlaitModule *module;
     PlaitSignature *signature;
     const PlaitTileTarget *target;
-    PlaitName *tensor_names; /* by value of the operator */
+    PlaitName *tensor_names; /* by value of the operator: parameters and what kernels make */
+    PlaitType *tensor_types; /* of those, with the axes in the order of memory */
 } Lowerer;
 
 static const char *text_of(const PlaitModule *module, PlaitName name) { return plait_names_text(module->names, name); }
@@ -26,6 +27,16 @@ static void add_tensor(Lowerer *lowerer, PlaitName name, PlaitTensorKind kind, P
     plait_push(lowerer->module->arena, &lowerer->signature->tensors, info);
 }
 
+/* The axes of a workspace in memory: features innermost, so that a token's are neighbours. */
+static PlaitType workspace_type(const PlaitFunction *operator_, PlaitType type)
+{
+    PlaitType ordered = plait_type((PlaitScalar)type.scalar);
+    for (int features = 0; features < 2; features++)
+        for (PlaitAxis axis = 0; axis < operator_->axes.count; axis++)
+            if (plait_type_has(type, axis) && (operator_->axes.data[axis].role == PLAIT_ROLE_FEATURE) == features) ordered = plait_type_with(ordered, axis);
+    return ordered;
+}
+
 /* The tensor that a kernel's result goes to when it is read: the first output that it is, or a workspace. */
 static void name_result(Lowerer *lowerer, PlaitValue value)
 {
@@ -33,12 +44,14 @@ static void name_result(Lowerer *lowerer, PlaitValue value)
     for (uint32_t i = 0; i < operator_->outputs.count; i++) {
         if (operator_->outputs.data[i].value != value) continue;
         lowerer->tensor_names[value] = operator_->outputs.data[i].name;
+        lowerer->tensor_types[value] = operator_->outputs.data[i].type;
         return;
     }
     PlaitModule *module = lowerer->module;
     const char *name = plait_arena_printf(module->arena, "workspace.%u", lowerer->signature->tensors.count);
     lowerer->tensor_names[value] = plait_names_add(module->names, name);
-    add_tensor(lowerer, lowerer->tensor_names[value], PLAIT_TENSOR_WORKSPACE, plait_type_of(operator_, value), (double)NAN);
+    lowerer->tensor_types[value] = workspace_type(operator_, plait_type_of(operator_, value));
+    add_tensor(lowerer, lowerer->tensor_names[value], PLAIT_TENSOR_WORKSPACE, lowerer->tensor_types[value], (double)NAN);
 }
 
 static void make_signature(Lowerer *lowerer)
@@ -50,6 +63,7 @@ static void make_signature(Lowerer *lowerer)
         const PlaitInst *param = plait_inst(operator_, operator_->params.data[i]);
         add_tensor(lowerer, param->name, PLAIT_TENSOR_INPUT, param->type, param->number);
         lowerer->tensor_names[operator_->params.data[i]] = param->name;
+        lowerer->tensor_types[operator_->params.data[i]] = param->type;
     }
     for (uint32_t i = 0; i < operator_->outputs.count; i++)
         add_tensor(lowerer, operator_->outputs.data[i].name, PLAIT_TENSOR_OUTPUT, operator_->outputs.data[i].type, (double)NAN);
@@ -109,7 +123,7 @@ static void store_result(PlaitLowering *lowering, const Stores *stores, PlaitVal
         is_output = true;
         store_to(lowering, output->name, output->type, value, places);
     }
-    if (!is_output) store_to(lowering, stores->lowerer->tensor_names[result], plait_type_of(operator_, result), value, places);
+    if (!is_output) store_to(lowering, stores->lowerer->tensor_names[result], stores->lowerer->tensor_types[result], value, places);
 }
 
 static void write_stores(PlaitLowering *lowering, const PlaitPlaces *places, void *context)
@@ -216,7 +230,7 @@ static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
     kernel->target = plait_names_add(module->names, lowerer->target->name);
     for (uint32_t i = 0; i < operator_->axes.count; i++) plait_axis_add(kernel, operator_->axes.data[i]);
     PlaitLowering lowering = {.arena = arena, .operator_ = operator_, .region = plait_inst(operator_, owner)->body, .kernel = kernel,
-                              .tensor_names = lowerer->tensor_names, .tensors = PLAIT_NEW_ARRAY(arena, PlaitValue, operator_->insts.count),
+                              .tensor_names = lowerer->tensor_names, .tensor_types = lowerer->tensor_types, .tensors = PLAIT_NEW_ARRAY(arena, PlaitValue, operator_->insts.count),
                               .memo = PLAIT_NEW_ARRAY(arena, PlaitMemo *, operator_->insts.count),
                               .carried = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count)};
     lowering.plan = plait_plan_kernel(operator_, lowering.region, lowerer->target);
@@ -251,7 +265,8 @@ PlaitModule *plait_lower_to_tiles(const PlaitModule *module, const PlaitTileTarg
         PlaitSignature *signature = PLAIT_NEW(arena, PlaitSignature);
         signature->name = plait_names_add(module->names, plait_arena_printf(arena, "%s%s", text_of(module, operator_->name), suffix));
         plait_push(arena, &tiles->signatures, signature);
-        Lowerer lowerer = {operator_, tiles, signature, target, PLAIT_NEW_ARRAY(arena, PlaitName, operator_->insts.count)};
+        Lowerer lowerer = {operator_, tiles, signature, target, PLAIT_NEW_ARRAY(arena, PlaitName, operator_->insts.count),
+                           PLAIT_NEW_ARRAY(arena, PlaitType, operator_->insts.count)};
         good = lower_operator(&lowerer) && good;
     }
     if (!good) return NULL;

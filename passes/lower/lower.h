@@ -59,6 +59,7 @@ typedef struct PlaitLowering {
     PlaitFunction *kernel;
     PlaitKernelPlan plan;
     const PlaitName *tensor_names; /* by value of the operator: parameters and what kernels made */
+    const PlaitType *tensor_types; /* of those: their axes in the order of memory */
     PlaitValue *tensors;           /* by value of the operator: `tensor` instruction, made on demand */
     PlaitMemo **memo;              /* by value of the operator */
     bool *carried;                 /* by value of the operator: depends on a carry of the kernel's loop */

@@ -18,7 +18,7 @@ typedef struct Limits {
 static Limits limits_of(const PlaitTileTarget *target, bool has_fold)
 {
     if (target->gpu) return (Limits){4096, 8192, has_fold ? 64 : 16, 32, 16, 128};
-    return (Limits){16384, 16384, has_fold ? 32 : 16, 64, 16, 64};
+    return (Limits){16384, 16384, has_fold ? 32 : 16, 64, 16, 128};
 }
 
 typedef struct Planner {
@@ -87,7 +87,8 @@ static PlaitAxisPlan plan_axis(const Planner *planner, PlaitAxis axis, const Lim
     if (planner->whole[axis]) return (PlaitAxisPlan){PLAIT_AXIS_WHOLE, (uint32_t)info->size};
     if (axis == planner->plan.rows) return (PlaitAxisPlan){PLAIT_AXIS_BLOCK, limits->rows};
     if (info->size == PLAIT_RUNTIME_SIZE || info->role != PLAIT_ROLE_FEATURE || info->size == 0) return (PlaitAxisPlan){PLAIT_AXIS_PROGRAM, 0};
-    return (PlaitAxisPlan){PLAIT_AXIS_BLOCK, (uint32_t)info->size};
+    bool wide = info->size > limits->most_lanes; /* more programs rather than a wider one */
+    return (PlaitAxisPlan){PLAIT_AXIS_BLOCK, wide ? limits->most_lanes : (uint32_t)info->size};
 }
 
 static uint64_t elements(const Planner *planner, PlaitType type)

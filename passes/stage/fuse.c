@@ -222,7 +222,28 @@ static void recompute_needs(PlaitFusion *fusion, uint32_t k)
     }
 }
 
-/* Moves `value` to the kernel that alone reads it, when that is possible. */
+/* How much of memory a value takes, roughly: axes of unknown length count as 1024. */
+static uint64_t weight(const PlaitFusion *fusion, PlaitValue value)
+{
+    PlaitType type = def(fusion, value)->type;
+    uint64_t elements = plait_scalar_bytes((PlaitScalar)type.scalar);
+    for (uint32_t i = 0; i < type.rank; i++) {
+        int64_t size = fusion->function->axes.data[type.axes[i]].size;
+        elements *= size == PLAIT_RUNTIME_SIZE ? 1024 : (uint64_t)size;
+    }
+    return elements;
+}
+
+/* Whether what `value` reads of its own kernel is no larger than itself: moving it then moves no more through memory. */
+static bool lightens(const PlaitFusion *fusion, PlaitValue value, const PlaitAccesses *accesses)
+{
+    uint64_t read = 0;
+    for (uint32_t i = 0; i < accesses->count; i++)
+        if (fusion->kernel[accesses->data[i].anchor] == fusion->kernel[value]) read += weight(fusion, accesses->data[i].anchor);
+    return read <= weight(fusion, value);
+}
+
+/* Moves `value` to the kernel that alone reads it, when that is possible and does not cost traffic. */
 static void sink(PlaitFusion *fusion, PlaitValue value)
 {
     PlaitOp op = (PlaitOp)def(fusion, value)->op;
@@ -233,6 +254,7 @@ static void sink(PlaitFusion *fusion, PlaitValue value)
     uint64_t self = (uint64_t)1 << to;
     for (uint32_t i = 0; i < accesses.count; i++)
         if (fusion->kernel[accesses.data[i].anchor] == to || fusion->post[accesses.data[i].anchor]) return;
+    if (!lightens(fusion, value, &accesses)) return;
     if ((all_needs(fusion, needs_of(fusion, &accesses)) & self) || !size_allows(fusion, &fusion->kernels[to], value)) return;
     remove_member(&fusion->kernels[from], value);
     join(fusion, (uint32_t)to, value, &accesses);

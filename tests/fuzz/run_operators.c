@@ -214,7 +214,7 @@ static void report(Trial *trial, Outcome outcome, bool verbose)
     static const char *const texts[OUTCOME_COUNT] = {"same", "DIFFERENT", "refused", "BROKEN"};
     if (outcome == SAME || (outcome == REFUSED && !verbose)) return;
     PlaitText text = plait_text(trial->arena);
-    PlaitModule *again = plait_random_operator(trial->arena, &trial->names, &trial->diagnostics, trial->seed);
+    PlaitModule *again = plait_random_operator(trial->arena, &trial->names, &trial->diagnostics, trial->seed, PLAIT_RANDOM_ALL);
     plait_diagnostics_print(&trial->diagnostics, &text);
     printf("seed %llu: %s %s\n%s", (unsigned long long)trial->seed, texts[outcome], trial->what, plait_text_string(&text));
     if (outcome == REFUSED) return;
@@ -230,14 +230,14 @@ static Outcome run_seed(uint64_t seed, bool verbose)
 {
     static PlaitFailure failure;
     PlaitArena *volatile arena = NULL;
-    Outcome outcome = BROKEN;
+    volatile Outcome outcome = BROKEN;
     if (PLAIT_TRY(&failure)) {
         arena = plait_arena_create(&failure);
         Trial *trial = PLAIT_NEW(arena, Trial);
         trial->arena = arena, trial->seed = seed;
         trial->names.arena = trial->sources.arena = trial->diagnostics.arena = arena;
         trial->diagnostics.sources = &trial->sources;
-        PlaitModule *module = plait_random_operator(arena, &trial->names, &trial->diagnostics, seed);
+        PlaitModule *module = plait_random_operator(arena, &trial->names, &trial->diagnostics, seed, PLAIT_RANDOM_ALL);
         outcome = module ? run_trial(trial, module) : BROKEN;
         report(trial, outcome, verbose);
         for (uint32_t i = 0; trial->inputs && i < trial->operator_->params.count; i++) plait_array_free(&trial->inputs[i]);

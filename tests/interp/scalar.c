@@ -141,13 +141,15 @@ static void test_storage(void)
     check_storage(PLAIT_I32, 7, 7);
     check_storage(PLAIT_I64, -0x1p40, -0x1p40);
     check_storage(PLAIT_BOOL, 0.5, 1);
+    uint32_t wrong = 0;
     for (uint32_t bits = 0; bits < 0x10000; bits++) { /* every number of the 16-bit types comes back */
         uint16_t half = (uint16_t)bits, back = 0;
         plait_scalar_store(PLAIT_F16, plait_scalar_load(PLAIT_F16, &half), &back);
-        if ((half & 0x7FFF) <= 0x7C00 && back != half) CHECK(!"f16");
+        wrong += (half & 0x7FFF) <= 0x7C00 && back != half;
         plait_scalar_store(PLAIT_BF16, plait_scalar_load(PLAIT_BF16, &half), &back);
-        if ((half & 0x7FFF) <= 0x7F80 && back != half) CHECK(!"bf16");
+        wrong += (half & 0x7FFF) <= 0x7F80 && back != half;
     }
+    CHECK(wrong == 0);
 }
 
 static PlaitArray array_of(double *data, int64_t count)
@@ -186,12 +188,14 @@ static void test_random(void)
     PlaitRandom random = plait_random(1, 2), other = plait_random(1, 3);
     CHECK(plait_random_bits(&random) != plait_random_bits(&other));
     double sum = 0, squares = 0;
+    uint32_t counts[7] = {0};
     for (int i = 0; i < 100000; i++) {
         double x = plait_random_normal(&random);
         sum += x;
         squares += x * x;
-        if (plait_random_below(&other, 7) >= 7) CHECK(!"below");
+        counts[plait_random_below(&other, 7)]++;
     }
+    for (int i = 0; i < 7; i++) CHECK(counts[i] > 13000 && counts[i] < 15500);
     CHECK(fabs(sum / 1e5) < 0.02 && fabs(squares / 1e5 - 1) < 0.02);
 }
 
