@@ -8,8 +8,8 @@
  * 2. A `for` is a group of its own at the end of those before it. Its carries have buffers; initial values are written to them where they are computed.
  * 3. The next value of a carry is written over the old one, in the nest that computes it, if no later group reads the old one. That is
  *    safe inside that nest too: a nest visits each point of the carry's axes once and reads before it writes. Otherwise, and
- *    when the next value is another carry, copies stand at the end of the body: those of more axes first (a
- *    smaller carry may be read by a larger copy, never the reverse), those of the same axes in one nest.
+ *    when the next value is another carry, copies stand at the end of the body: those of the same axes, which may be of one
+ *    another's carries, in one nest.
  * 4. A real node that another group reads gets a buffer.
  */
 #include "codegen/cpu/plan.h"
@@ -221,17 +221,6 @@ static LastReads last_reads(const Clusterer *clusterer)
     return reads;
 }
 
-static uint32_t rank_of(PlaitAxisSet axes) { return (uint32_t)__builtin_popcountll(axes); }
-
-/* Places the copies at the end of the body, those of more axes first. */
-static void place_copies(Clusterer *clusterer, const PlaitCpuList *copies)
-{
-    uint32_t first = clusterer->plan->groups.count;
-    for (uint32_t rank = PLAIT_MAX_RANK; rank > 0; rank--)
-        for (uint32_t i = 0; i < copies->count; i++)
-            if (rank_of(plait_cpu_node(clusterer->kernel, copies->data[i])->axes) == rank) place_real(clusterer, copies->data[i], first);
-}
-
 /* Writes what the body yields to the buffers of the carries. */
 static void end_carries(Clusterer *clusterer, PlaitCpuId loop)
 {
@@ -244,9 +233,7 @@ static void end_carries(Clusterer *clusterer, PlaitCpuId loop)
         PlaitCpuId next = body->yields.data[i];
         if (!buffers[i] || next == body->params.data[i + 1] || is_here(clusterer, next)) continue;
         plait_push(kernel->arena, &copies, copy_to(clusterer, next, buffers[i]));
-        reads.now = NEVER;
-        if (plait_cpu_node(kernel, next)->kind == PLAIT_CPU_VIRTUAL) plait_cpu_reads(kernel, next, note_read, &reads);
-        else note_read(&reads, next);
+        reads.group[next] = NEVER;
     }
     for (uint32_t i = 0; i < body->yields.count; i++) {
         PlaitCpuId next = body->yields.data[i];
@@ -259,7 +246,8 @@ static void end_carries(Clusterer *clusterer, PlaitCpuId loop)
         plait_push(kernel->arena, &node->targets, buffers[i]);
         if (!node->buffer) node->buffer = buffers[i];
     }
-    place_copies(clusterer, &copies);
+    uint32_t first = clusterer->plan->groups.count;
+    for (uint32_t i = 0; i < copies.count; i++) place_real(clusterer, copies.data[i], first);
 }
 
 /* ---- regions ---- */

@@ -188,19 +188,22 @@ static void accumulate(PlaitNest *nest, const PlaitCpuNode *node, LLVMValueRef *
     *sum = combine(nest, node, *sum, valid == nest->lanes ? a : masked(nest, node, a, valid));
 }
 
-/* All lanes of a vector as one number. */
-static LLVMValueRef across(const PlaitNest *nest, const PlaitCpuNode *node, LLVMValueRef value)
+/* `count` lanes of a vector from lane `first` on; one lane: a scalar. */
+static LLVMValueRef lanes_from(const PlaitNest *nest, LLVMValueRef value, uint32_t first, uint32_t count)
 {
     LLVMBuilderRef builder = nest->cpu->emit->builder;
     LLVMTypeRef i32 = LLVMInt32TypeInContext(nest->cpu->emit->context);
-    for (uint32_t half = nest->lanes / 2; half >= 1; half /= 2) {
-        LLVMValueRef low[PLAIT_CPU_ROW], high[PLAIT_CPU_ROW], none = LLVMGetPoison(LLVMTypeOf(value));
-        for (uint32_t i = 0; i < half; i++) low[i] = LLVMConstInt(i32, i, 0);
-        for (uint32_t i = 0; i < half; i++) high[i] = LLVMConstInt(i32, half + i, 0);
-        LLVMValueRef a = half == 1 ? LLVMBuildExtractElement(builder, value, low[0], "") : LLVMBuildShuffleVector(builder, value, none, LLVMConstVector(low, half), "");
-        LLVMValueRef b = half == 1 ? LLVMBuildExtractElement(builder, value, high[0], "") : LLVMBuildShuffleVector(builder, value, none, LLVMConstVector(high, half), "");
-        value = combine(nest, node, a, b);
-    }
+    LLVMValueRef picks[PLAIT_CPU_ROW];
+    for (uint32_t i = 0; i < count; i++) picks[i] = LLVMConstInt(i32, first + i, 0);
+    if (count == 1) return LLVMBuildExtractElement(builder, value, picks[0], "");
+    return LLVMBuildShuffleVector(builder, value, LLVMGetPoison(LLVMTypeOf(value)), LLVMConstVector(picks, count), "");
+}
+
+/* All lanes of a vector as one number. */
+static LLVMValueRef across(const PlaitNest *nest, const PlaitCpuNode *node, LLVMValueRef value)
+{
+    for (uint32_t half = nest->lanes / 2; half >= 1; half /= 2)
+        value = combine(nest, node, lanes_from(nest, value, 0, half), lanes_from(nest, value, half, half));
     return value;
 }
 

@@ -45,7 +45,7 @@ static void scan_inst(Planner *planner, const PlaitInst *inst)
         planner->plan.direction = (int)inst->ints[0];
     }
     if (inst->op == PLAIT_OP_FOLD) planner->folded[inst->axes[0]] = true;
-    for (uint32_t i = 0; reduce && i < inst->axis_count; i++) planner->whole[inst->axes[i]] = true;
+    for (uint32_t i = 0; reduce && i < inst->axis_count; i++) planner->whole[inst->axes[i]] = planner->used[inst->axes[i]] = true;
     if (!inst->body) return;
     for (uint32_t i = 0; i < inst->body->params.count; i++) use_type(planner, plait_type_of(planner->operator_, inst->body->params.data[i]));
     scan_region(planner, inst->body);

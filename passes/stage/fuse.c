@@ -9,8 +9,8 @@
  *     only through constant delays can join, and what needs final states joins after the loop;
  *   - whatever reads a value at other positions than that (a score against all keys) needs it in memory: another kernel.
  *
- * Then an anchor that is read by one other kernel only moves there if it can: less goes through memory. Merging never changes
- * results; it decides traffic. Kernels are outlined into `kernel` regions in an order that respects their needs (fuse_outline.c).
+ * Then values that one other kernel alone reads move there when less goes through memory that way (fuse_sink.c), and the kernels are
+ * outlined into `kernel` regions in an order that respects their needs (fuse_outline.c). None of it changes results; it decides traffic.
  */
 #include "passes/passes.h"
 #include "passes/stage/fuse.h"
@@ -26,7 +26,7 @@ static bool long_axis(const PlaitFusion *fusion, PlaitAxis axis)
 }
 
 /* Kernels that kernel k needs, directly or not, as bits. */
-static uint64_t all_needs(const PlaitFusion *fusion, uint64_t needs)
+uint64_t plait_fuse_all_needs(const PlaitFusion *fusion, uint64_t needs)
 {
     for (uint64_t before = 0; before != needs;) {
         before = needs;
@@ -37,7 +37,7 @@ static uint64_t all_needs(const PlaitFusion *fusion, uint64_t needs)
 }
 
 /* Whether reading `access` from inside the kernel that makes it is possible for `value`. */
-static bool access_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value, const PlaitAccess *access)
+bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value, const PlaitAccess *access)
 {
     const PlaitInst *inst = def(fusion, value), *made = def(fusion, access->anchor);
     bool fold = inst->op == PLAIT_OP_FOLD, scan = inst->op == PLAIT_OP_SCAN;
@@ -53,15 +53,17 @@ static bool access_allows(const PlaitFusion *fusion, const PlaitFusedKernel *ker
     return true;
 }
 
-static bool structure_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
+bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
     const PlaitInst *inst = def(fusion, value);
     if (inst->op == PLAIT_OP_SCAN) {
         if (kernel->loop != PLAIT_NO_AXIS) return kernel->loop == inst->axes[0] && kernel->direction == (int)inst->ints[0];
         return !kernel->has_fold && (inst->ints[0] == 1 || !kernel->has_delay);
     }
-    if (inst->op == PLAIT_OP_FOLD) return kernel->loop == PLAIT_NO_AXIS || kernel->loop == inst->axes[0];
-    return true;
+    for (uint32_t i = 0; i < inst->type.rank && !inst->body; i++)
+        if (kernel->folded[inst->type.axes[i]]) return false; /* its programs walk along the axis, all of it */
+    if (inst->op != PLAIT_OP_FOLD) return true;
+    return kernel->loop == inst->axes[0] || (kernel->loop == PLAIT_NO_AXIS && !kernel->long_axes[inst->axes[0]]);
 }
 
 /* Elements of the value along axes that are neither run-time nor batch-like. */
@@ -75,7 +77,7 @@ static int64_t feature_elements(const PlaitFusion *fusion, PlaitValue value)
 }
 
 /* A reduction over features in a kernel whose other values are large over these axes would make them whole there. */
-static bool size_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
+bool plait_fuse_size_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
     const PlaitInst *inst = def(fusion, value);
     if (!plait_op_is_reduce((PlaitOp)inst->op)) return true;
@@ -99,7 +101,7 @@ static bool same_long_axes(const PlaitFusion *fusion, const PlaitFusedKernel *ke
     return true;
 }
 
-static uint64_t needs_of(const PlaitFusion *fusion, const PlaitAccesses *accesses)
+uint64_t plait_fuse_needs_of(const PlaitFusion *fusion, const PlaitAccesses *accesses)
 {
     uint64_t needs = 0;
     for (uint32_t i = 0; i < accesses->count; i++) needs |= (uint64_t)1 << fusion->kernel[accesses->data[i].anchor];
@@ -109,12 +111,12 @@ static uint64_t needs_of(const PlaitFusion *fusion, const PlaitAccesses *accesse
 static bool can_join(const PlaitFusion *fusion, uint32_t k, PlaitValue value, const PlaitAccesses *accesses)
 {
     const PlaitFusedKernel *kernel = &fusion->kernels[k];
-    uint64_t needs = needs_of(fusion, accesses), self = (uint64_t)1 << k;
+    uint64_t needs = plait_fuse_needs_of(fusion, accesses), self = (uint64_t)1 << k;
     bool scan = def(fusion, value)->op == PLAIT_OP_SCAN;
-    if (all_needs(fusion, needs & ~self) & self) return false; /* something that it reads waits for kernel k */
-    if (!structure_allows(fusion, kernel, value) || !size_allows(fusion, kernel, value)) return false;
+    if (plait_fuse_all_needs(fusion, needs & ~self) & self) return false; /* something that it reads waits for kernel k */
+    if (!plait_fuse_structure_allows(fusion, kernel, value) || !plait_fuse_size_allows(fusion, kernel, value)) return false;
     for (uint32_t i = 0; i < accesses->count; i++)
-        if (fusion->kernel[accesses->data[i].anchor] == (int)k && !access_allows(fusion, kernel, value, &accesses->data[i])) return false;
+        if (fusion->kernel[accesses->data[i].anchor] == (int)k && !plait_fuse_access_allows(fusion, kernel, value, &accesses->data[i])) return false;
     if (needs & self) return true;
     return scan ? kernel->loop != PLAIT_NO_AXIS : def(fusion, value)->op != PLAIT_OP_FOLD && same_long_axes(fusion, kernel, value);
 }
@@ -125,20 +127,20 @@ static void note_axes(PlaitFusion *fusion, PlaitFusedKernel *kernel, PlaitType t
         if (type.axes[i] < 256 && long_axis(fusion, type.axes[i])) kernel->long_axes[type.axes[i]] = true;
 }
 
-static void join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const PlaitAccesses *accesses)
+void plait_fuse_join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const PlaitAccesses *accesses)
 {
     PlaitFusedKernel *kernel = &fusion->kernels[k];
     const PlaitInst *inst = def(fusion, value);
     fusion->kernel[value] = (int)k;
     plait_push(fusion->arena, &kernel->members, value);
-    kernel->needs |= needs_of(fusion, accesses) & ~((uint64_t)1 << k);
+    kernel->needs |= plait_fuse_needs_of(fusion, accesses) & ~((uint64_t)1 << k);
     note_axes(fusion, kernel, inst->type);
     for (uint32_t i = 0; i < accesses->count; i++) {
         bool own = fusion->kernel[accesses->data[i].anchor] == (int)k;
         if (own && accesses->data[i].shifted != PLAIT_NO_AXIS) kernel->has_delay = true;
         if (own && fusion->post[accesses->data[i].anchor]) fusion->post[value] = true;
     }
-    if (inst->op == PLAIT_OP_FOLD && kernel->loop != inst->axes[0]) kernel->has_fold = true;
+    if (inst->op == PLAIT_OP_FOLD && kernel->loop != inst->axes[0]) kernel->has_fold = kernel->folded[inst->axes[0]] = true;
     if (inst->op == PLAIT_OP_SCAN) {
         kernel->loop = inst->axes[0];
         kernel->direction = (int)inst->ints[0];
@@ -172,94 +174,14 @@ static void place(PlaitFusion *fusion, PlaitValue value)
         return;
     }
     PlaitAccesses accesses = plait_fuse_accesses(fusion, value);
-    uint64_t needs = needs_of(fusion, &accesses);
+    uint64_t needs = plait_fuse_needs_of(fusion, &accesses);
     for (int pass = 0; pass < 2; pass++)
         for (uint32_t k = fusion->kernel_count; k-- > 0;) {
             if ((needs >> k & 1) != (pass == 0) || !can_join(fusion, k, value, &accesses)) continue;
-            join(fusion, k, value, &accesses);
+            plait_fuse_join(fusion, k, value, &accesses);
             return;
         }
-    join(fusion, new_kernel(fusion), value, &accesses);
-}
-
-/* The one other kernel that reads `value`, or PLAIT_NO_KERNEL; `*how` collects the reads. */
-static int only_reader(const PlaitFusion *fusion, PlaitValue value)
-{
-    int reader = PLAIT_NO_KERNEL;
-    for (uint32_t i = 0; i < fusion->function->outputs.count; i++)
-        if (fusion->function->outputs.data[i].value == value) return PLAIT_NO_KERNEL;
-    for (uint32_t k = 0; k < fusion->kernel_count; k++)
-        for (uint32_t m = 0; m < fusion->kernels[k].members.count; m++) {
-            PlaitValue user = fusion->kernels[k].members.data[m];
-            if (def(fusion, user)->op == PLAIT_OP_RESULT) continue;
-            PlaitAccesses accesses = plait_fuse_accesses(fusion, user);
-            for (uint32_t i = 0; i < accesses.count; i++) {
-                if (accesses.data[i].anchor != value) continue;
-                if (reader != PLAIT_NO_KERNEL && reader != (int)k) return PLAIT_NO_KERNEL;
-                if (!access_allows(fusion, &fusion->kernels[k], user, &accesses.data[i])) return PLAIT_NO_KERNEL;
-                reader = (int)k;
-            }
-        }
-    return reader == fusion->kernel[value] ? PLAIT_NO_KERNEL : reader;
-}
-
-static void remove_member(PlaitFusedKernel *kernel, PlaitValue value)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < kernel->members.count; i++)
-        if (kernel->members.data[i] != value) kernel->members.data[kept++] = kernel->members.data[i];
-    kernel->members.count = kept;
-}
-
-static void recompute_needs(PlaitFusion *fusion, uint32_t k)
-{
-    PlaitFusedKernel *kernel = &fusion->kernels[k];
-    kernel->needs = 0;
-    for (uint32_t m = 0; m < kernel->members.count; m++) {
-        if (def(fusion, kernel->members.data[m])->op == PLAIT_OP_RESULT) continue;
-        PlaitAccesses accesses = plait_fuse_accesses(fusion, kernel->members.data[m]);
-        kernel->needs |= needs_of(fusion, &accesses) & ~((uint64_t)1 << k);
-    }
-}
-
-/* How much of memory a value takes, roughly: axes of unknown length count as 1024. */
-static uint64_t weight(const PlaitFusion *fusion, PlaitValue value)
-{
-    PlaitType type = def(fusion, value)->type;
-    uint64_t elements = plait_scalar_bytes((PlaitScalar)type.scalar);
-    for (uint32_t i = 0; i < type.rank; i++) {
-        int64_t size = fusion->function->axes.data[type.axes[i]].size;
-        elements *= size == PLAIT_RUNTIME_SIZE ? 1024 : (uint64_t)size;
-    }
-    return elements;
-}
-
-/* Whether what `value` reads of its own kernel is no larger than itself: moving it then moves no more through memory. */
-static bool lightens(const PlaitFusion *fusion, PlaitValue value, const PlaitAccesses *accesses)
-{
-    uint64_t read = 0;
-    for (uint32_t i = 0; i < accesses->count; i++)
-        if (fusion->kernel[accesses->data[i].anchor] == fusion->kernel[value]) read += weight(fusion, accesses->data[i].anchor);
-    return read <= weight(fusion, value);
-}
-
-/* Moves `value` to the kernel that alone reads it, when that is possible and does not cost traffic. */
-static void sink(PlaitFusion *fusion, PlaitValue value)
-{
-    PlaitOp op = (PlaitOp)def(fusion, value)->op;
-    if (op == PLAIT_OP_RESULT || op == PLAIT_OP_SCAN || op == PLAIT_OP_FOLD || fusion->kernel[value] == PLAIT_NO_KERNEL) return;
-    int to = only_reader(fusion, value), from = fusion->kernel[value];
-    if (to == PLAIT_NO_KERNEL) return;
-    PlaitAccesses accesses = plait_fuse_accesses(fusion, value);
-    uint64_t self = (uint64_t)1 << to;
-    for (uint32_t i = 0; i < accesses.count; i++)
-        if (fusion->kernel[accesses.data[i].anchor] == to || fusion->post[accesses.data[i].anchor]) return;
-    if (!lightens(fusion, value, &accesses)) return;
-    if ((all_needs(fusion, needs_of(fusion, &accesses)) & self) || !size_allows(fusion, &fusion->kernels[to], value)) return;
-    remove_member(&fusion->kernels[from], value);
-    join(fusion, (uint32_t)to, value, &accesses);
-    recompute_needs(fusion, (uint32_t)from);
-    recompute_needs(fusion, (uint32_t)to);
+    plait_fuse_join(fusion, new_kernel(fusion), value, &accesses);
 }
 
 bool plait_pass_fuse(PlaitFunction *function)
@@ -274,12 +196,11 @@ bool plait_pass_fuse(PlaitFunction *function)
     fusion->kernel = PLAIT_NEW_ARRAY(arena, int, function->insts.count);
     for (uint32_t i = 0; i < function->insts.count; i++) fusion->kernel[i] = PLAIT_NO_KERNEL;
     plait_fuse_find_cheap(fusion);
-    for (uint32_t i = 0; i < function->outputs.count; i++) fusion->cheap[function->outputs.data[i].value] = false;
     for (uint32_t i = 0; i < function->body->body.count; i++) {
         PlaitValue value = function->body->body.data[i];
         if (plait_op_of(function, value) != PLAIT_OP_PARAM && !fusion->cheap[value]) place(fusion, value);
     }
-    for (uint32_t i = function->body->body.count; i-- > 0;) sink(fusion, function->body->body.data[i]);
+    plait_fuse_sink(fusion);
     plait_fuse_outline(fusion);
     return true;
 }

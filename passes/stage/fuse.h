@@ -11,7 +11,8 @@ typedef struct PlaitFusedKernel {
     PlaitAxis loop; /* PLAIT_NO_AXIS: none */
     int direction;  /* of the loop: 1 or -1 */
     bool has_fold, has_delay;
-    bool long_axes[256]; /* run-time axes of its values */
+    bool long_axes[256]; /* run-time and batch-like axes of its values */
+    bool folded[256];    /* axes that its folds walk along, other than the loop's */
     PlaitValues members; /* anchors in order */
     uint64_t needs;      /* bit k: reads what kernel k makes */
 } PlaitFusedKernel;
@@ -28,7 +29,7 @@ typedef PLAIT_VECTOR(PlaitAccess) PlaitAccesses;
 typedef struct PlaitFusion {
     PlaitFunction *function;
     PlaitArena *arena;
-    bool *cheap;  /* by value: pointwise on parameters only: copied into every kernel that reads it */
+    bool *cheap;  /* by value: pointwise on parameters only, and no output: copied into every kernel that reads it */
     bool *post;   /* by value: known only after the loop of its kernel has ended */
     int *kernel;  /* by value: of an anchor; PLAIT_NO_KERNEL before it is placed and for other values */
     PlaitFusedKernel kernels[PLAIT_MAX_KERNELS];
@@ -39,6 +40,19 @@ typedef struct PlaitFusion {
 void plait_fuse_find_cheap(PlaitFusion *fusion);
 /* All reads of anchors by `value`, its region included. */
 PlaitAccesses plait_fuse_accesses(const PlaitFusion *fusion, PlaitValue value);
+/* Whether reading `access` from inside `kernel`, which makes it, is possible for `value`. */
+bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value, const PlaitAccess *access);
+/* Whether `value` fits the loop and the folds of the kernel. */
+bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value);
+/* Whether the kernel may hold `value` whole along the axes that it reduces. */
+bool plait_fuse_size_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value);
+/* Kernels that these need, directly or not, as bits; kernels that these accesses need. */
+uint64_t plait_fuse_all_needs(const PlaitFusion *fusion, uint64_t needs);
+uint64_t plait_fuse_needs_of(const PlaitFusion *fusion, const PlaitAccesses *accesses);
+/* Puts `value` into kernel k. */
+void plait_fuse_join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const PlaitAccesses *accesses);
+/* Moves values to the kernel that alone reads them where that saves traffic. */
+void plait_fuse_sink(PlaitFusion *fusion);
 /* Writes the kernels as regions; the plan is complete. */
 void plait_fuse_outline(PlaitFusion *fusion);
 

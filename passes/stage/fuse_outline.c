@@ -62,29 +62,81 @@ static PlaitValues in_program_order(const PlaitFusion *fusion, uint32_t k, const
     return members;
 }
 
+/* The axes of a value over which the grid of its kernel runs: of unknown length or batch-like, without the loop's. */
+static PlaitType grid_axes(const PlaitFusion *fusion, uint32_t k, PlaitValue value)
+{
+    PlaitType type = plait_type_of(fusion->function, value), grid = plait_type(PLAIT_BOOL);
+    for (uint32_t i = 0; i < type.rank; i++) {
+        const PlaitAxisInfo *axis = &fusion->function->axes.data[type.axes[i]];
+        bool in_grid = axis->size == PLAIT_RUNTIME_SIZE || axis->role != PLAIT_ROLE_FEATURE;
+        if (in_grid && type.axes[i] != fusion->kernels[k].loop) grid = plait_type_with(grid, type.axes[i]);
+    }
+    return grid;
+}
+
+/* Marks what `value` needs of the kernel's own members. */
+static void mark_needed(const PlaitFusion *fusion, uint32_t k, PlaitValue value, bool *needed)
+{
+    if (needed[value]) return;
+    needed[value] = true;
+    const PlaitInst *inst = plait_inst(fusion->function, value);
+    if (inst->op == PLAIT_OP_RESULT) {
+        mark_needed(fusion, k, inst->operands[0], needed);
+        return;
+    }
+    PlaitAccesses accesses = plait_fuse_accesses(fusion, value);
+    for (uint32_t i = 0; i < accesses.count; i++)
+        if (fusion->kernel[accesses.data[i].anchor] == (int)k) mark_needed(fusion, k, accesses.data[i].anchor, needed);
+}
+
+/* One kernel that yields `leaving`: copies of the members that these need. */
+static void write_group(Outline *outline, uint32_t k, const PlaitValues *members, const PlaitValues *leaving, const char *name)
+{
+    PlaitFusion *fusion = outline->fusion;
+    PlaitFunction *function = fusion->function;
+    PlaitRegion *region = plait_region_create(function, function->body);
+    PlaitBuilder body = {function, region, {0}}, outside = {function, function->body, {0}};
+    PlaitCloneMap inside = plait_clone_map(fusion->arena);
+    bool *needed = PLAIT_NEW_ARRAY(fusion->arena, bool, function->insts.count);
+    for (uint32_t i = 0; i < leaving->count; i++) mark_needed(fusion, k, leaving->data[i], needed);
+    for (uint32_t i = 0; i < members->count; i++) {
+        if (!needed[members->data[i]]) continue;
+        PlaitInst inst = *plait_inst(function, members->data[i]);
+        for (uint32_t o = 0; o < inst.operand_count; o++) bring(outline, k, &body, inst.operands[o], &inside);
+        if (inst.body) bring_region(outline, k, &body, inst.body, &inside);
+        plait_clone_inst(&body, members->data[i], &inside);
+    }
+    for (uint32_t i = 0; i < leaving->count; i++) plait_yield(function, region, plait_clone_get(&inside, leaving->data[i]));
+    PlaitValue owner = plait_build_owner(&outside, PLAIT_OP_KERNEL, NULL, 0, region);
+    plait_inst(function, owner)->name = plait_names_add(function->module->names, name);
+    for (uint32_t i = 0; i < leaving->count; i++) {
+        PlaitType type = plait_type_of(function, leaving->data[i]);
+        plait_clone_set(&outline->made, leaving->data[i], plait_build_result(&outside, owner, i, type));
+    }
+}
+
+/* What leaves a kernel over fewer axes than others (a state shared by all batches) gets a kernel of its own: programs run over an
+ * axis only when it has positions, and an axis that the value does not have may have none. */
 static void write_kernel(Outline *outline, uint32_t k, const PlaitValues *program)
 {
     PlaitFusion *fusion = outline->fusion;
     PlaitFunction *function = fusion->function;
-    PlaitModule *module = function->module;
-    PlaitRegion *region = plait_region_create(function, function->body);
-    PlaitBuilder body = {function, region, {0}}, outside = {function, function->body, {0}};
-    PlaitCloneMap inside = plait_clone_map(fusion->arena);
     PlaitValues members = in_program_order(fusion, k, program), leaving = {0};
-    for (uint32_t i = 0; i < members.count; i++) {
-        PlaitInst inst = *plait_inst(function, members.data[i]);
-        for (uint32_t o = 0; o < inst.operand_count; o++) bring(outline, k, &body, inst.operands[o], &inside);
-        if (inst.body) bring_region(outline, k, &body, inst.body, &inside);
-        PlaitValue copy = plait_clone_inst(&body, members.data[i], &inside);
-        if (plait_inst(function, members.data[i])->body || !leaves(fusion, members.data[i])) continue;
-        plait_yield(function, region, copy);
-        plait_push(fusion->arena, &leaving, members.data[i]);
-    }
-    PlaitValue owner = plait_build_owner(&outside, PLAIT_OP_KERNEL, NULL, 0, region);
-    plait_inst(function, owner)->name = plait_names_add(module->names, plait_arena_printf(module->arena, "%u", k));
-    for (uint32_t i = 0; i < leaving.count; i++) {
-        PlaitType type = plait_type_of(function, leaving.data[i]);
-        plait_clone_set(&outline->made, leaving.data[i], plait_build_result(&outside, owner, i, type));
+    for (uint32_t i = 0; i < members.count; i++)
+        if (!plait_inst(function, members.data[i])->body && leaves(fusion, members.data[i])) plait_push(fusion->arena, &leaving, members.data[i]);
+    bool *written = PLAIT_NEW_ARRAY(fusion->arena, bool, leaving.count + 1);
+    for (uint32_t first = 0, part = 0; first < leaving.count; first++) {
+        if (written[first]) continue;
+        PlaitType grid = grid_axes(fusion, k, leaving.data[first]);
+        PlaitValues group = {0};
+        for (uint32_t i = first; i < leaving.count; i++) {
+            if (written[i] || !plait_type_same_axes(grid_axes(fusion, k, leaving.data[i]), grid)) continue;
+            plait_push(fusion->arena, &group, leaving.data[i]);
+            written[i] = true;
+        }
+        const char *name = plait_arena_printf(fusion->arena, part ? "%u_%u" : "%u", k, part);
+        write_group(outline, k, &members, &group, name);
+        part++;
     }
 }
 

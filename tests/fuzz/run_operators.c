@@ -217,7 +217,6 @@ static void report(Trial *trial, Outcome outcome, bool verbose)
     PlaitModule *again = plait_random_operator(trial->arena, &trial->names, &trial->diagnostics, trial->seed, PLAIT_RANDOM_ALL);
     plait_diagnostics_print(&trial->diagnostics, &text);
     printf("seed %llu: %s %s\n%s", (unsigned long long)trial->seed, texts[outcome], trial->what, plait_text_string(&text));
-    if (outcome == REFUSED) return;
     text = plait_text(trial->arena);
     for (uint32_t i = 0; i < again->functions.data[0]->axes.count && trial->extents; i++)
         plait_text_printf(&text, "// %s = %lld\n", plait_axis_text(again->functions.data[0], (PlaitAxis)i), (long long)trial->extents[i]);
