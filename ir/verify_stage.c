@@ -100,11 +100,27 @@ bool plait_verify_SCAN(PlaitVerifier *verifier, PlaitValue value, const PlaitIns
     return verify_no_motion(verifier, inst->body, inst->axes[0], dependent);
 }
 
+/* In a fold the axis stands for one block: only reductions may run along it over what is made inside, whatever the blocks are. */
+static bool verify_blocks(PlaitVerifier *verifier, const PlaitRegion *fold, const PlaitRegion *region, PlaitAxis axis)
+{
+    const PlaitFunction *function = verifier->function;
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(function, region->body.data[i]);
+        bool motion = !plait_op_is_reduce((PlaitOp)inst->op) && moves_along(inst, axis);
+        for (uint32_t k = 0; k < inst->operand_count && motion; k++)
+            if (plait_region_inside(plait_inst(function, inst->operands[k])->region, fold) && plait_type_has(plait_type_of(function, inst->operands[k]), axis))
+                return plait_verify_fail(verifier, region->body.data[i], "only reductions along the fold's axis of what is made inside it");
+        if (inst->op == PLAIT_OP_SCAN && motion) return plait_verify_fail(verifier, region->body.data[i], "no scan along the fold's axis inside it");
+        if (inst->body && !verify_blocks(verifier, fold, inst->body, axis)) return false;
+    }
+    return true;
+}
+
 bool plait_verify_FOLD(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
     if (inst->axis_count != 1) return plait_verify_fail(verifier, value, "one axis");
     if (inst->body->yields.count != inst->operand_count) return plait_verify_fail(verifier, value, "yields that are the carries");
-    return verify_carries(verifier, value, inst, inst->axes[0]);
+    return verify_carries(verifier, value, inst, inst->axes[0]) && verify_blocks(verifier, inst->body, inst->body, inst->axes[0]);
 }
 
 bool plait_verify_KERNEL(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)

@@ -38,7 +38,6 @@ static void scan_region(Planner *planner, const PlaitRegion *region);
 
 static void scan_inst(Planner *planner, const PlaitInst *inst)
 {
-    if (!inst->body) use_type(planner, inst->type);
     bool reduce = plait_op_is_reduce((PlaitOp)inst->op);
     if (inst->op == PLAIT_OP_SCAN) {
         planner->plan.loop = inst->axes[0];
@@ -46,15 +45,12 @@ static void scan_inst(Planner *planner, const PlaitInst *inst)
     }
     if (inst->op == PLAIT_OP_FOLD) planner->folded[inst->axes[0]] = true;
     for (uint32_t i = 0; reduce && i < inst->axis_count; i++) planner->whole[inst->axes[i]] = planner->used[inst->axes[i]] = true;
-    if (!inst->body) return;
-    for (uint32_t i = 0; i < inst->body->params.count; i++) use_type(planner, plait_type_of(planner->operator_, inst->body->params.data[i]));
-    scan_region(planner, inst->body);
+    if (inst->body) scan_region(planner, inst->body);
 }
 
 static void scan_region(Planner *planner, const PlaitRegion *region)
 {
     for (uint32_t i = 0; i < region->body.count; i++) scan_inst(planner, plait_inst(planner->operator_, region->body.data[i]));
-    for (uint32_t i = 0; i < region->yields.count; i++) use_type(planner, plait_type_of(planner->operator_, region->yields.data[i]));
 }
 
 /* The time axis worked on in blocks: the last one that the first yielded value over one has, a fold's partner before others. */
@@ -195,6 +191,8 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
                        .whole = PLAIT_NEW_ARRAY(arena, bool, count), .folded = PLAIT_NEW_ARRAY(arena, bool, count)};
     planner.plan = (PlaitKernelPlan){PLAIT_NEW_ARRAY(arena, PlaitAxisPlan, count), PLAIT_NO_AXIS, 1, PLAIT_NO_AXIS};
     scan_region(&planner, region);
+    /* Every other axis of a value inside ends in a reduction, which has marked it, or in a gather, which replaces it. */
+    for (uint32_t i = 0; i < region->yields.count; i++) use_type(&planner, plait_type_of(operator_, region->yields.data[i]));
     bool has_fold = false;
     for (uint32_t i = 0; i < count; i++) {
         planner.folded[i] = planner.folded[i] && i != planner.plan.loop;
