@@ -184,6 +184,7 @@ static void make_buffers(PlaitCpu *cpu)
         cpu->buffers[i] = stack_bytes(cpu, buffer->count * plait_scalar_bytes(buffer->scalar), buffer->cleared);
     }
     cpu->dump = stack_bytes(cpu, PLAIT_CPU_ROW * 8, false);
+    cpu->spill = stack_bytes(cpu, (2 + PLAIT_MAX_RANK) * PLAIT_CPU_ROW * 8, false);
 }
 
 /* A row of zeros, shared by all functions of the module. */

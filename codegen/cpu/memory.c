@@ -5,7 +5,8 @@
  *          tensor over the whole nest (both checked once before the nest, which exists in two versions), a vector is loaded
  *          or stored at once. The other indices are the same for all lanes: if one is outside, the address is replaced
  *          by that of a row of zeros (loads) or a place nobody reads (stores), without a branch.
- *   lanes  Everything else: addresses and checks in vectors, then one access for each lane, with the same replacement.
+ *   lanes  Everything else: a loop over the lanes, from or to a row of memory, with the same replacement. The loop is small:
+ *          this version of a nest runs rarely, but must be compiled always.
  * Global memory is aligned to elements only. Buffers are aligned to 64 bytes, and their rows to 16 elements.
  */
 #include "codegen/cpu/nest.h"
@@ -234,38 +235,66 @@ static void sort_indices(const PlaitNest *nest, const PlaitCpuNode *access, uint
     }
 }
 
-/* Where an access goes: the parts that are the same for all lanes, and those that are not (NULL: none). */
+/* An index that differs between the lanes: `first` + lane * `step`, or, with `spilled`, numbers in memory. */
+typedef struct LaneIndex {
+    LLVMValueRef first, spilled; /* i32; address of i32s */
+    int32_t step;
+    LLVMValueRef stride, extent;
+} LaneIndex;
+
+/* Where an access goes: the part that is the same for all lanes, and what each lane adds. */
 typedef struct Place {
-    LLVMValueRef offset, inside;
-    LLVMValueRef lane_offsets, lanes_inside;
+    LLVMValueRef offset, inside; /* i64 in elements; i1, NULL: true */
+    LaneIndex indices[PLAIT_MAX_RANK];
+    uint32_t index_count;
+    LLVMValueRef predicate; /* address of a byte for each lane, or NULL */
 } Place;
 
 static LLVMValueRef both(PlaitEmit *emit, LLVMValueRef a, LLVMValueRef b) { return a ? LLVMBuildAnd(emit->builder, a, b, "") : b; }
 static LLVMValueRef sum(PlaitEmit *emit, LLVMValueRef a, LLVMValueRef b) { return a ? LLVMBuildAdd(emit->builder, a, b, "") : b; }
 
-static void add_index(PlaitNest *nest, const PlaitCpuNode *access, uint32_t index, bool row, uint32_t instance, Place *place)
+/* Row `slot` of the memory in which vectors are taken apart: 0 a value, 1 a predicate, then indices. */
+static LLVMValueRef spill_row(PlaitNest *nest, uint32_t slot)
+{
+    return element(nest->cpu->emit, PLAIT_BOOL, nest->cpu->spill, plait_cpu_number(nest->cpu, (uint64_t)slot * PLAIT_CPU_ROW * 8));
+}
+
+static LLVMValueRef spilled(PlaitNest *nest, PlaitScalar scalar, LLVMValueRef value, uint32_t slot)
+{
+    LLVMValueRef address = spill_row(nest, slot);
+    store(nest->cpu->emit, scalar, nest->lanes, value, address, 64);
+    return address;
+}
+
+static bool differs_by_lane(const PlaitNest *nest, PlaitCpuId id)
+{
+    return nest->lanes > 1 && plait_nest_is_wide(nest, plait_cpu_node(nest->cpu->kernel, id)->axes);
+}
+
+static void add_lane_index(PlaitNest *nest, PlaitCpuId id, uint32_t instance, LLVMValueRef stride, LLVMValueRef extent, Place *place)
+{
+    LaneIndex index = {.stride = stride, .extent = extent};
+    if (is_affine(nest, id, &index.step)) index.first = first_lane(nest, id, instance);
+    else index.spilled = spilled(nest, PLAIT_I32, plait_nest_value(nest, id, instance), 2 + place->index_count);
+    place->indices[place->index_count++] = index;
+}
+
+/* Adds one index; `unit`: it is the row, whose stride is 1 and whose range was checked. */
+static void add_index(PlaitNest *nest, const PlaitCpuNode *access, uint32_t index, bool unit, uint32_t instance, Place *place)
 {
     PlaitCpu *cpu = nest->cpu;
     PlaitEmit *emit = cpu->emit;
     PlaitCpuId id = access->operands[1 + index];
     PlaitAxis axis = plait_cpu_node(cpu->kernel, access->operands[0])->inst->type.axes[index];
     LLVMValueRef stride = cpu->tensors[access->operands[0]].strides[index], extent = cpu->extents[axis];
-    bool wide = !row && nest->lanes > 1 && plait_nest_is_wide(nest, plait_cpu_node(cpu->kernel, id)->axes);
-    LLVMValueRef at = row ? first_lane(nest, id, instance) : plait_nest_value(nest, id, instance);
-    at = LLVMBuildSExt(emit->builder, at, plait_emit_type(emit, PLAIT_I64, wide ? nest->lanes : 1), "");
-    if (wide) {
-        stride = plait_emit_splat(emit, stride, nest->lanes);
-        extent = plait_emit_splat(emit, extent, nest->lanes);
+    if (!unit && differs_by_lane(nest, id)) {
+        add_lane_index(nest, id, instance, stride, extent, place);
+        return;
     }
-    LLVMValueRef offset = row ? at : LLVMBuildMul(emit->builder, at, stride, "");
-    LLVMValueRef inside = LLVMBuildICmp(emit->builder, LLVMIntULT, at, extent, "");
-    if (wide) {
-        place->lane_offsets = sum(emit, place->lane_offsets, offset);
-        place->lanes_inside = both(emit, place->lanes_inside, inside);
-    } else {
-        place->offset = sum(emit, place->offset, offset);
-        if (!row) place->inside = both(emit, place->inside, inside);
-    }
+    LLVMValueRef at = unit ? first_lane(nest, id, instance) : plait_nest_value(nest, id, instance);
+    at = LLVMBuildSExt(emit->builder, at, cpu->i64, "");
+    place->offset = sum(emit, place->offset, unit ? at : LLVMBuildMul(emit->builder, at, stride, ""));
+    if (!unit) place->inside = both(emit, place->inside, LLVMBuildICmp(emit->builder, LLVMIntULT, at, extent, ""));
 }
 
 static Place place_of(PlaitNest *nest, const PlaitCpuNode *access, int32_t row, uint32_t instance)
@@ -277,15 +306,14 @@ static Place place_of(PlaitNest *nest, const PlaitCpuNode *access, int32_t row, 
     if (access->operand_count > rank + 2) {
         PlaitCpuId predicate = access->operands[rank + 2];
         LLVMValueRef value = plait_nest_value(nest, predicate, instance);
-        bool wide = nest->lanes > 1 && plait_nest_is_wide(nest, plait_cpu_node(nest->cpu->kernel, predicate)->axes);
-        LLVMValueRef *part = wide ? &place.lanes_inside : &place.inside;
-        *part = both(nest->cpu->emit, *part, value);
+        if (differs_by_lane(nest, predicate)) place.predicate = spilled(nest, PLAIT_BOOL, value, 1);
+        else place.inside = both(nest->cpu->emit, place.inside, value);
     }
     if (!place.offset) place.offset = plait_cpu_number(nest->cpu, 0);
     return place;
 }
 
-/* The address of an access whose lanes are one row, or that is a single element; `outside` instead where it is outside. */
+/* The address of a row or a single element; `outside` instead where it is outside. */
 static LLVMValueRef address_of(PlaitNest *nest, const PlaitCpuNode *access, const Place *place, LLVMValueRef outside)
 {
     PlaitEmit *emit = nest->cpu->emit;
@@ -294,16 +322,42 @@ static LLVMValueRef address_of(PlaitNest *nest, const PlaitCpuNode *access, cons
     return place->inside ? plait_emit_select(emit, place->inside, address, outside) : address;
 }
 
-/* The addresses of all lanes, a vector. */
-static LLVMValueRef addresses_of(PlaitNest *nest, const PlaitCpuNode *access, Place place, LLVMValueRef outside)
+/* What is left for one lane: a place without lanes. */
+static Place place_of_lane(PlaitNest *nest, const Place *place, LLVMValueRef lane)
 {
-    PlaitEmit *emit = nest->cpu->emit;
-    PlaitScalar scalar = plait_cpu_node(nest->cpu->kernel, access->operands[0])->scalar;
-    LLVMValueRef base = element(emit, scalar, nest->cpu->tensors[access->operands[0]].address, place.offset);
-    LLVMValueRef addresses = element(emit, scalar, base, place.lane_offsets);
-    LLVMValueRef inside = place.lanes_inside;
-    if (place.inside) inside = both(emit, inside, plait_emit_splat(emit, place.inside, nest->lanes));
-    return plait_emit_select(emit, inside, addresses, plait_emit_splat(emit, outside, nest->lanes));
+    PlaitCpu *cpu = nest->cpu;
+    PlaitEmit *emit = cpu->emit;
+    LLVMBuilderRef builder = emit->builder;
+    LLVMTypeRef i32 = plait_emit_type(emit, PLAIT_I32, 1);
+    Place single = {.offset = place->offset, .inside = place->inside};
+    for (uint32_t i = 0; i < place->index_count; i++) {
+        const LaneIndex *index = &place->indices[i];
+        LLVMValueRef at;
+        if (index->spilled) at = load(emit, PLAIT_I32, 1, element(emit, PLAIT_I32, index->spilled, lane), 4);
+        else {
+            LLVMValueRef step = LLVMConstInt(i32, (unsigned long long)(long long)index->step, 1);
+            at = LLVMBuildAdd(builder, index->first, LLVMBuildMul(builder, LLVMBuildTrunc(builder, lane, i32, ""), step, ""), "");
+        }
+        at = LLVMBuildSExt(builder, at, cpu->i64, "");
+        single.offset = LLVMBuildAdd(builder, single.offset, LLVMBuildMul(builder, at, index->stride, ""), "");
+        single.inside = both(emit, single.inside, LLVMBuildICmp(builder, LLVMIntULT, at, index->extent, ""));
+    }
+    if (place->predicate) single.inside = both(emit, single.inside, load(emit, PLAIT_BOOL, 1, element(emit, PLAIT_BOOL, place->predicate, lane), 1));
+    return single;
+}
+
+/* Moves `valid` lanes between the tensor and the spilled row, one after another. */
+static void move_lanes(PlaitNest *nest, const PlaitCpuNode *access, const Place *place, LLVMValueRef row, uint32_t valid, bool stores)
+{
+    PlaitCpu *cpu = nest->cpu;
+    PlaitScalar scalar = plait_cpu_node(cpu->kernel, access->operands[0])->scalar;
+    uint32_t bytes = plait_scalar_bytes(scalar);
+    PlaitCpuLoop loop = plait_cpu_loop_begin(cpu, plait_cpu_number(cpu, 0));
+    Place single = place_of_lane(nest, place, loop.index);
+    LLVMValueRef outside = address_of(nest, access, &single, stores ? cpu->dump : cpu->zeros);
+    LLVMValueRef inside = element(cpu->emit, scalar, row, loop.index);
+    store(cpu->emit, scalar, 1, load(cpu->emit, scalar, 1, stores ? inside : outside, bytes), stores ? outside : inside, bytes);
+    plait_cpu_loop_end(cpu, &loop, plait_cpu_number(cpu, 1), plait_cpu_number(cpu, valid));
 }
 
 LLVMValueRef plait_nest_load(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
@@ -311,14 +365,14 @@ LLVMValueRef plait_nest_load(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
     PlaitEmit *emit = nest->cpu->emit;
     const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
     int32_t row = row_at(nest, id);
-    uint32_t bytes = plait_scalar_bytes(node->scalar), valid = plait_nest_lanes(nest, instance);
+    uint32_t valid = plait_nest_lanes(nest, instance);
     Place place = place_of(nest, node, row, instance);
     if (row >= 0) return load_row(nest, node->scalar, address_of(nest, node, &place, nest->cpu->zeros), valid);
-    if (!place.lane_offsets) return load(emit, node->scalar, 1, address_of(nest, node, &place, nest->cpu->zeros), bytes);
-    LLVMValueRef addresses = addresses_of(nest, node, place, nest->cpu->zeros);
-    LLVMValueRef result = LLVMConstNull(plait_emit_type(emit, node->scalar, nest->lanes));
-    for (uint32_t i = 0; i < valid; i++) result = put(emit, result, load(emit, node->scalar, 1, cut(emit, addresses, i, 1), bytes), i, 1);
-    return result;
+    if (!differs_by_lane(nest, id)) return load(emit, node->scalar, 1, address_of(nest, node, &place, nest->cpu->zeros), plait_scalar_bytes(node->scalar));
+    LLVMValueRef memory = spill_row(nest, 0);
+    if (valid < nest->lanes) store(emit, node->scalar, nest->lanes, LLVMConstNull(plait_emit_type(emit, node->scalar, nest->lanes)), memory, 64);
+    move_lanes(nest, node, &place, memory, valid, false);
+    return load(emit, node->scalar, nest->lanes, memory, 64);
 }
 
 void plait_nest_store(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
@@ -328,19 +382,12 @@ void plait_nest_store(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
     int32_t row = row_at(nest, id);
     PlaitCpuId stored = node->operands[1 + tensor_rank(nest, node)];
     PlaitScalar scalar = plait_cpu_node(nest->cpu->kernel, stored)->scalar;
-    uint32_t bytes = plait_scalar_bytes(scalar), valid = plait_nest_lanes(nest, instance);
+    uint32_t valid = plait_nest_lanes(nest, instance);
     LLVMValueRef value = plait_nest_operand(nest, stored, instance, node->space);
     Place place = place_of(nest, node, row, instance);
-    if (row >= 0) {
-        store_row(nest, scalar, value, address_of(nest, node, &place, nest->cpu->dump), valid);
-        return;
-    }
-    if (!place.lane_offsets) {
-        store(emit, scalar, 1, value, address_of(nest, node, &place, nest->cpu->dump), bytes);
-        return;
-    }
-    LLVMValueRef addresses = addresses_of(nest, node, place, nest->cpu->dump);
-    for (uint32_t i = 0; i < valid; i++) store(emit, scalar, 1, cut(emit, value, i, 1), cut(emit, addresses, i, 1), bytes);
+    if (row >= 0) store_row(nest, scalar, value, address_of(nest, node, &place, nest->cpu->dump), valid);
+    else if (!place.index_count) store(emit, scalar, 1, value, address_of(nest, node, &place, nest->cpu->dump), plait_scalar_bytes(scalar));
+    else move_lanes(nest, node, &place, spilled(nest, scalar, value, 0), valid, true);
 }
 
 /* ---- buffers ---- */

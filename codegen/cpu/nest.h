@@ -27,6 +27,7 @@ typedef struct PlaitCpu {
     LLVMValueRef *extents;    /* by axis: i64 */
     PlaitCpuTensor *tensors;  /* by node */
     LLVMValueRef zeros, dump; /* what a load outside of its tensor reads, what a store outside writes to */
+    LLVMValueRef spill;       /* rows of memory in which vectors are taken apart */
 } PlaitCpu;
 
 typedef struct PlaitNestLoop {

@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 compiler=${CLANG:-clang}
 command -v "$compiler" >/dev/null || { echo "there is no $compiler: libFuzzer needs clang" >&2; exit 1; }
-cmake -S "$root" -B "$build" -DCMAKE_C_COMPILER="$compiler" -DPLAIT_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-    -DCMAKE_C_FLAGS=-fsanitize=fuzzer-no-link >"$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }
+cmake -S "$root" -B "$build" -DCMAKE_C_COMPILER="$compiler" -DPLAIT_SANITIZE=ON -DPLAIT_FUZZ=ON \
+    -DCMAKE_BUILD_TYPE=RelWithDebInfo >"$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }
 cmake --build "$build" -j "${PLAIT_JOBS:-2}" --target fuzz_source fuzz_ir fuzz_npy fuzz_library
 sh "$here/seeds.sh" "${PLAIT:-$build/bin/plait}" "$build/seeds"

@@ -9,7 +9,7 @@
 #include "runtime/plait.h"
 
 enum { MIXTURE_X, MIXTURE_H, MIXTURE_G, MIXTURE_I, MIXTURE_M, MIXTURE_W, MIXTURE_S0, MIXTURE_Y, MIXTURE_LAST, MIXTURE_N, MIXTURE_COUNT };
-enum { MIXTURE_RANK = 3, MIXTURE_ROOM = 16384 };
+enum { MIXTURE_RANK = 3, MIXTURE_ROOM = 4096 };
 
 /* Axes, by number: b, t, d. */
 typedef struct MixtureTensor {
@@ -30,8 +30,8 @@ typedef struct MixtureRoom {
 } MixtureRoom;
 
 MixtureRoom *mixture_room_create(void); /* NULL when memory runs out; never freed */
-/* Every element-sized cell that ends at `end` or before gets a small number of the tensor's type. */
-void mixture_room_fill(MixtureRoom *room, int index, size_t end);
+/* Every cell of a tensor's room gets a small number of its type; the same ones again. */
+void mixture_room_fill(MixtureRoom *room);
 bool mixture_room_unchanged(const MixtureRoom *room, int index);
 
 /* A view into one tensor's room: what a DLTensor says, with the strides written out. */
@@ -41,7 +41,8 @@ typedef struct MixtureView {
 } MixtureView;
 
 /* Computes the operator for those sizes of b, t and d from the rooms' contents before the call, and compares the outputs
- * with it: also that no byte outside of the views was written. NULL, or what differs. `has_S0`: it was given. */
+ * with it: also that no byte outside of the views was written. NULL, or the tensor that differs. `has_S0`: it was given.
+ * Nothing is compared when positions of an output share memory in a way that the runtime does not find (three axes). */
 const char *mixture_differs(const MixtureRoom *room, const MixtureView views[MIXTURE_COUNT], const int64_t sizes[3], bool has_S0);
 
 #endif

@@ -6,6 +6,7 @@
  * by abort; so does an input that takes longer than TIME_LIMIT, or more memory than MEMORY_LIMIT.
  */
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,31 @@
 #include "ir/sample.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { TIME_LIMIT = 20, LARGEST_FILE = 1 << 21, LARGEST_RANDOM = 512, PATH_LENGTH = 4096 };
+enum { TIME_LIMIT = 20, LARGEST_FILE = 1 << 21, LARGEST_RANDOM = 512, PATH_LENGTH = 4096, SIGNAL_STACK = 65536 };
 static const rlim_t MEMORY_LIMIT = (rlim_t)2 << 30;
+
+static const char *volatile current; /* for the handler */
+
+static void say_name(int signal_number)
+{
+    const char *const parts[] = {"find: ", current, "\n"};
+    for (int i = 0; i < 3; i++)
+        if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0) break;
+    raise(signal_number); /* SA_RESETHAND: ends the process */
+}
+
+static void report_finds(void)
+{
+#ifdef PLAIT_SANITIZED /* which reports the others */
+    static const int signals[] = {SIGABRT, SIGALRM};
+#else
+    static const int signals[] = {SIGABRT, SIGALRM, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+#endif
+    struct sigaction action = {.sa_handler = say_name, .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK)};
+    stack_t stack = {.ss_sp = malloc(SIGNAL_STACK), .ss_size = SIGNAL_STACK}; /* a find may be a full stack */
+    if (!stack.ss_sp || sigaltstack(&stack, NULL) != 0) exit(2);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &action, NULL);
+}
 
 static void feed(const char *name, const uint8_t *bytes, size_t length)
 {
@@ -24,8 +48,7 @@ static void feed(const char *name, const uint8_t *bytes, size_t length)
     uint8_t *copy = malloc(length ? length : 1);
     if (!copy) exit(2);
     memcpy(copy, bytes, length);
-    printf("%s\n", name);
-    fflush(stdout); /* the last name is that of the find */
+    current = name;
     alarm(TIME_LIMIT);
     LLVMFuzzerTestOneInput(copy, length);
     alarm(0);
@@ -68,7 +91,11 @@ static int feed_random(uint64_t count)
         char name[64];
         PlaitRandom random = plait_random(seed, 1);
         size_t length = plait_random_below(&random, LARGEST_RANDOM);
-        for (size_t i = 0; i < length; i++) bytes[i] = (uint8_t)plait_random_bits(&random);
+        uint32_t zeros = plait_random_below(&random, 20); /* of 20: most choices of a target are harmless when 0 */
+        for (size_t i = 0; i < length; i++) {
+            bytes[i] = (uint8_t)plait_random_bits(&random);
+            if (plait_random_below(&random, 20) < zeros) bytes[i] = 0;
+        }
         snprintf(name, sizeof name, "random %llu", (unsigned long long)seed);
         feed(name, bytes, length);
     }
@@ -77,7 +104,7 @@ static int feed_random(uint64_t count)
 
 static void limit_memory(void)
 {
-#if !defined(__SANITIZE_ADDRESS__) /* which reserves far more than it uses */
+#ifndef PLAIT_SANITIZED /* which reserves far more than it uses */
     struct rlimit limit = {MEMORY_LIMIT, MEMORY_LIMIT};
     setrlimit(RLIMIT_AS, &limit);
 #else
@@ -89,6 +116,7 @@ int main(int count, char **arguments)
 {
     int fed = 0;
     limit_memory();
+    report_finds();
     for (int i = 1; i < count; i++) {
         bool random = strcmp(arguments[i], "--random") == 0 && i + 1 < count;
         fed += random ? feed_random(strtoull(arguments[i + 1], NULL, 10)) : feed_path(arguments[i]);
