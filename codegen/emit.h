@@ -42,7 +42,8 @@ typedef struct PlaitEmit {
     LLVMBuilderRef builder;
     LLVMValueRef function; /* being emitted */
     const PlaitTarget *target;
-    const PlaitIsa *isa;   /* NULL on a GPU */
+    const PlaitIsa *isa;   /* of the code being emitted; NULL on a GPU */
+    const PlaitIsa *only;  /* CPU: emit for this level alone; NULL: for all */
 } PlaitEmit;
 
 /* LLVM type of a scalar in registers (bool: i1), or in memory (bool: i8); lanes > 1: a vector of them.

@@ -94,7 +94,7 @@ static bool add_tensors(Planner *planner, const PlaitSignature *signature, bool 
         bool argument = tensor.kind != PLAIT_TENSOR_WORKSPACE;
         if (!rename_axes(planner, signature, &tensor)) return false;
         const PlaitTensorInfo *known = find_tensor(variant, tensor.name);
-        bool in_place = !argument || known == &variant->tensors.data[arguments];
+        bool in_place = !argument || (known && known == &variant->tensors.data[arguments]);
         if (!first && (known ? !same_tensor(known, &tensor) || !in_place : argument)) return fail(planner, "another tensor", tensor.name);
         arguments += argument;
         if (!known) plait_push(planner->codegen->arena, &variant->tensors, tensor);

@@ -5,7 +5,8 @@ const char *const plait_stage_pipeline[] = {
     "canonicalise", "cse", "dce",
     "expand-long-conv", "online", "dce", /* no reduction over an axis of run-time length is left */
     "canonicalise", "cse", "dce",
-    "fuse", "cse", "dce", NULL};
+    "fuse", "cse", "dce", /* dce: each kernel keeps only the carries that it needs; the lowering relies on it */
+    NULL};
 
 static const char *const cpu_tile_pipeline[] = {"canonicalise", "cse", "dce", NULL};
 static const char *const gpu_tile_pipeline[] = {"canonicalise", "cse", "dce", "layout", NULL};

@@ -14,7 +14,7 @@
  */
 #include "codegen/cpu/plan.h"
 
-enum { NEVER = UINT32_MAX };
+static const uint32_t NEVER = UINT32_MAX;
 
 typedef struct Clusterer {
     PlaitCpuKernel *kernel;

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-static LLVMBasicBlockRef append_block(PlaitCpu *cpu, const char *name)
+LLVMBasicBlockRef plait_cpu_block_add(PlaitCpu *cpu, const char *name)
 {
     return LLVMAppendBasicBlockInContext(cpu->emit->context, cpu->emit->function, name);
 }
@@ -20,7 +20,7 @@ PlaitCpuLoop plait_cpu_loop_begin(PlaitCpu *cpu, LLVMValueRef start)
 {
     LLVMBuilderRef builder = cpu->emit->builder;
     LLVMBasicBlockRef before = LLVMGetInsertBlock(builder);
-    PlaitCpuLoop loop = {.header = append_block(cpu, "loop")};
+    PlaitCpuLoop loop = {.header = plait_cpu_block_add(cpu, "loop")};
     LLVMBuildBr(builder, loop.header);
     LLVMPositionBuilderAtEnd(builder, loop.header);
     loop.index = LLVMBuildPhi(builder, cpu->i64, "");
@@ -31,7 +31,7 @@ PlaitCpuLoop plait_cpu_loop_begin(PlaitCpu *cpu, LLVMValueRef start)
 void plait_cpu_loop_end(PlaitCpu *cpu, PlaitCpuLoop *loop, LLVMValueRef step, LLVMValueRef end)
 {
     LLVMBuilderRef builder = cpu->emit->builder;
-    LLVMBasicBlockRef latch = LLVMGetInsertBlock(builder), after = append_block(cpu, "after");
+    LLVMBasicBlockRef latch = LLVMGetInsertBlock(builder), after = plait_cpu_block_add(cpu, "after");
     LLVMValueRef next = LLVMBuildNSWAdd(builder, loop->index, step, "");
     LLVMAddIncoming(loop->index, &next, &latch, 1);
     LLVMBuildCondBr(builder, LLVMBuildICmp(builder, LLVMIntSLT, next, end, ""), loop->header, after);
@@ -105,7 +105,7 @@ static void emit_for(PlaitCpu *cpu, PlaitCpuId id)
     loop.from = LLVMBuildSExt(builder, cpu->scalars[loop.inst->operands[0]], cpu->i64, "");
     LLVMValueRef to = LLVMBuildSExt(builder, cpu->scalars[loop.inst->operands[1]], cpu->i64, "");
     loop.count = step_count(cpu, loop.from, to, step < 0 ? -step : step);
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(builder), first = append_block(cpu, "for"), join = append_block(cpu, "done");
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(builder), first = plait_cpu_block_add(cpu, "for"), join = plait_cpu_block_add(cpu, "done");
     LLVMBuildCondBr(builder, LLVMBuildICmp(builder, LLVMIntSGT, loop.count, plait_cpu_number(cpu, 0), ""), first, join);
     LLVMPositionBuilderAtEnd(builder, first);
     PlaitCpuLoop counter = plait_cpu_loop_begin(cpu, plait_cpu_number(cpu, 0));
@@ -256,11 +256,11 @@ static void emit_function(PlaitEmit *emit, const PlaitCpuKernel *kernel)
         .tensors = PLAIT_NEW_ARRAY(arena, PlaitCpuTensor, kernel->nodes.count),
         .zeros = zeros(emit),
     };
-    LLVMPositionBuilderAtEnd(emit->builder, append_block(&cpu, "entry"));
+    LLVMPositionBuilderAtEnd(emit->builder, plait_cpu_block_add(&cpu, "entry"));
     make_buffers(&cpu);
     load_arguments(&cpu);
     LLVMValueRef first = LLVMGetParam(emit->function, 1), end = LLVMGetParam(emit->function, 2);
-    LLVMBasicBlockRef work = append_block(&cpu, "work"), leave = append_block(&cpu, "leave");
+    LLVMBasicBlockRef work = plait_cpu_block_add(&cpu, "work"), leave = plait_cpu_block_add(&cpu, "leave");
     LLVMBuildCondBr(emit->builder, LLVMBuildICmp(emit->builder, LLVMIntSLT, first, end, ""), work, leave);
     LLVMPositionBuilderAtEnd(emit->builder, work);
     PlaitCpuLoop programs = plait_cpu_loop_begin(&cpu, first);
@@ -286,6 +286,7 @@ void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module)
         plait_cpu_kinds_choose(kernel);
         plait_cpu_cluster(kernel);
         for (uint32_t isa = 0; isa < PLAIT_ISA_COUNT; isa++) {
+            if (emit->only && emit->only != &plait_isas[isa]) continue;
             emit->isa = &plait_isas[isa];
             emit_function(emit, kernel);
         }

@@ -5,8 +5,8 @@
  *          tensor over the whole nest (both checked once before the nest, which exists in two versions), a vector is loaded
  *          or stored at once. The other indices are the same for all lanes: if one is outside, the address is replaced
  *          by that of a row of zeros (loads) or a place nobody reads (stores), without a branch.
- *   lanes  Everything else: a loop over the lanes, from or to a row of memory, with the same replacement. The loop is small:
- *          this version of a nest runs rarely, but must be compiled always.
+ *   lanes  Everything else: lane by lane, with the same replacement. Where the other way was possible, in a loop over the lanes, by way of a row of
+ *          memory: that version of the nest runs rarely but must be compiled always.
  * Global memory is aligned to elements only. Buffers are aligned to 64 bytes, and their rows to 16 elements.
  */
 #include "codegen/cpu/nest.h"
@@ -208,12 +208,15 @@ LLVMValueRef plait_nest_rows_allowed(PlaitNest *nest)
     return allowed;
 }
 
-static int32_t row_at(const PlaitNest *nest, PlaitCpuId id)
+/* The row of an access, if it has one. Accesses of scalars outside of nests have none. */
+static int32_t possible_row(const PlaitNest *nest, PlaitCpuId id)
 {
-    for (uint32_t i = 0; i < nest->accesses.count && nest->rows; i++)
+    for (uint32_t i = 0; i < nest->accesses.count; i++)
         if (nest->accesses.data[i].id == id) return nest->accesses.data[i].row;
     return -1;
 }
+
+static int32_t row_at(const PlaitNest *nest, PlaitCpuId id) { return nest->rows ? possible_row(nest, id) : -1; }
 
 /* How late an index is known: loops outside of the nest, then the nest's own. Sums begin with what is known first, so that it can be hoisted. */
 static uint32_t depth_of(const PlaitNest *nest, PlaitCpuId id)
@@ -346,18 +349,80 @@ static Place place_of_lane(PlaitNest *nest, const Place *place, LLVMValueRef lan
     return single;
 }
 
-/* Moves `valid` lanes between the tensor and the spilled row, one after another. */
-static void move_lanes(PlaitNest *nest, const PlaitCpuNode *access, const Place *place, LLVMValueRef row, uint32_t valid, bool stores)
+static LLVMValueRef address_of_lane(PlaitNest *nest, const PlaitCpuNode *access, const Place *place, LLVMValueRef lane)
+{
+    Place single = place_of_lane(nest, place, lane);
+    return address_of(nest, access, &single, access->op == PLAIT_OP_STORE ? nest->cpu->dump : nest->cpu->zeros);
+}
+
+/* Whether lanes go in a loop: where vectors were possible and this is the other version, and where it runs once for a program. */
+static bool is_rolled(const PlaitNest *nest, PlaitCpuId id) { return possible_row(nest, id) >= 0 || !nest->plan->region->parent; }
+
+static LLVMValueRef least_of(PlaitNest *nest, LLVMValueRef a, LLVMValueRef b)
+{
+    return plait_emit_select(nest->cpu->emit, LLVMBuildICmp(nest->cpu->emit->builder, LLVMIntSLT, a, b, ""), a, b);
+}
+
+/* The lanes from which to which an access of one index with step 1 is inside: a tile may be much larger than the axis. */
+static Range lanes_inside(PlaitNest *nest, const Place *place, uint32_t valid)
 {
     PlaitCpu *cpu = nest->cpu;
+    LLVMBuilderRef builder = cpu->emit->builder;
+    Range lanes = {plait_cpu_number(cpu, 0), plait_cpu_number(cpu, valid)};
+    if (place->index_count != 1 || !place->indices[0].first || place->indices[0].step != 1) return lanes;
+    LLVMValueRef first = LLVMBuildSExt(builder, place->indices[0].first, cpu->i64, "");
+    LLVMValueRef below = LLVMBuildNeg(builder, least_of(nest, first, lanes.least), "");
+    return (Range){below, least_of(nest, LLVMBuildSub(builder, place->indices[0].extent, first, ""), lanes.most)};
+}
+
+/* Moves lanes between the tensor and a row of memory, those that are inside. */
+static void move_lanes(PlaitNest *nest, const PlaitCpuNode *access, const Place *place, LLVMValueRef row, uint32_t valid)
+{
+    PlaitCpu *cpu = nest->cpu;
+    bool stores = access->op == PLAIT_OP_STORE;
     PlaitScalar scalar = plait_cpu_node(cpu->kernel, access->operands[0])->scalar;
     uint32_t bytes = plait_scalar_bytes(scalar);
-    PlaitCpuLoop loop = plait_cpu_loop_begin(cpu, plait_cpu_number(cpu, 0));
-    Place single = place_of_lane(nest, place, loop.index);
-    LLVMValueRef outside = address_of(nest, access, &single, stores ? cpu->dump : cpu->zeros);
-    LLVMValueRef inside = element(cpu->emit, scalar, row, loop.index);
+    Range lanes = lanes_inside(nest, place, valid);
+    LLVMBasicBlockRef some = plait_cpu_block_add(cpu, "some"), after = plait_cpu_block_add(cpu, "moved");
+    LLVMBuildCondBr(cpu->emit->builder, LLVMBuildICmp(cpu->emit->builder, LLVMIntSLT, lanes.least, lanes.most, ""), some, after);
+    LLVMPositionBuilderAtEnd(cpu->emit->builder, some);
+    PlaitCpuLoop loop = plait_cpu_loop_begin(cpu, lanes.least);
+    LLVMValueRef outside = address_of_lane(nest, access, place, loop.index), inside = element(cpu->emit, scalar, row, loop.index);
     store(cpu->emit, scalar, 1, load(cpu->emit, scalar, 1, stores ? inside : outside, bytes), stores ? outside : inside, bytes);
-    plait_cpu_loop_end(cpu, &loop, plait_cpu_number(cpu, 1), plait_cpu_number(cpu, valid));
+    plait_cpu_loop_end(cpu, &loop, plait_cpu_number(cpu, 1), lanes.most);
+    LLVMBuildBr(cpu->emit->builder, after);
+    LLVMPositionBuilderAtEnd(cpu->emit->builder, after);
+}
+
+static LLVMValueRef load_lanes(PlaitNest *nest, PlaitCpuId id, const Place *place, uint32_t valid)
+{
+    PlaitEmit *emit = nest->cpu->emit;
+    const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
+    LLVMValueRef result = LLVMConstNull(plait_emit_type(emit, node->scalar, nest->lanes)), row = spill_row(nest, 0);
+    if (is_rolled(nest, id)) {
+        store(emit, node->scalar, nest->lanes, result, row, 64);
+        move_lanes(nest, node, place, row, valid);
+        return load(emit, node->scalar, nest->lanes, row, 64);
+    }
+    for (uint32_t i = 0; i < valid; i++) {
+        LLVMValueRef address = address_of_lane(nest, node, place, plait_cpu_number(nest->cpu, i));
+        result = put(emit, result, load(emit, node->scalar, 1, address, plait_scalar_bytes(node->scalar)), i, 1);
+    }
+    return result;
+}
+
+static void store_lanes(PlaitNest *nest, PlaitCpuId id, const Place *place, PlaitScalar scalar, LLVMValueRef value, uint32_t valid)
+{
+    PlaitEmit *emit = nest->cpu->emit;
+    const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
+    if (is_rolled(nest, id)) {
+        move_lanes(nest, node, place, spilled(nest, scalar, value, 0), valid);
+        return;
+    }
+    for (uint32_t i = 0; i < valid; i++) {
+        LLVMValueRef address = address_of_lane(nest, node, place, plait_cpu_number(nest->cpu, i));
+        store(emit, scalar, 1, cut(emit, value, i, 1), address, plait_scalar_bytes(scalar));
+    }
 }
 
 LLVMValueRef plait_nest_load(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
@@ -367,12 +432,9 @@ LLVMValueRef plait_nest_load(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
     int32_t row = row_at(nest, id);
     uint32_t valid = plait_nest_lanes(nest, instance);
     Place place = place_of(nest, node, row, instance);
-    if (row >= 0) return load_row(nest, node->scalar, address_of(nest, node, &place, nest->cpu->zeros), valid);
-    if (!differs_by_lane(nest, id)) return load(emit, node->scalar, 1, address_of(nest, node, &place, nest->cpu->zeros), plait_scalar_bytes(node->scalar));
-    LLVMValueRef memory = spill_row(nest, 0);
-    if (valid < nest->lanes) store(emit, node->scalar, nest->lanes, LLVMConstNull(plait_emit_type(emit, node->scalar, nest->lanes)), memory, 64);
-    move_lanes(nest, node, &place, memory, valid, false);
-    return load(emit, node->scalar, nest->lanes, memory, 64);
+    if (row < 0 && differs_by_lane(nest, id)) return load_lanes(nest, id, &place, valid);
+    LLVMValueRef address = address_of(nest, node, &place, nest->cpu->zeros);
+    return row < 0 ? load(emit, node->scalar, 1, address, plait_scalar_bytes(node->scalar)) : load_row(nest, node->scalar, address, valid);
 }
 
 void plait_nest_store(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
@@ -385,9 +447,13 @@ void plait_nest_store(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
     uint32_t valid = plait_nest_lanes(nest, instance);
     LLVMValueRef value = plait_nest_operand(nest, stored, instance, node->space);
     Place place = place_of(nest, node, row, instance);
-    if (row >= 0) store_row(nest, scalar, value, address_of(nest, node, &place, nest->cpu->dump), valid);
-    else if (!place.index_count) store(emit, scalar, 1, value, address_of(nest, node, &place, nest->cpu->dump), plait_scalar_bytes(scalar));
-    else move_lanes(nest, node, &place, spilled(nest, scalar, value, 0), valid, true);
+    if (row < 0 && place.index_count) {
+        store_lanes(nest, id, &place, scalar, value, valid);
+        return;
+    }
+    LLVMValueRef address = address_of(nest, node, &place, nest->cpu->dump);
+    if (row < 0) store(emit, scalar, 1, value, address, plait_scalar_bytes(scalar));
+    else store_row(nest, scalar, value, address, valid);
 }
 
 /* ---- buffers ---- */

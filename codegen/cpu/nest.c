@@ -355,11 +355,6 @@ static void emit_level(PlaitNest *nest, uint32_t level)
 
 /* ---- versions ---- */
 
-static LLVMBasicBlockRef append_block(PlaitCpu *cpu, const char *name)
-{
-    return LLVMAppendBasicBlockInContext(cpu->emit->context, cpu->emit->function, name);
-}
-
 static void emit_version(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place, bool rows, LLVMValueRef *results)
 {
     PlaitNest nest = nest_of_group(cpu, plan, place, rows);
@@ -376,7 +371,7 @@ static void emit_versions(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t plac
     const PlaitCpuGroup *group = &plan->groups.data[place];
     LLVMBuilderRef builder = cpu->emit->builder;
     LLVMValueRef *results[2];
-    LLVMBasicBlockRef starts[2] = {append_block(cpu, "rows"), append_block(cpu, "lanes")}, ends[2], join = append_block(cpu, "join");
+    LLVMBasicBlockRef starts[2] = {plait_cpu_block_add(cpu, "rows"), plait_cpu_block_add(cpu, "lanes")}, ends[2], join = plait_cpu_block_add(cpu, "join");
     LLVMBuildCondBr(builder, allowed, starts[0], starts[1]);
     for (uint32_t i = 0; i < 2; i++) {
         results[i] = PLAIT_NEW_ARRAY(cpu->emit->arena, LLVMValueRef, group->members.count);

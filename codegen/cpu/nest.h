@@ -69,6 +69,8 @@ void plait_nest_emit(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place);
 /* A nest without loops, for scalars. */
 PlaitNest plait_nest_of_scalars(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place);
 
+LLVMBasicBlockRef plait_cpu_block_add(PlaitCpu *cpu, const char *name);
+
 /* A counting loop that runs at least once: the builder stands in its body between begin and end, and after it afterwards. */
 typedef struct PlaitCpuLoop {
     LLVMValueRef index; /* i64 */

@@ -56,6 +56,11 @@ void plait_text_number(PlaitText *text, double number)
         return;
     }
     char buffer[40];
+    if (number == floor(number) && fabs(number) < 1e15) { /* 30, not 3e+01 */
+        snprintf(buffer, sizeof buffer, signbit(number) && number == 0 ? "-%.0f" : "%.0f", fabs(number) == 0 ? 0.0 : number);
+        plait_text_add(text, buffer);
+        return;
+    }
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(buffer, sizeof buffer, "%.*g", digits, number);
         if (strtod(buffer, NULL) == number) break;

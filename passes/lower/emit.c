@@ -132,12 +132,21 @@ PlaitValue plait_lower_tensor(PlaitLowering *lowering, PlaitName name, PlaitType
     return tensor;
 }
 
+static PlaitValue no_place(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis)
+{
+    const char *found = plait_arena_printf(lowering->arena, "a value along `%s` in a kernel that has no place for that axis", plait_axis_text(lowering->kernel, axis));
+    return plait_lower_fail(lowering, value, found, "this arrangement of stages is not supported yet");
+}
+
 static PlaitValue lower_load(PlaitLowering *lowering, PlaitValue value, const PlaitPlaces *places)
 {
     PlaitType type = lowering->tensor_types[value];
     PlaitValue operands[1 + PLAIT_MAX_RANK];
     operands[0] = plait_lower_tensor(lowering, lowering->tensor_names[value], type, value);
-    for (uint32_t i = 0; i < type.rank; i++) operands[i + 1] = places->index[type.axes[i]];
+    for (uint32_t i = 0; i < type.rank; i++) {
+        operands[i + 1] = places->index[type.axes[i]];
+        if (!operands[i + 1]) return no_place(lowering, value, type.axes[i]);
+    }
     PlaitBuilder builder = plait_lower_at(lowering, operands, 1u + type.rank);
     return plait_build(&builder, PLAIT_OP_LOAD, plait_tile_type(lowering, type, places), operands, 1u + type.rank);
 }
@@ -195,6 +204,7 @@ PlaitValue plait_lower_shifted(PlaitLowering *lowering, PlaitValue value, PlaitA
     if (lowering->carried[value])
         return plait_lower_fail(lowering, value, "a value of the recurrence read at positions that are not a short constant distance back",
                                 "store it in a carry, or read it in another operator");
+    if (!places->index[axis]) return no_place(lowering, value, axis);
     PlaitValue index = plait_lower_binary(lowering, PLAIT_OP_ADD, places->index[axis], plait_lower_i32(lowering, offset));
     PlaitPlaces there = with_place(lowering, places, axis, index);
     return mask_outside(lowering, value, axis, index, plait_lower_value(lowering, value, &there));
@@ -352,7 +362,7 @@ static PlaitValue lower_inst(PlaitLowering *lowering, PlaitValue value, const Pl
     if (plait_op_is_reduce(op)) return lower_reduce(lowering, value, inst, places);
     switch ((int)op) {
     case PLAIT_OP_CONST: return lower_const(lowering, inst, places);
-    case PLAIT_OP_IOTA: return places->index[inst->axes[0]];
+    case PLAIT_OP_IOTA: return places->index[inst->axes[0]] ? places->index[inst->axes[0]] : no_place(lowering, value, inst->axes[0]);
     case PLAIT_OP_SIZE: return plait_lower_size(lowering, inst->axes[0]);
     case PLAIT_OP_GATHER: return lower_gather(lowering, inst, places);
     case PLAIT_OP_CONV: return lower_conv(lowering, inst, places);

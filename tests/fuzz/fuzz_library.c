@@ -83,7 +83,7 @@ static void draw_strides(Draw *draw, uint8_t mode, DLTensor *tensor)
     for (int32_t i = rank; i-- > 0;) {
         int32_t axis = order & 1 ? rank - 1 - i : i; /* any order would do; this and its reverse are two */
         int64_t gap = mode == 2 ? byte(draw) % 4 : 0, size = tensor->shape[axis];
-        strides[axis] = mode == 3 ? number(draw) : order & 2 && i == 0 ? -stride : stride;
+        strides[axis] = mode == 3 ? number(draw) : order & 2 && i == 0 ? (int64_t)(0 - (uint64_t)stride) : stride;
         stride = (int64_t)((uint64_t)stride * (uint64_t)size + (uint64_t)gap);
         if (order & 4 && i == 1) strides[axis] = 0;
     }
@@ -130,9 +130,10 @@ static bool find_range(const Argument *argument, int index, Wide *lowest, Wide *
     for (int32_t i = 0; i < tensor->ndim; i++)
         if (tensor->shape[i] <= 0) return true; /* empty, or refused */
     for (int32_t i = tensor->ndim; i-- > 0;) {
+        if (tensor->shape[i] > INT32_MAX) return false;
         Wide reach = (Wide)(tensor->shape[i] - 1) * (tensor->strides ? tensor->strides[i] : stride) * bytes;
         *(reach < 0 ? lowest : highest) += reach;
-        if (tensor->shape[i] > INT32_MAX || *highest - *lowest + bytes > MIXTURE_ROOM) return false;
+        if (*highest - *lowest + bytes > MIXTURE_ROOM) return false;
         stride *= tensor->shape[i];
     }
     return true;

@@ -1,4 +1,5 @@
 /* The operator of library.plait in C, one element after another. */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "tests/fuzz/mixture.h"
 
 #include <stdlib.h>

@@ -19,9 +19,10 @@ double test_seconds(void)
 }
 
 /* The object file of a module, or NULL after a message. */
-static bool compile(PlaitArena *arena, const PlaitModule *module, PlaitText *object, TestCosts *costs)
+static bool compile(PlaitArena *arena, const PlaitModule *module, const PlaitIsa *only, PlaitText *object, TestCosts *costs)
 {
     PlaitMachine *machine = plait_machine_open(arena, plait_target_by_name("cpu"));
+    machine->emit.only = only;
     double start = test_seconds();
     plait_cpu_emit_module(&machine->emit, module);
     double emitted = test_seconds(), optimised = emitted;
@@ -46,11 +47,11 @@ static bool failed(LLVMErrorRef error)
     return true;
 }
 
-TestJit *test_jit_create(PlaitArena *arena, const PlaitModule *module)
+TestJit *test_jit_create_for(PlaitArena *arena, const PlaitModule *module, const PlaitIsa *only)
 {
     PlaitText object = plait_text(arena);
     TestJit *jit = PLAIT_NEW(arena, TestJit);
-    if (!compile(arena, module, &object, &jit->costs)) return NULL;
+    if (!compile(arena, module, only, &object, &jit->costs)) return NULL;
     if (failed(LLVMOrcCreateLLJIT(&jit->jit, NULL))) return NULL;
     LLVMOrcDefinitionGeneratorRef process; /* memset and memcpy */
     if (failed(LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(jit->jit), NULL, NULL))) return NULL;
@@ -60,11 +61,13 @@ TestJit *test_jit_create(PlaitArena *arena, const PlaitModule *module)
     return jit;
 }
 
+TestJit *test_jit_create(PlaitArena *arena, const PlaitModule *module) { return test_jit_create_for(arena, module, NULL); }
+
 void test_jit_destroy(TestJit *jit) { failed(LLVMOrcDisposeLLJIT(jit->jit)); }
 
 TestCosts test_jit_costs(const TestJit *jit) { return jit->costs; }
 
-static bool machine_has(uint32_t isa)
+bool test_jit_machine_has(uint32_t isa)
 {
     __builtin_cpu_init();
     if (isa == 0) return __builtin_cpu_supports("sse4.2");
@@ -76,7 +79,7 @@ TestKernel *test_jit_find(TestJit *jit, PlaitArena *arena, const PlaitFunction *
 {
     LLVMOrcExecutorAddress address = 0;
     const char *name = plait_arena_printf(arena, "%s.%s", plait_names_text(kernel->module->names, kernel->name), plait_isas[isa].suffix);
-    if (!machine_has(isa) || failed(LLVMOrcLLJITLookup(jit->jit, &address, name))) return NULL;
+    if (!test_jit_machine_has(isa) || failed(LLVMOrcLLJITLookup(jit->jit, &address, name))) return NULL;
     return (TestKernel *)(uintptr_t)address;
 }
 

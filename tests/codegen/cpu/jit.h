@@ -2,6 +2,7 @@
 #ifndef PLAIT_TESTS_CPU_JIT_H
 #define PLAIT_TESTS_CPU_JIT_H
 
+#include "codegen/emit.h"
 #include "tests/codegen/cpu/tile_interp.h"
 
 typedef void TestKernel(const int64_t *slots, int64_t first, int64_t end);
@@ -9,6 +10,10 @@ typedef void TestKernel(const int64_t *slots, int64_t first, int64_t end);
 typedef struct TestJit TestJit;
 /* NULL after a message on stderr. */
 TestJit *test_jit_create(PlaitArena *arena, const PlaitModule *module);
+/* For one level of x86-64 alone. */
+TestJit *test_jit_create_for(PlaitArena *arena, const PlaitModule *module, const PlaitIsa *only);
+/* Whether this machine runs code of that row of isas.def. */
+bool test_jit_machine_has(uint32_t isa);
 void test_jit_destroy(TestJit *jit);
 /* Function of a kernel for a row of isas.def; NULL when this machine cannot run it. */
 TestKernel *test_jit_find(TestJit *jit, PlaitArena *arena, const PlaitFunction *kernel, uint32_t isa);
