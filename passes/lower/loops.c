@@ -31,7 +31,7 @@ static bool finish_carry(PlaitLowering *lowering, Carry *carry, PlaitValue yield
 }
 
 /* Writes the loop itself, its carries in the order of the region's parameters. */
-static PlaitValue build_for(PlaitLowering *lowering, PlaitRegion *region, PlaitAxis axis, int64_t step, PlaitValue from, PlaitValue to, const Carries *carries)
+static PlaitValue build_for(PlaitLowering *lowering, PlaitRegion *home, PlaitRegion *region, PlaitAxis axis, int64_t step, PlaitValue from, PlaitValue to, const Carries *carries)
 {
     PlaitFunction *kernel = lowering->kernel;
     uint32_t count = region->params.count - 1;
@@ -43,7 +43,7 @@ static PlaitValue build_for(PlaitLowering *lowering, PlaitRegion *region, PlaitA
         operands[i + 2] = carry->initial;
         plait_yield(kernel, region, carry->next);
     }
-    PlaitBuilder builder = {kernel, kernel->body, lowering->span};
+    PlaitBuilder builder = {kernel, home, lowering->span};
     PlaitValue loop = plait_build_owner(&builder, PLAIT_OP_FOR, operands, count + 2, region);
     plait_set_axes(kernel, loop, &axis, 1);
     plait_set_ints(kernel, loop, &step, 1);
@@ -54,14 +54,14 @@ static PlaitValue build_for(PlaitLowering *lowering, PlaitRegion *region, PlaitA
 static void bind_results(PlaitLowering *lowering, PlaitValue owner, PlaitValue loop, const PlaitRegion *region, const Carries *carries,
                          uint32_t first, uint32_t count, const PlaitPlaces *places)
 {
-    const PlaitRegion *home = lowering->region;
+    const PlaitRegion *home = plait_inst(lowering->operator_, owner)->region;
     for (uint32_t i = 0; i < home->body.count; i++) {
         const PlaitInst *inst = plait_inst(lowering->operator_, home->body.data[i]);
         if (inst->op != PLAIT_OP_RESULT || inst->operands[0] != owner || inst->ints[0] >= count) continue;
         PlaitValue param = carries->data[first + (uint32_t)inst->ints[0]].param;
         uint32_t at = 1;
         while (region->params.data[at] != param) at++;
-        PlaitBuilder builder = {lowering->kernel, lowering->kernel->body, lowering->span};
+        PlaitBuilder builder = {lowering->kernel, plait_inst(lowering->kernel, loop)->region, lowering->span};
         PlaitValue result = plait_build_result(&builder, loop, at - 1, plait_type_of(lowering->kernel, param));
         plait_lower_bind(lowering, home->body.data[i], places, result);
     }
@@ -75,7 +75,8 @@ bool plait_lower_fold(PlaitLowering *lowering, PlaitValue fold, const PlaitPlace
     uint32_t tile = lowering->plan.axes[axis].tile;
     PlaitValue from, to;
     plait_lower_fold_range(lowering, fold, &from, &to);
-    PlaitRegion *region = plait_region_create(kernel, kernel->body);
+    PlaitRegion *home = lowering->loop_region ? lowering->loop_region : kernel->body;
+    PlaitRegion *region = plait_region_create(kernel, home);
     PlaitValue position = plait_build_argument(kernel, region, plait_type(PLAIT_I32), lowering->span);
     PlaitPlaces inside = plait_places_copy(lowering, places);
     PlaitBuilder body = {kernel, region, lowering->span};
@@ -86,7 +87,7 @@ bool plait_lower_fold(PlaitLowering *lowering, PlaitValue fold, const PlaitPlace
         if (!add_carry(lowering, &carries, region, inst->body->params.data[i], inst->operands[i], places, &inside)) return false;
     for (uint32_t i = 0; i < count; i++)
         if (!finish_carry(lowering, &carries.data[i], inst->body->yields.data[i], &inside)) return false;
-    PlaitValue loop = build_for(lowering, region, axis, tile, from, to, &carries);
+    PlaitValue loop = build_for(lowering, home, region, axis, tile, from, to, &carries);
     bind_results(lowering, fold, loop, region, &carries, 0, count, places);
     return true;
 }
@@ -152,7 +153,7 @@ void plait_lower_loop(PlaitLowering *lowering, void (*inside)(PlaitLowering *low
     if (!begin_carries(lowering, &carries, &places)) return;
     inside(lowering, &places, context);
     if (lowering->failed || !finish_carries(lowering, &carries, &places)) return;
-    PlaitValue loop = build_for(lowering, region, axis, lowering->plan.direction, plait_lower_i32(lowering, 0), plait_lower_size(lowering, axis), &carries);
+    PlaitValue loop = build_for(lowering, kernel->body, region, axis, lowering->plan.direction, plait_lower_i32(lowering, 0), plait_lower_size(lowering, axis), &carries);
     lowering->loop_region = NULL;
     uint32_t first = 0;
     for (uint32_t i = 0; i < lowering->region->body.count; i++) {

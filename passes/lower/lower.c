@@ -162,6 +162,19 @@ static void find_carried(PlaitLowering *lowering, const PlaitRegion *region)
     }
 }
 
+/* Reports a scan inside the body of a scan; returns whether there is none. */
+static bool no_nested_scan(PlaitLowering *lowering, const PlaitRegion *region)
+{
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(lowering->operator_, region->body.data[i]);
+        if (inst->op == PLAIT_OP_SCAN && region != lowering->region)
+            return plait_lower_fail(lowering, region->body.data[i], "a scan inside a scan, over values that depend on the outer one's carries",
+                                    "write the inner recurrence with carries of the outer scan; nested scans are not supported yet") != 0;
+        if (inst->body && !no_nested_scan(lowering, inst->body)) return false;
+    }
+    return true;
+}
+
 static PlaitValue program_start(PlaitFunction *kernel, PlaitAxis axis, uint32_t block)
 {
     PlaitBuilder builder = {kernel, kernel->body, {0}};
@@ -233,6 +246,7 @@ static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
                               .tensor_names = lowerer->tensor_names, .tensor_types = lowerer->tensor_types, .tensors = PLAIT_NEW_ARRAY(arena, PlaitValue, operator_->insts.count),
                               .memo = PLAIT_NEW_ARRAY(arena, PlaitMemo *, operator_->insts.count),
                               .carried = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count)};
+    if (!no_nested_scan(&lowering, lowering.region)) return false;
     lowering.plan = plait_plan_kernel(operator_, lowering.region, lowerer->target);
     find_carried(&lowering, lowering.region);
     place_axes(&lowering);

@@ -54,11 +54,11 @@ static void taint_region(const PlaitFunction *function, const PlaitRegion *regio
     }
 }
 
-/* Which values depend on a reduction of the group. */
-static bool *taints(const PlaitFunction *function, const Reductions *group)
+/* Which values of the region depend on a reduction of the group. */
+static bool *taints(const PlaitFunction *function, const PlaitRegion *region, const Reductions *group)
 {
     bool *tainted = PLAIT_NEW_ARRAY(function->module->arena, bool, function->insts.count);
-    taint_region(function, function->body, group, tainted);
+    taint_region(function, region, group, tainted);
     return tainted;
 }
 
@@ -79,14 +79,14 @@ static bool shift_is_running(const PlaitFunction *function, const Reductions *gr
 typedef struct Fold {
     PlaitFoldGroup group;
     Reductions reductions;
-    PlaitBuilder outside; /* function body; sorted at the end */
+    PlaitBuilder outside; /* the region that the reductions stand in; sorted at the end */
     PlaitRegion *region;
 } Fold;
 
-static void begin_fold(Fold *fold, PlaitFunction *function, PlaitAxis axis)
+static void begin_fold(Fold *fold, PlaitFunction *function, PlaitRegion *home, PlaitAxis axis)
 {
-    *fold = (Fold){.outside = {function, function->body, {0}}};
-    fold->region = plait_region_create(function, function->body);
+    *fold = (Fold){.outside = {function, home, {0}}};
+    fold->region = plait_region_create(function, home);
     fold->group = (PlaitFoldGroup){.function = function, .axis = axis, .body = {function, fold->region, {0}}, .inside = plait_clone_map(function->module->arena)};
 }
 
@@ -95,7 +95,7 @@ static bool try_add(Fold *fold, PlaitValue value)
 {
     PlaitFunction *function = fold->group.function;
     PlaitInst inst = *plait_inst(function, value);
-    bool *tainted = taints(function, &fold->reductions);
+    bool *tainted = taints(function, fold->outside.region, &fold->reductions);
     fold->group.tainted = tainted;
     fold->group.tainted_count = function->insts.count;
     bool mask_tainted = inst.operand_count == 2 && tainted[inst.operands[1]];
@@ -219,40 +219,51 @@ static void finish_fold(Fold *fold)
     }
 }
 
-/* Drops the replaced reductions from the body, renames their uses and restores the order. */
+/* Drops the replaced reductions from their region, renames their uses and restores the order. */
 static void replace_reductions(PlaitFunction *function, const Fold *fold)
 {
+    PlaitRegion *home = fold->outside.region;
     PlaitValue *map = PLAIT_NEW_ARRAY(function->module->arena, PlaitValue, function->insts.count);
     for (uint32_t i = 0; i < fold->reductions.count; i++) map[fold->reductions.data[i].value] = fold->reductions.data[i].result;
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < function->body->body.count; i++) {
-        PlaitValue value = function->body->body.data[i];
-        if (!map[value]) function->body->body.data[kept++] = value;
-    }
-    function->body->body.count = kept;
+    for (uint32_t i = 0; i < home->body.count; i++)
+        if (!map[home->body.data[i]]) home->body.data[kept++] = home->body.data[i];
+    home->body.count = kept;
     plait_replace_uses(function, map);
-    plait_region_sort(function, function->body);
+    plait_region_sort(function, home);
 }
 
-bool plait_pass_online(PlaitFunction *function)
+/* One fold of the region, from its first long reduction; false when it has none. */
+static bool fold_first(PlaitFunction *function, PlaitRegion *home)
+{
+    PlaitValue first = 0;
+    for (uint32_t i = 0; i < home->body.count && !first; i++)
+        if (long_reduction(function, plait_inst(function, home->body.data[i]))) first = home->body.data[i];
+    if (!first) return false;
+    Fold fold;
+    PlaitAxis axis = plait_inst(function, first)->axes[0];
+    begin_fold(&fold, function, home, axis);
+    uint32_t count = home->body.count; /* new values stand behind */
+    for (uint32_t i = 0; i < count; i++) {
+        PlaitValue value = home->body.data[i];
+        const PlaitInst *inst = plait_inst(function, value);
+        if (long_reduction(function, inst) && inst->axes[0] == axis) try_add(&fold, value);
+    }
+    finish_fold(&fold);
+    replace_reductions(function, &fold);
+    return true;
+}
+
+/* Folds of the region, then of the bodies of its scans. */
+static bool fold_region(PlaitFunction *function, PlaitRegion *home)
 {
     bool changed = false;
-    for (;;) {
-        PlaitValue first = 0;
-        for (uint32_t i = 0; i < function->body->body.count && !first; i++)
-            if (long_reduction(function, plait_inst(function, function->body->body.data[i]))) first = function->body->body.data[i];
-        if (!first) return changed;
-        changed = true;
-        Fold fold;
-        PlaitAxis axis = plait_inst(function, first)->axes[0];
-        begin_fold(&fold, function, axis);
-        uint32_t count = function->body->body.count; /* new values stand behind */
-        for (uint32_t i = 0; i < count; i++) {
-            PlaitValue value = function->body->body.data[i];
-            const PlaitInst *inst = plait_inst(function, value);
-            if (long_reduction(function, inst) && inst->axes[0] == axis) try_add(&fold, value);
-        }
-        finish_fold(&fold);
-        replace_reductions(function, &fold);
+    while (fold_first(function, home)) changed = true;
+    for (uint32_t i = 0; i < home->body.count; i++) {
+        const PlaitInst *inst = plait_inst(function, home->body.data[i]);
+        if (inst->op == PLAIT_OP_SCAN) changed = fold_region(function, inst->body) || changed;
     }
+    return changed;
 }
+
+bool plait_pass_online(PlaitFunction *function) { return fold_region(function, function->body); }

@@ -52,3 +52,17 @@ add_test(NAME fuzz.npy COMMAND replay_npy --random 2000 ${CMAKE_CURRENT_SOURCE_D
 add_test(NAME fuzz.library COMMAND replay_library --random 20000 ${CMAKE_CURRENT_SOURCE_DIR}/regressions/library)
 add_test(NAME fuzz.misuse COMMAND misuse)
 set_tests_properties(fuzz.source fuzz.ir fuzz.npy fuzz.library fuzz.misuse PROPERTIES LABELS quick TIMEOUT 120)
+
+# Memory that runs out, at every allocation.
+add_executable(failing_allocations failing_allocations.c)
+plait_warnings(failing_allocations)
+target_link_libraries(failing_allocations PRIVATE plait_passes plait_frontend)
+target_link_options(failing_allocations PRIVATE LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free)
+set(programs)
+foreach(name gated_deltanet causal_attention mamba1)
+  list(APPEND programs ${CMAKE_SOURCE_DIR}/examples/${name}/${name}.plait)
+endforeach()
+add_test(NAME fuzz.allocations COMMAND failing_allocations ${programs})
+add_test(NAME fuzz.allocations_of_examples COMMAND failing_allocations ${examples})
+set_tests_properties(fuzz.allocations PROPERTIES LABELS quick TIMEOUT 600)
+set_tests_properties(fuzz.allocations_of_examples PROPERTIES LABELS full TIMEOUT 3600)
