@@ -107,7 +107,8 @@ static bool verify_blocks(PlaitVerifier *verifier, const PlaitRegion *fold, cons
     for (uint32_t i = 0; i < region->body.count; i++) {
         const PlaitInst *inst = plait_inst(function, region->body.data[i]);
         bool motion = !plait_op_is_reduce((PlaitOp)inst->op) && moves_along(inst, axis);
-        for (uint32_t k = 0; k < inst->operand_count && motion; k++)
+        uint32_t moved = inst->op == PLAIT_OP_GATHER ? 1 : inst->operand_count; /* not the index of a gather */
+        for (uint32_t k = 0; k < moved && motion; k++)
             if (plait_region_inside(plait_inst(function, inst->operands[k])->region, fold) && plait_type_has(plait_type_of(function, inst->operands[k]), axis))
                 return plait_verify_fail(verifier, region->body.data[i], "only reductions along the fold's axis of what is made inside it");
         if (inst->op == PLAIT_OP_SCAN && motion) return plait_verify_fail(verifier, region->body.data[i], "no scan along the fold's axis inside it");

@@ -156,7 +156,12 @@ PlaitValue plait_fold_inside(PlaitFoldGroup *group, PlaitValue value)
     PlaitValue known = plait_clone_find(&group->inside, value);
     if (known) return known;
     if (!varies(group, value) || !computed_inside(group, def(group, value))) return value;
+    /* What is read at other positions of the axis stays outside: inside there is only the block. */
+    bool elsewhere = def(group, value)->op == PLAIT_OP_GATHER && def(group, value)->axes[0] == group->axis;
     uint32_t count = def(group, value)->operand_count;
-    for (uint32_t i = 0; i < count; i++) plait_fold_inside(group, def(group, value)->operands[i]);
-    return plait_clone_inst(&group->body, value, &group->inside);
+    for (uint32_t i = elsewhere; i < count; i++) plait_fold_inside(group, def(group, value)->operands[i]);
+    PlaitValue read = def(group, value)->operand_count ? def(group, value)->operands[0] : 0;
+    PlaitValue copy = plait_clone_inst(&group->body, value, &group->inside);
+    if (elsewhere) plait_inst(group->function, copy)->operands[0] = read;
+    return copy;
 }

@@ -163,7 +163,7 @@ static Outcome compare_outputs(Trial *trial, const PlaitSignature *signature)
         PlaitArray actual = *reference;
         actual.data = PLAIT_NEW_ARRAY(trial->arena, double, (size_t)reference->count);
         for (int64_t k = 0; k < reference->count; k++) actual.data[k] = plait_scalar_load(scalar, element(&trial->memory[i], k));
-        double error = plait_relative_error(&actual, reference);
+        double error = plait_excess_error(&actual, reference);
         if (error <= limit_of(trial, scalar)) continue;
         snprintf(trial->what, sizeof trial->what, "output %s: error %.3g", plait_names_text(&trial->names, signature->tensors.data[i].name), error);
         return DIFFERENT;
