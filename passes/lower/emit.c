@@ -210,14 +210,68 @@ PlaitValue plait_lower_shifted(PlaitLowering *lowering, PlaitValue value, PlaitA
     return mask_outside(lowering, value, axis, index, plait_lower_value(lowering, value, &there));
 }
 
+/* An axis of the kernel beside those of the operator, of the size of `axis`. */
+static PlaitAxis alias_axis(PlaitLowering *lowering, PlaitAxis axis)
+{
+    PlaitFunction *kernel = lowering->kernel;
+    PlaitName name = plait_names_add(kernel->module->names, plait_arena_printf(lowering->arena, "%s.other", plait_axis_text(kernel, axis)));
+    PlaitAxis known = plait_axis_find(kernel, name);
+    if (known != PLAIT_NO_AXIS) return known;
+    PlaitAxisInfo info = kernel->axes.data[axis];
+    info.name = name;
+    info.same_as = PLAIT_NO_AXIS;
+    return plait_axis_add(kernel, info);
+}
+
+/* sum over `axis` of x where position == index: x, which has the axis whole in its tile, at computed positions of it. */
+static PlaitValue pick(PlaitLowering *lowering, PlaitValue x, PlaitValue position, PlaitAxis axis, PlaitValue index)
+{
+    PlaitValue here = plait_lower_binary(lowering, PLAIT_OP_EQ, position, index);
+    PlaitValue picked = select_value(lowering, here, x, number_like(lowering, x, 0));
+    PlaitBuilder builder = plait_lower_at(lowering, &picked, 1);
+    return plait_build_reduce(&builder, PLAIT_OP_REDUCE_SUM, picked, 0, &axis, 1);
+}
+
+/* A value of the recurrence at computed positions of an axis that its tile has whole. When the positions vary along the same axis,
+ * they are computed along an alias of it, and the result is picked back: y[a] = sum_o x[f(o)] where o == a. */
+static PlaitValue gather_carried(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
+{
+    PlaitAxis axis = inst->axes[0];
+    PlaitValue whole = lowering->outer.index[axis];
+    PlaitPlaces source = with_place(lowering, places, axis, whole);
+    PlaitValue x = plait_lower_value(lowering, inst->operands[0], &source);
+    if (!x) return 0;
+    PlaitScalar scalar = (PlaitScalar)plait_type_of(lowering->kernel, x).scalar;
+    bool truth = scalar == PLAIT_BOOL;
+    PlaitBuilder at_x = plait_lower_at(lowering, &x, 1);
+    if (truth) x = plait_build_cast(&at_x, x, PLAIT_I32);
+    PlaitValue result;
+    if (!plait_type_has(plait_type_of(lowering->operator_, inst->operands[1]), axis)) {
+        PlaitValue index = plait_lower_value(lowering, inst->operands[1], places);
+        result = index ? pick(lowering, x, whole, axis, index) : 0;
+    } else {
+        PlaitAxis alias = alias_axis(lowering, axis);
+        PlaitBuilder top = plait_lower_at(lowering, NULL, 0);
+        PlaitValue other = plait_build_iota(&top, alias, 0);
+        PlaitPlaces moved = with_place(lowering, places, axis, other);
+        PlaitValue index = plait_lower_value(lowering, inst->operands[1], &moved);
+        PlaitValue along = index ? pick(lowering, x, whole, axis, index) : 0;
+        result = along ? pick(lowering, along, other, alias, places->index[axis]) : 0;
+    }
+    if (!result || !truth) return result;
+    PlaitBuilder builder = plait_lower_at(lowering, &result, 1);
+    return plait_build_cast(&builder, result, PLAIT_BOOL);
+}
+
 static PlaitValue lower_gather(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
 {
     PlaitAxis axis = inst->axes[0];
     int64_t offset;
+    if (lowering->carried[inst->operands[0]] && lowering->plan.axes[axis].use == PLAIT_AXIS_WHOLE) return gather_carried(lowering, inst, places);
     if (plait_affine_offset(lowering->operator_, inst->operands[1], axis, &offset)) return plait_lower_shifted(lowering, inst->operands[0], axis, offset, places);
     if (lowering->carried[inst->operands[0]])
         return plait_lower_fail(lowering, inst->operands[0], "a value of the recurrence read at computed positions",
-                                "only values that do not depend on a carry can be read at computed positions in the same kernel");
+                                "along a feature axis that works; along others only values that do not depend on a carry can be read at computed positions");
     PlaitValue index = plait_lower_value(lowering, inst->operands[1], places);
     if (!index) return 0;
     PlaitPlaces there = with_place(lowering, places, axis, index);

@@ -175,6 +175,32 @@ static bool no_nested_scan(PlaitLowering *lowering, const PlaitRegion *region)
     return true;
 }
 
+/* The axis of `type` that folds of the kernel walk along, or PLAIT_NO_AXIS. */
+static PlaitAxis folded_axis(const PlaitLowering *lowering, PlaitType type)
+{
+    for (uint32_t i = 0; i < type.rank; i++)
+        if (lowering->plan.axes[type.axes[i]].use == PLAIT_AXIS_FOLD) return type.axes[i];
+    return PLAIT_NO_AXIS;
+}
+
+/* Reports a scan whose carry varies along an axis that is summed over inside it and has no static size; returns whether there is none. */
+static bool no_folded_carry(PlaitLowering *lowering)
+{
+    const PlaitFunction *operator_ = lowering->operator_;
+    for (uint32_t i = 0; i < lowering->region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(operator_, lowering->region->body.data[i]);
+        for (uint32_t k = 0; inst->op == PLAIT_OP_SCAN && k < inst->body->params.count; k++) {
+            PlaitAxis axis = folded_axis(lowering, plait_type_of(operator_, inst->body->params.data[k]));
+            if (axis == PLAIT_NO_AXIS) continue;
+            const char *name = plait_axis_text(operator_, axis);
+            return plait_lower_fail(lowering, lowering->region->body.data[i],
+                                    plait_arena_printf(lowering->arena, "a reduction over `%s`, whose size is known at run time only, of what the scan carries", name),
+                                    plait_arena_printf(lowering->arena, "give the axis a static size: `axis %s : head = 8`", name)) != 0;
+        }
+    }
+    return true;
+}
+
 static PlaitValue program_start(PlaitFunction *kernel, PlaitAxis axis, uint32_t block)
 {
     PlaitBuilder builder = {kernel, kernel->body, {0}};
@@ -248,6 +274,7 @@ static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
                               .carried = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count)};
     if (!no_nested_scan(&lowering, lowering.region)) return false;
     lowering.plan = plait_plan_kernel(operator_, lowering.region, lowerer->target);
+    if (!no_folded_carry(&lowering)) return false;
     find_carried(&lowering, lowering.region);
     place_axes(&lowering);
     Stores inside = {lowerer, owner, true}, after = {lowerer, owner, false};

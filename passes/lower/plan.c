@@ -43,6 +43,11 @@ static void scan_inst(Planner *planner, const PlaitInst *inst)
         planner->plan.loop = inst->axes[0];
         planner->plan.direction = (int)inst->ints[0];
     }
+    /* What a scan makes and another of its positions reads is summed against a mask: the axis is needed whole. */
+    PlaitAxis read = inst->op == PLAIT_OP_GATHER ? inst->axes[0] : PLAIT_NO_AXIS;
+    if (read != PLAIT_NO_AXIS && planner->operator_->axes.data[read].size >= 0 && planner->operator_->axes.data[read].role == PLAIT_ROLE_FEATURE &&
+        plait_op_of(planner->operator_, inst->operands[0]) != PLAIT_OP_PARAM)
+        planner->whole[read] = planner->used[read] = true;
     if (inst->op == PLAIT_OP_FOLD) planner->folded[inst->axes[0]] = true;
     for (uint32_t i = 0; reduce && i < inst->axis_count; i++) planner->whole[inst->axes[i]] = planner->used[inst->axes[i]] = true;
     if (inst->body) scan_region(planner, inst->body);

@@ -37,6 +37,8 @@ typedef struct Form {
     bool added;            /* something independent is added */
     uint32_t products;     /* of which these are products of separate axes of the state */
     bool unstructured;     /* and some are not */
+    bool dense;            /* the carry enters through other positions of the state */
+    bool unscaled;         /* a factor or an input depends on a running maximum other than as stabilised sums do */
     PlaitValue culprit;    /* for FORM_OTHER */
 } Form;
 
@@ -62,6 +64,56 @@ static AxisSet axes_of(const Classifier *classifier, PlaitValue value)
     return set;
 }
 
+/* The coefficient of `wanted` in a sum of values; *clean is cleared when another term depends on a running maximum. */
+static int coefficient_in(const Classifier *classifier, PlaitValue value, PlaitValue wanted, PlaitValue also, bool *clean)
+{
+    const PlaitInst *inst = plait_inst(classifier->function, value);
+    if (value == wanted) return 1;
+    if (value == also) return 0;
+    switch ((int)inst->op) {
+    case PLAIT_OP_BROADCAST: return coefficient_in(classifier, inst->operands[0], wanted, also, clean);
+    case PLAIT_OP_NEG: return -coefficient_in(classifier, inst->operands[0], wanted, also, clean);
+    case PLAIT_OP_ADD:
+    case PLAIT_OP_SUB: {
+        int a = coefficient_in(classifier, inst->operands[0], wanted, also, clean);
+        int b = coefficient_in(classifier, inst->operands[1], wanted, also, clean);
+        return inst->op == PLAIT_OP_ADD ? a + b : a - b;
+    }
+    default:
+        if (classifier->uses[value] & classifier->maxima) *clean = false;
+        return 0;
+    }
+}
+
+/* Whether `value` is exp(.. + before * m - m') for a running maximum m and its next value m', and the rest knows no maximum. */
+static bool is_rescaling(const Classifier *classifier, PlaitValue value, int before)
+{
+    const PlaitInst *inst = plait_inst(classifier->function, value);
+    while (inst->op == PLAIT_OP_BROADCAST) inst = plait_inst(classifier->function, inst->operands[0]);
+    if (inst->op != PLAIT_OP_EXP) return false;
+    for (uint32_t i = 0; i < classifier->body->params.count; i++) {
+        if (!(classifier->maxima >> i & 1)) continue;
+        PlaitValue old = classifier->body->params.data[i], new = classifier->body->yields.data[i];
+        bool clean = true;
+        int of_new = coefficient_in(classifier, inst->operands[0], new, old, &clean);
+        int of_old = coefficient_in(classifier, inst->operands[0], old, new, &clean);
+        if (clean && of_new == -1 && of_old == before) return true;
+    }
+    return false;
+}
+
+/* Whether a product holds a factor exp(. - m'), and nothing else of it depends on a maximum. */
+static bool is_weighted(const Classifier *classifier, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(classifier->function, value);
+    if (is_rescaling(classifier, value, 0)) return true;
+    if (inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_NEG) return is_weighted(classifier, inst->operands[0]);
+    if (inst->op != PLAIT_OP_MUL) return false;
+    for (uint32_t k = 0; k < 2; k++)
+        if (!(classifier->uses[inst->operands[1 - k]] & classifier->maxima) && is_weighted(classifier, inst->operands[k])) return true;
+    return false;
+}
+
 static Form other(PlaitValue culprit) { return (Form){.kind = FORM_OTHER, .culprit = culprit}; }
 
 /* Whether an independent value is a product of factors that split the state's axes between them. */
@@ -84,6 +136,7 @@ static void add_input(const Classifier *classifier, PlaitValue value, Form *form
     const PlaitInst *inst = plait_inst(classifier->function, value);
     if (inst->op == PLAIT_OP_CONST && inst->number == zero) return;
     form->added = true;
+    form->unscaled |= !is_weighted(classifier, value);
     if (is_outer_product(classifier, value)) form->products++;
     else form->unstructured = true;
 }
@@ -105,6 +158,8 @@ static Form add_forms(const Classifier *classifier, PlaitValue x, Form a, PlaitV
     sum.added = a.added || b.added;
     sum.products = a.products + b.products;
     sum.unstructured = a.unstructured || b.unstructured;
+    sum.dense = a.dense || b.dense;
+    sum.unscaled = a.unscaled || b.unscaled;
     return sum;
 }
 
@@ -112,6 +167,7 @@ static Form add_forms(const Classifier *classifier, PlaitValue x, Form a, PlaitV
 static Form scale_form(const Classifier *classifier, Form form, PlaitValue by, PlaitValue product)
 {
     AxisSet axes = axes_of(classifier, by) & classifier->state;
+    if ((classifier->uses[by] & classifier->maxima) && !is_rescaling(classifier, by, 1)) form.unscaled = true;
     if (form.direct) {
         form.has_factor = true;
         form.factor |= axes;
@@ -185,7 +241,15 @@ static Form compute_form(Classifier *classifier, PlaitValue value)
         form.has_factor |= form.direct;
         return form.kind == FORM_MAXIMUM ? other(value) : form;
     }
+    if (inst->op == PLAIT_OP_CAST && plait_scalar_kind((PlaitScalar)inst->type.scalar) != PLAIT_FLOATING &&
+        inst->type.scalar != plait_type_of(classifier->function, inst->operands[0]).scalar)
+        return other(value); /* it truncates */
     if (inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_CAST) return form_of(classifier, inst->operands[0]);
+    if (inst->op == PLAIT_OP_GATHER && !(classifier->uses[inst->operands[1]] & classifier->group)) {
+        Form form = form_of(classifier, inst->operands[0]);
+        form.dense |= form.kind == FORM_AFFINE;
+        return form.kind == FORM_MAXIMUM ? other(value) : form;
+    }
     if (inst->op == PLAIT_OP_SELECT) { /* a reset is a factor 0 */
         Form a = form_of(classifier, inst->operands[1]), b = form_of(classifier, inst->operands[2]);
         if (a.kind == FORM_OTHER || b.kind == FORM_OTHER) return a.kind == FORM_OTHER ? a : b;
@@ -247,9 +311,10 @@ static AxisSet state_axes(const Classifier *classifier, PlaitValue param)
 static PlaitScanClassId class_of_affine(const Classifier *classifier, const Form *form, uint64_t own_uses)
 {
     if (form->crossed) return PLAIT_SCAN_COUPLED;
+    if (form->dense) return PLAIT_SCAN_DENSE;
     if (form->contracted) return form->low_rank ? PLAIT_SCAN_LOW_RANK : PLAIT_SCAN_DENSE;
     if (!form->direct) return PLAIT_SCAN_OVERWRITTEN;
-    if (own_uses & classifier->maxima) return PLAIT_SCAN_STABILISED;
+    if ((own_uses & classifier->maxima) && form->has_factor && !form->unscaled) return PLAIT_SCAN_STABILISED;
     if (!form->has_factor) return PLAIT_SCAN_SUM;
     bool structured = form->products != 0 && !form->unstructured;
     if (!structured || (form->factor == classifier->state && classifier->state)) return PLAIT_SCAN_ELEMENTWISE;
@@ -286,7 +351,8 @@ static PlaitCarryClass classify_carry(Classifier *classifier, uint32_t carry)
         result.where = plait_inst(function, form.culprit)->span;
         result.reason = plait_arena_printf(arena, "`%s` of the carry", plait_op_info(plait_op_of(function, form.culprit))->text);
     }
-    if (result.id == PLAIT_SCAN_DENSE) result.reason = "a reduction over the state that is not expanded by a product again";
+    if (result.id == PLAIT_SCAN_DENSE)
+        result.reason = form.dense ? "other positions of the state are read" : "a reduction over the state that is not expanded by a product again";
     return result;
 }
 
@@ -330,6 +396,13 @@ PlaitScanClass plait_classify_scan(const PlaitFunction *function, PlaitValue sca
                 if ((reach[i] >> k & 1) && (reach[k] >> i & 1)) classifier.group |= (uint64_t)1 << k;
             result.carries[i] = classify_carry(&classifier, i);
             if (result.carries[i].id == PLAIT_SCAN_MAXIMUM) classifier.maxima |= (uint64_t)1 << i;
+        }
+    for (uint32_t i = 0; i < count; i++) /* one that is not affine spoils those it feeds and is fed by */
+        for (uint32_t k = 0; k < count; k++) {
+            bool together = k != i && (reach[i] >> k & 1) && (reach[k] >> i & 1);
+            if (!together || result.carries[k].id != PLAIT_SCAN_NONLINEAR || result.carries[i].id == PLAIT_SCAN_NONLINEAR) continue;
+            result.carries[i].id = PLAIT_SCAN_NONLINEAR;
+            result.carries[i].reason = plait_arena_printf(arena, "it feeds carry %u, which is not affine, and is fed by it", k + 1);
         }
     for (uint32_t i = 0; i < count; i++) {
         bool *seen = PLAIT_NEW_ARRAY(arena, bool, function->insts.count);

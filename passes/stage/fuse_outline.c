@@ -144,19 +144,15 @@ static void write_kernel(Outline *outline, uint32_t k, const PlaitValues *progra
 static void write_copies(PlaitFusion *fusion)
 {
     PlaitFunction *function = fusion->function;
-    PlaitRegion *region = NULL;
-    PlaitValue owner = 0;
     for (uint32_t i = 0; i < function->outputs.count; i++) {
         PlaitOutput *output = &function->outputs.data[i];
         if (plait_op_of(function, output->value) != PLAIT_OP_PARAM) continue;
         PlaitBuilder outside = {function, function->body, output->span};
-        if (!region) {
-            region = plait_region_create(function, function->body);
-            owner = plait_build_owner(&outside, PLAIT_OP_KERNEL, NULL, 0, region);
-            plait_inst(function, owner)->name = plait_names_add(function->module->names, "copy");
-        }
+        PlaitRegion *region = plait_region_create(function, function->body);
         plait_yield(function, region, output->value);
-        output->value = plait_build_result(&outside, owner, region->yields.count - 1, plait_type_of(function, output->value));
+        PlaitValue owner = plait_build_owner(&outside, PLAIT_OP_KERNEL, NULL, 0, region);
+        plait_inst(function, owner)->name = plait_names_add(function->module->names, "copy");
+        output->value = plait_build_result(&outside, owner, 0, plait_type_of(function, output->value));
     }
 }
 
