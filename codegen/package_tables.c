@@ -1,6 +1,7 @@
 /* Writes the tables of runtime/descriptor.h as constants of an LLVM module, and for each operator the C function
  *     int NAME(DLTensor *a, ..., void *stream) { DLTensor *all[] = {a, ...}; return plait_runtime_call(&op, all, stream, NULL, 0); }
- * Exported are plait_library and those functions.
+ * with NAME_with_workspace, NAME_workspace_bytes and NAME_error beside it: names of the operator's own, since a program that
+ * links several libraries reaches the functions of plait.h in one of them only. Exported are plait_library and those functions.
  */
 #include "codegen/package.h"
 
@@ -194,35 +195,80 @@ static LLVMValueRef operator_descriptor(const Tables *tables, const PlaitPackage
                   number64(tables, op->variants.count));
 }
 
-static LLVMValueRef runtime_call(const Tables *tables, LLVMTypeRef *type)
+/* A function of the runtime, hidden: that of this library. */
+static LLVMValueRef runtime_function(const Tables *tables, const char *name, LLVMTypeRef type)
 {
-    static const char name[] = "plait_runtime_call";
-    LLVMTypeRef parameters[] = {tables->pointer, tables->pointer, tables->pointer, tables->pointer, tables->i64};
-    *type = LLVMFunctionType(tables->i32, parameters, 5, 0);
     LLVMValueRef function = LLVMGetNamedFunction(tables->emit->module, name);
     if (function) return function;
-    function = LLVMAddFunction(tables->emit->module, name, *type);
+    function = LLVMAddFunction(tables->emit->module, name, type);
     LLVMSetVisibility(function, LLVMHiddenVisibility);
     return function;
 }
 
-static void emit_function(const Tables *tables, const PlaitPackageOperator *op, LLVMValueRef descriptor)
+/* An exported function NAMEsuffix, its body begun: `extra` parameters follow the operator's `count` tensors. */
+static LLVMValueRef begin_function(const Tables *tables, const PlaitPackageOperator *op, const char *suffix, LLVMTypeRef result, uint32_t count,
+                                   const LLVMTypeRef *extra, uint32_t extra_count)
+{
+    PlaitArena *arena = tables->codegen->arena;
+    const char *name = plait_arena_printf(arena, "%s%s", op->name, suffix);
+    LLVMTypeRef *parameters = PLAIT_NEW_ARRAY(arena, LLVMTypeRef, count + extra_count);
+    for (uint32_t i = 0; i < count; i++) parameters[i] = tables->pointer;
+    for (uint32_t i = 0; i < extra_count; i++) parameters[count + i] = extra[i];
+    plait_assert(!LLVMGetNamedFunction(tables->emit->module, name)); /* the driver refuses such names */
+    LLVMValueRef function = LLVMAddFunction(tables->emit->module, name, LLVMFunctionType(result, parameters, count + extra_count, 0));
+    LLVMPositionBuilderAtEnd(tables->emit->builder, LLVMAppendBasicBlockInContext(tables->emit->context, function, ""));
+    return function;
+}
+
+/* The first `count` parameters, as an array on the stack. */
+static LLVMValueRef collect_tensors(const Tables *tables, LLVMValueRef function, uint32_t count)
 {
     LLVMBuilderRef builder = tables->emit->builder;
-    uint32_t count = op->variants.data[0]->argument_count;
-    LLVMTypeRef *parameters = PLAIT_NEW_ARRAY(tables->codegen->arena, LLVMTypeRef, count + 1), call_type;
-    for (uint32_t i = 0; i <= count; i++) parameters[i] = tables->pointer;
-    LLVMValueRef function = LLVMAddFunction(tables->emit->module, op->name, LLVMFunctionType(tables->i32, parameters, count + 1, 0));
-    LLVMPositionBuilderAtEnd(builder, LLVMAppendBasicBlockInContext(tables->emit->context, function, ""));
     LLVMTypeRef array = LLVMArrayType2(tables->pointer, count);
     LLVMValueRef tensors = LLVMBuildAlloca(builder, array, "");
     for (uint32_t i = 0; i < count; i++) {
         LLVMValueRef index[] = {number64(tables, 0), number64(tables, i)};
         LLVMBuildStore(builder, LLVMGetParam(function, i), LLVMBuildInBoundsGEP2(builder, array, tensors, index, 2, ""));
     }
-    LLVMValueRef callee = runtime_call(tables, &call_type);
-    LLVMValueRef operands[] = {descriptor, tensors, LLVMGetParam(function, count), tables->none, number64(tables, 0)};
-    LLVMBuildRet(builder, LLVMBuildCall2(builder, call_type, callee, operands, 5, ""));
+    return tensors;
+}
+
+static void return_call(const Tables *tables, const char *name, LLVMTypeRef type, LLVMValueRef *operands, uint32_t count)
+{
+    LLVMBuilderRef builder = tables->emit->builder;
+    LLVMBuildRet(builder, LLVMBuildCall2(builder, type, runtime_function(tables, name, type), operands, count, ""));
+}
+
+/* NAME, and NAME_with_workspace, whose last two parameters are the memory and its bytes. */
+static void emit_call(const Tables *tables, const PlaitPackageOperator *op, LLVMValueRef descriptor, bool workspace)
+{
+    uint32_t count = op->variants.data[0]->argument_count;
+    LLVMTypeRef extra[] = {tables->pointer, tables->pointer, tables->i64};
+    LLVMValueRef function = begin_function(tables, op, workspace ? "_with_workspace" : "", tables->i32, count, extra, workspace ? 3 : 1);
+    LLVMTypeRef parameters[] = {tables->pointer, tables->pointer, tables->pointer, tables->pointer, tables->i64};
+    LLVMValueRef tensors = collect_tensors(tables, function, count);
+    LLVMValueRef operands[] = {descriptor, tensors, LLVMGetParam(function, count), workspace ? LLVMGetParam(function, count + 1) : tables->none,
+                               workspace ? LLVMGetParam(function, count + 2) : number64(tables, 0)};
+    return_call(tables, "plait_runtime_call", LLVMFunctionType(tables->i32, parameters, 5, 0), operands, 5);
+}
+
+static void emit_measure(const Tables *tables, const PlaitPackageOperator *op, LLVMValueRef descriptor)
+{
+    uint32_t count = op->variants.data[0]->argument_count;
+    LLVMValueRef function = begin_function(tables, op, "_workspace_bytes", tables->i32, count, &tables->pointer, 1);
+    LLVMTypeRef parameters[] = {tables->pointer, tables->pointer, tables->pointer};
+    LLVMValueRef tensors = collect_tensors(tables, function, count);
+    LLVMValueRef operands[] = {descriptor, tensors, LLVMGetParam(function, count)};
+    return_call(tables, "plait_runtime_workspace_bytes", LLVMFunctionType(tables->i32, parameters, 3, 0), operands, 3);
+}
+
+static void emit_functions(const Tables *tables, const PlaitPackageOperator *op, LLVMValueRef descriptor)
+{
+    emit_call(tables, op, descriptor, false);
+    emit_call(tables, op, descriptor, true);
+    emit_measure(tables, op, descriptor);
+    begin_function(tables, op, "_error", tables->pointer, 0, NULL, 0);
+    return_call(tables, "plait_last_error", LLVMFunctionType(tables->pointer, NULL, 0, 0), NULL, 0);
 }
 
 static void emit_library(const Tables *tables, LLVMValueRef operators, uint32_t count)
@@ -247,7 +293,7 @@ void plait_package_emit(PlaitCodegen *codegen, PlaitEmit *emit, const PlaitPacka
     LLVMValueRef all = place_all(&tables, operators, count);
     for (uint32_t i = 0; i < count; i++) {
         LLVMValueRef offset = number64(&tables, i * (int64_t)sizeof(PlaitOperatorDescriptor));
-        emit_function(&tables, &plan->operators.data[i], LLVMConstInBoundsGEP2(tables.i8, all, &offset, 1));
+        emit_functions(&tables, &plan->operators.data[i], LLVMConstInBoundsGEP2(tables.i8, all, &offset, 1));
     }
     emit_library(&tables, all, count);
 }

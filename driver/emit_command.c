@@ -98,6 +98,8 @@ static const char *generated_text(PlaitSession *session, const char *tiles, cons
 void plait_command_EMIT(PlaitSession *session)
 {
     PlaitProgram program;
+    const char *path = plait_option_text(&session->options, PLAIT_OPTION_OUTPUT);
+    if (!plait_outputs_apart(session, session->options.arguments.data[0], &path, 1)) return;
     Level level = read_level(session);
     const PlaitTargetRow *target = level == LEVEL_COUNT ? NULL : read_target(session, level);
     if (!plait_program_read(session, session->options.arguments.data[0], &program) || !target) return;
@@ -106,7 +108,6 @@ void plait_command_EMIT(PlaitSession *session)
         text = generated_text(session, text, target,
                               target->gpu && level == ASM ? "--emit=ptx" : levels[level].emit_option);
     if (!text) return;
-    const char *path = plait_option_text(&session->options, PLAIT_OPTION_OUTPUT);
     if (path)
         plait_file_write(session, path, text, strlen(text));
     else

@@ -60,7 +60,8 @@ void plait_command_EXPLAIN(PlaitSession *session)
     PlaitProgram program;
     PlaitFacts facts = {0};
     const char *svg = plait_option_text(&session->options, PLAIT_OPTION_SVG);
-    if (!plait_program_read(session, session->options.arguments.data[0], &program) ||
+    if (!plait_outputs_apart(session, session->options.arguments.data[0], &svg, 1) ||
+        !plait_program_read(session, session->options.arguments.data[0], &program) ||
         !collect(session, &program, &facts))
         return;
     plait_explain_print(&facts, &session->output);

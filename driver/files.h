@@ -25,6 +25,10 @@ uint32_t plait_file_read_source(PlaitSession *session, const char *path);
 bool plait_file_write(PlaitSession *session, const char *path, const void *data, size_t length);
 /* The same in parts, without a word: `errno` says why it failed. */
 bool plait_file_write_quietly(const char *path, const void *const *parts, const size_t *lengths, uint32_t count);
+/* Reports E0605 and returns false when an output (NULL: none) is the same file as the input or as another output, by
+ * whatever path. To be asked before anything is written. */
+bool plait_outputs_apart(PlaitSession *session, const char *input, const char *const *outputs, uint32_t count);
+
 /* Copies a file that we made to where the user wants it. */
 bool plait_file_copy(PlaitSession *session, const char *from, const char *to);
 /* Reports why `path` cannot be read or written, by `error` (an errno). */

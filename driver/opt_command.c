@@ -82,6 +82,8 @@ static const char *named_pass(PlaitSession *session, PlaitOption option, bool al
 
 static void run(PlaitSession *session, const Plan *plan, const PlaitPassOptions *options)
 {
+    const char *path = plait_option_text(&session->options, PLAIT_OPTION_OUTPUT);
+    if (!plait_outputs_apart(session, session->options.arguments.data[0], &path, 1)) return;
     uint32_t source = plait_file_read_source(session, session->options.arguments.data[0]);
     PlaitModule *module =
         source ? plait_module_parse(session->arena, &session->names, &session->diagnostics, source) : NULL;
@@ -89,7 +91,6 @@ static void run(PlaitSession *session, const Plan *plan, const PlaitPassOptions 
     plait_passes_run(module, plan->passes, plan->count, options);
     PlaitText text = plait_text(session->arena);
     plait_module_print(module, &text);
-    const char *path = plait_option_text(&session->options, PLAIT_OPTION_OUTPUT);
     if (path)
         plait_file_write(session, path, plait_text_string(&text), text.length);
     else

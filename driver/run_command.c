@@ -66,6 +66,39 @@ static void check_names(PlaitSession *session, const Run *run, PlaitOption optio
     }
 }
 
+/* Whether an earlier `NAME=FILE` has the same name: one of the two files would be passed over without a word. */
+static void check_twice(PlaitSession *session, PlaitOption option)
+{
+    const PlaitTexts *given = &session->options.values[option];
+    for (uint32_t i = 0; i < given->count; i++) {
+        size_t length = strcspn(given->data[i], "=") + 1;
+        for (uint32_t j = 0; j < i; j++) {
+            if (strncmp(given->data[i], given->data[j], length) != 0) continue;
+            plait_session_error(session, PLAIT_OPTIONS_CLASH,
+                                plait_session_text(session, "`--%s %s` and `--%s %s`", plait_option_name(option),
+                                                   given->data[j], plait_option_name(option), given->data[i]),
+                                "one file for each tensor", "leave one of them out");
+            return;
+        }
+    }
+}
+
+/* The program and the outputs must be files of their own. An array that is read may be written over: it is in memory
+ * by then. */
+static bool check_files(PlaitSession *session)
+{
+    const PlaitTexts *given = &session->options.values[PLAIT_OPTION_OUT];
+    const char **outputs = PLAIT_NEW_ARRAY(session->arena, const char *, given->count);
+    for (uint32_t i = 0; i < given->count; i++) {
+        const char *equals = strchr(given->data[i], '=');
+        outputs[i] = equals && equals[1] ? equals + 1 : NULL;
+    }
+    check_twice(session, PLAIT_OPTION_IN);
+    check_twice(session, PLAIT_OPTION_OUT);
+    return plait_outputs_apart(session, session->options.arguments.data[0], outputs, given->count) &&
+           !plait_session_failed(session);
+}
+
 static void describe_arguments(PlaitSession *session, Run *run)
 {
     const PlaitVariantDescriptor *variant = run->variant;
@@ -216,7 +249,7 @@ static void save_outputs(PlaitSession *session, const Run *run)
 void plait_command_RUN(PlaitSession *session)
 {
     Run run = {0};
-    if (!read_device(session, &run.call.gpu)) return;
+    if (!read_device(session, &run.call.gpu) || !check_files(session)) return;
     const char *path = find_library(session, run.call.gpu);
     if (!path || !plait_library_open(session, path, &run.library)) return;
     run.call.library = &run.library;

@@ -144,7 +144,7 @@ void plait_sema_attend(PlaitSema *sema, const PlaitAstStatement *statement)
     PlaitStage stage = {
         .attend = true, .name = statement->name.name, .axis = axis, .call = sema->call, .outer = sema->stage};
     PlaitPending pending = {.block = statement->body};
-    uint32_t mark = sema->scope.count;
+    uint32_t mark = stage.scope = sema->scope.count;
     if (good) {
         sema->stage = &stage;
         good = lower_mask(sema, statement->value, &stage.mask);

@@ -26,6 +26,8 @@ PlaitTerm plait_sema_cumsum(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitA
 PlaitTerm plait_sema_conv(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitTerm filter, const PlaitAxis *axes,
                           uint32_t count);
 PlaitTerm plait_sema_size(PlaitSema *sema, PlaitAxis axis);
+/* Reports that x lacks the axis along which it is worked. */
+void plait_sema_report_missing_axis(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis);
 /* False after reporting that the value depends on a carry of an enclosing scan along the axis. */
 bool plait_sema_check_motion(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis, const char *what);
 

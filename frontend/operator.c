@@ -78,6 +78,27 @@ static void lower_params(PlaitSema *sema, const PlaitAstOperator *declared)
 
 /* ---- results ---- */
 
+/* False after reporting a result with the name of a parameter: the caller passes both, by name. */
+static bool check_own_name(PlaitSema *sema, const PlaitAstOperator *declared, const PlaitAstParam *result)
+{
+    PlaitAstName name = result->name;
+    for (uint32_t i = 0; i < declared->params.count; i++) {
+        if (declared->params.data[i].name.name != name.name) continue;
+        const char *text = plait_sema_text(sema, name.name);
+        plait_sema_report_related(
+            sema, (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN,
+                                    .span = name.span,
+                                    .found = plait_sema_format(sema, "a result `%s`, which is a parameter too", text),
+                                    .expected = "a name that no parameter has",
+                                    .help = plait_sema_format(
+                                        sema, "rename the result: `%s_out`; results are tensors of their own", text),
+                                    .related = declared->params.data[i].name.span,
+                                    .related_note = "the parameter"});
+        return false;
+    }
+    return true;
+}
+
 /* The value in the result's scalar type; poison after a report. */
 static PlaitTerm result_scalar(PlaitSema *sema, const PlaitAstParam *result, PlaitSpan span, PlaitTerm term,
                                PlaitScalar wanted)
@@ -168,5 +189,7 @@ void plait_sema_operator(PlaitSema *sema, const PlaitAstOperator *declared)
     pending.block = declared->body;
     plait_sema_block(sema, declared->body, &pending);
     for (uint32_t i = 0; i < declared->results.count; i++)
-        if (check_names(sema, &declared->results, i, "result")) lower_result(sema, &declared->results.data[i]);
+        if (check_names(sema, &declared->results, i, "result") &&
+            check_own_name(sema, declared, &declared->results.data[i]))
+            lower_result(sema, &declared->results.data[i]);
 }

@@ -14,11 +14,7 @@ static bool check_number(PlaitSema *sema, PlaitSpan span, PlaitTerm *x)
 static bool check_axis(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis)
 {
     if (plait_term_has_axis(sema, x, axis)) return true;
-    const char *name = plait_axis_text(sema->builder.function, axis);
-    plait_sema_report(sema, PLAIT_MISSING_AXIS, span,
-                      plait_sema_format(sema, "%s, which does not have the axis `%s`", plait_term_text(sema, x), name),
-                      plait_sema_format(sema, "a value with the axis `%s`", name),
-                      "work along an axis that the value has, or leave the operation out");
+    plait_sema_report_missing_axis(sema, span, x, axis);
     return false;
 }
 
@@ -163,11 +159,30 @@ static bool check_conv_types(PlaitSema *sema, PlaitSpan span, PlaitTerm *x, Plai
     return plait_terms_fit(sema, span, (PlaitTerm[]){*x, *filter}, 2);
 }
 
+/* Whether x has the taps and the filter has the time: the other way round. */
+static bool is_swapped(const PlaitSema *sema, PlaitTerm x, PlaitTerm filter, const PlaitAxis *axes, uint32_t count)
+{
+    PlaitAxis ignored[PLAIT_MAX_RANK];
+    if (!plait_term_has_axis(sema, x, axes[0]) || plait_term_has_axis(sema, filter, axes[0]) ||
+        filter.kind != PLAIT_TERM_VALUE)
+        return false;
+    if (count == 2) return plait_term_has_axis(sema, filter, axes[1]) && !plait_term_has_axis(sema, x, axes[1]);
+    return plait_axes_of_time(sema, plait_term_type(sema, filter), ignored) > 0 &&
+           plait_axes_of_time(sema, plait_term_type(sema, x), ignored) == 0;
+}
+
 PlaitTerm plait_sema_conv(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitTerm filter, const PlaitAxis *axes,
                           uint32_t count)
 {
     if (x.kind == PLAIT_TERM_POISON || filter.kind == PLAIT_TERM_POISON) return plait_poison();
     PlaitAxis time, taps;
+    if (is_swapped(sema, x, filter, axes, count))
+        return wrong_filter(sema, span,
+                            plait_sema_format(sema, "the filter %s before the value %s", plait_term_text(sema, x),
+                                              plait_term_text(sema, filter)),
+                            "the value, then the filter",
+                            plait_sema_format(sema, "the filter is the second argument: `conv[%s](x, filter)`",
+                                              plait_axis_text(sema->builder.function, axes[0])));
     if (!conv_axes(sema, span, x, axes, count, &time, &taps)) return plait_poison();
     if (!check_axis(sema, span, x, time) || !check_axis(sema, span, filter, taps) ||
         !check_conv_types(sema, span, &x, &filter))

@@ -1,7 +1,9 @@
 /* `scan t carry S = S0 { ... }` becomes one SCAN.
  *
  *   1. The initial values are lowered outside. A carry's axes are those declared, else those of its initial value, else
- *      (the initial value is a number) they are found by lowering the body on trial until no carry gains an axis.
+ *      (the initial value is a number) they are found by lowering the body on trial until no carry gains an axis; so is
+ *      f64 in place of f32. In a scan inside another, all carries gain the axes of the outer scans on which they
+ * depend: types are written for one token of those.
  *   2. The region's parameters are the carries before a token; they have the axis t.
  *   3. The body is lowered into the region; the names of the carries then hold what goes to the next token.
  *   4. Names assigned in the body that are read later become outputs; the carries' names become the final values.
@@ -10,9 +12,10 @@
 
 typedef struct Carry {
     const PlaitAstCarry *ast;
+    PlaitTerm number; /* the initial value of an open carry, as it is written */
     PlaitTerm initial;
     PlaitType type; /* without t */
-    bool open;      /* its axes are still being found */
+    bool open;      /* its axes are still being found, and whether it is f64 */
     PlaitBinding next;
 } Carry;
 
@@ -139,13 +142,24 @@ static bool shape_error(PlaitSema *sema, const Carry *carry, PlaitSpan span, Pla
     return false;
 }
 
+/* The type, with those axes of the value that belong to enclosing scans: what is declared is declared for one token. */
+static PlaitType with_outer_axes(const PlaitSema *sema, PlaitType type, PlaitType value)
+{
+    for (const PlaitStage *stage = sema->stage; stage; stage = stage->outer)
+        if (!stage->attend && plait_type_has(value, stage->axis) && type.rank < PLAIT_MAX_RANK)
+            type = plait_type_with(type, stage->axis);
+    return type;
+}
+
 static bool prepare_carry(PlaitSema *sema, const Scan *scan, Carry *carry)
 {
     carry->initial = plait_term_computing(sema, plait_sema_expression(sema, carry->ast->initial));
     if (carry->initial.kind == PLAIT_TERM_POISON || !carry_scalar(sema, carry)) return false;
     carry->open = !carry->ast->type && carry->initial.kind == PLAIT_TERM_NUMBER;
+    carry->number = carry->initial;
     PlaitSpan span = carry->ast->initial->span;
     if (!convert(sema, span, carry, &carry->initial)) return false;
+    carry->type = with_outer_axes(sema, carry->type, plait_term_type(sema, carry->initial));
     if (plait_type_has(carry->type, scan->axis)) {
         const char *name = plait_axis_text(sema->builder.function, scan->axis);
         plait_sema_report(sema, PLAIT_CARRY_SHAPE, span,
@@ -187,6 +201,7 @@ static void lower_body(PlaitSema *sema, Scan *scan)
     PlaitStage stage = {.name = statement->name.name,
                         .axis = scan->axis,
                         .region = scan->region,
+                        .carries = &statement->carries,
                         .call = sema->call,
                         .outer = sema->stage};
     PlaitPending pending = {.block = statement->body, .carries = &statement->carries};
@@ -198,34 +213,40 @@ static void lower_body(PlaitSema *sema, Scan *scan)
     sema->builder.region = outer;
 }
 
-/* Adds to open carries the axes that their next values have; whether any was added. */
-static bool widen(PlaitSema *sema, Scan *scan)
+/* Adds to a carry the axes that its next value has: all of them when it is open, else those of the outer scans. An open
+ * f32 carry becomes f64 with its next value. Whether anything changed. */
+static bool widen(const PlaitSema *sema, const Scan *scan, Carry *carry)
 {
-    bool changed = false;
-    for (uint32_t i = 0; i < scan->count; i++) {
-        Carry *carry = &scan->carries[i];
-        if (!carry->open || carry->next.term.kind != PLAIT_TERM_VALUE) continue;
-        PlaitType next = plait_type_without(plait_term_type(sema, carry->next.term), scan->axis);
-        if (plait_type_union_rank(carry->type, next) >= PLAIT_MAX_RANK || axes_inside(next, carry->type)) continue;
-        carry->type = sorted(plait_type_union(carry->type, next));
-        changed = true;
-    }
+    if (carry->next.term.kind != PLAIT_TERM_VALUE) return false;
+    PlaitType type = carry->type, next = plait_type_without(plait_term_type(sema, carry->next.term), scan->axis);
+    PlaitType wanted = with_outer_axes(sema, type, next);
+    if (carry->open && plait_type_union_rank(type, next) < PLAIT_MAX_RANK) wanted = plait_type_union(type, next);
+    bool wide = carry->open && type.scalar == PLAIT_F32 && next.scalar == PLAIT_F64;
+    wanted.scalar = wide ? PLAIT_F64 : type.scalar;
+    bool changed = wide || (wanted.rank > type.rank && wanted.rank < PLAIT_MAX_RANK);
+    if (changed) carry->type = sorted(wanted);
     return changed;
 }
 
-/* Lowers the body on trial until the axes of the open carries no longer grow. What a trial builds is dropped. */
-static void find_axes(PlaitSema *sema, Scan *scan)
+/* Lowers the body on trial until the types of the carries no longer grow. What a trial builds is dropped. */
+static void find_types(PlaitSema *sema, Scan *scan)
 {
-    bool open = false;
+    bool open = sema->stage != NULL;
     for (uint32_t i = 0; i < scan->count; i++) open |= scan->carries[i].open;
     while (open) {
         uint32_t insts = sema->builder.function->insts.count;
         sema->quiet++;
         lower_body(sema, scan);
         sema->quiet--;
-        open = widen(sema, scan);
+        open = false;
+        for (uint32_t i = 0; i < scan->count; i++) open |= widen(sema, scan, &scan->carries[i]);
         plait_scope_cut(sema, scan->mark);
         sema->builder.function->insts.count = insts;
+    }
+    for (uint32_t i = 0; i < scan->count; i++) {
+        Carry *carry = &scan->carries[i];
+        if (carry->open && carry->type.scalar == PLAIT_F64)
+            carry->initial = plait_term_as(sema, carry->ast->initial->span, carry->number, PLAIT_F64);
     }
 }
 
@@ -382,7 +403,7 @@ void plait_sema_scan(PlaitSema *sema, const PlaitAstStatement *statement)
         .statement = statement, .axis = plait_axes_resolve(sema, statement->name), .count = statement->carries.count};
     scan.carries = PLAIT_NEW_ARRAY(sema->arena, Carry, scan.count);
     if (prepare(sema, &scan)) {
-        find_axes(sema, &scan);
+        find_types(sema, &scan);
         lower_body(sema, &scan);
         if (yield_carries(sema, &scan))
             finish(sema, &scan);

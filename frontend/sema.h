@@ -68,9 +68,11 @@ typedef struct PlaitStage {
     bool attend;
     PlaitName name; /* of the axis, in the source */
     PlaitAxis axis;
-    PlaitValue mask;           /* attend: `where`; 0: none */
-    const PlaitRegion *region; /* scan */
-    const PlaitCall *call;     /* the function in whose text the stage stands */
+    PlaitValue mask;                /* attend: `where`; 0: none */
+    const PlaitRegion *region;      /* scan */
+    const PlaitAstCarries *carries; /* scan: those that the region's parameters stand for */
+    uint32_t scope;                 /* attend: bindings from here on were made in the block */
+    const PlaitCall *call;          /* the function in whose text the stage stands */
     const struct PlaitStage *outer;
 } PlaitStage;
 

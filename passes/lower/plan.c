@@ -18,7 +18,7 @@ typedef struct Limits {
 static Limits limits_of(const PlaitTileTarget *target, bool has_fold)
 {
     if (target->gpu) return (Limits){4096, 8192, has_fold ? 64 : 16, 32, 16, 128};
-    return (Limits){16384, 16384, has_fold ? 32 : 16, 64, 16, 128};
+    return (Limits){16384, 16384, has_fold ? 64 : 16, 64, 16, 128};
 }
 
 typedef struct Planner {
