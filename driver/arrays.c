@@ -99,25 +99,31 @@ static bool is_compact(const PlaitNpy *array)
     return true;
 }
 
+static bool wrong_type(PlaitSession *session, const PlaitArgument *argument, const char *path, const char *found,
+                       bool bf16_bits)
+{
+    const char *expected = plait_npy_type_text(npy_type(argument->scalar, bf16_bits));
+    const char *part = strstr(found, "complex") ? ".real" : strcmp(found, "records") == 0 ? "[\"field\"]" : "";
+    return mismatch(session, argument, path, plait_session_text(session, "%s elements", found),
+                    plait_session_text(session, "%s (the tensor is %s)", expected,
+                                       plait_scalar_text((PlaitScalar)argument->scalar)),
+                    plait_session_text(session, "convert it in Python: array%s.astype(\"%s\")", part, expected));
+}
+
 bool plait_argument_load(PlaitSession *session, PlaitArgument *argument, const char *path, bool bf16_bits)
 {
     PlaitBytes bytes;
     PlaitNpy array;
     if (!plait_file_read(session, path, PLAIT_ARRAY_LIMIT, &bytes)) return false;
     const char *wrong = plait_npy_read(session->arena, bytes.data, bytes.length, &array);
+    if (wrong && array.foreign) return wrong_type(session, argument, path, array.foreign, bf16_bits);
     if (wrong) {
         plait_session_error(session, PLAIT_NPY_MALFORMED, plait_session_text(session, "`%s`: %s", path, wrong),
                             "a .npy file as numpy.save writes it", "write it again with numpy.save");
         return false;
     }
-    if (!accepts(argument->scalar, array.type, bf16_bits)) {
-        const char *expected = plait_npy_type_text(npy_type(argument->scalar, bf16_bits));
-        return mismatch(session, argument, path,
-                        plait_session_text(session, "%s elements", plait_npy_type_text(array.type)),
-                        plait_session_text(session, "%s (the tensor is %s)", expected,
-                                           plait_scalar_text((PlaitScalar)argument->scalar)),
-                        plait_session_text(session, "convert it in Python: array.astype(\"%s\")", expected));
-    }
+    if (!accepts(argument->scalar, array.type, bf16_bits))
+        return wrong_type(session, argument, path, plait_npy_type_text(array.type), bf16_bits);
     if (array.rank != argument->rank)
         return mismatch(session, argument, path, plait_session_text(session, "%u axes", array.rank),
                         plait_session_text(session, "%u axes", argument->rank),

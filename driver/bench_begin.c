@@ -77,13 +77,26 @@ static PlaitVariant built_variant(PlaitSession *session, const PlaitLibrary *lib
 }
 
 /* Without -D, a library is checked at the sizes that it was built for. */
-static void take_built_sizes(PlaitSession *session, PlaitBench *bench)
+static bool take_built_sizes(PlaitSession *session, PlaitBench *bench, const char *path)
 {
     if (plait_option_given(&session->options, PLAIT_OPTION_DEFINE) || bench->library.tables->operator_count == 0)
-        return;
+        return true;
     bench->program.variants.count = 0;
     for (uint64_t i = 0; i < bench->library.tables->operators[0].variant_count; i++)
         plait_push(session->arena, &bench->program.variants, built_variant(session, &bench->library, i));
+    PlaitDiagnostics *diagnostics = &session->diagnostics;
+    uint32_t count = diagnostics->list.count, errors = diagnostics->error_count;
+    if (plait_program_compile(session, &bench->program, &bench->program.variants.data[0])) return true;
+    /* The program is good by itself, so that it is the library's sizes which do not fit it; the messages are about
+     * those, and speak of a -D that nobody has written. */
+    diagnostics->list.count = count;
+    diagnostics->error_count = errors;
+    plait_session_error(session, PLAIT_LIBRARY_UNUSABLE,
+                        plait_session_text(session, "`%s` was made from another program: it has %s", path,
+                                           plait_variant_text(session, &bench->program.variants.data[0])),
+                        plait_session_text(session, "a library made from `%s`", bench->program.path),
+                        "name its own program, or build the library again");
+    return false;
 }
 
 bool plait_bench_begin(PlaitSession *session, PlaitBench *bench)
@@ -99,34 +112,39 @@ bool plait_bench_begin(PlaitSession *session, PlaitBench *bench)
     bool given = path != NULL;
     if (!given) path = plait_library_build_temporary(session, &bench->program, &bench->rows);
     if (!path || !plait_library_open(session, path, &bench->library)) return false;
-    if (given) take_built_sizes(session, bench);
-    return true;
+    return !given || take_built_sizes(session, bench, path);
 }
 
-static bool axis_exists(const PlaitModule *module, const char *name)
+static bool axis_exists(const PlaitModule *module, const char *name, bool run_time)
 {
     for (uint32_t i = 0; i < module->functions.count; i++)
         for (uint32_t j = 0; j < module->functions.data[i]->axes.count; j++)
             if (strcmp(plait_axis_text(module->functions.data[i], (PlaitAxis)j), name) == 0 &&
-                module->functions.data[i]->axes.data[j].size == PLAIT_RUNTIME_SIZE)
+                (!run_time || module->functions.data[i]->axes.data[j].size == PLAIT_RUNTIME_SIZE))
                 return true;
     return false;
 }
 
-bool plait_bench_sizes(PlaitSession *session, const PlaitBench *bench, PlaitVariants *sizes)
+static void unknown_size(PlaitSession *session, const char *given, const char *axis, bool exists)
+{
+    plait_session_error(session, PLAIT_BAD_OPTION_VALUE,
+                        plait_session_text(session, exists ? "`--sizes %s`: the size of `%s` is static"
+                                                           : "`--sizes %s`: no operator has an axis `%s`", given, axis),
+                        "an axis of run-time size", exists ? "static sizes are set with -D" : "check the name of the axis");
+}
+
+bool plait_program_sizes(PlaitSession *session, const PlaitProgram *program, PlaitVariants *sizes)
 {
     const PlaitTexts *given = &session->options.values[PLAIT_OPTION_SIZES];
-    const PlaitModule *module = plait_program_compile(session, &bench->program, &bench->program.variants.data[0]);
+    const PlaitModule *module = plait_program_compile(session, program, &program->variants.data[0]);
     for (uint32_t i = 0; module && i < given->count; i++) {
         PlaitVariant one;
         if (!plait_sizes_read(session, given->data[i], &one)) continue;
         plait_push(session->arena, sizes, one);
         for (uint32_t j = 0; j < one.count; j++)
-            if (!axis_exists(module, one.defines[j].axis))
-                plait_session_error(
-                    session, PLAIT_BAD_OPTION_VALUE,
-                    plait_session_text(session, "`--sizes %s`: `%s`", given->data[i], one.defines[j].axis),
-                    "an axis of run-time size", "static sizes are set with -D");
+            if (!axis_exists(module, one.defines[j].axis, true))
+                unknown_size(session, given->data[i], one.defines[j].axis,
+                             axis_exists(module, one.defines[j].axis, false));
     }
     return module && !plait_session_failed(session);
 }

@@ -159,7 +159,7 @@ static void bench_operator(Bench *bench, const PlaitFunction *function)
         PlaitCase it;
         int64_t *extents =
             plait_case_extents(bench->session, function, bench->sizes.count ? &bench->sizes.data[i] : NULL, &usual);
-        plait_case_begin(bench->session, &it, function, extents, seed, false);
+        if (!plait_case_begin(bench->session, &it, function, extents, seed, false)) return;
         for (uint32_t j = 0; j < bench->bench.rows.count; j++) {
             plait_progress_step(&bench->progress, "measuring", bench->rows, bench->rows + 1);
             bench_target(bench, &it, bench->bench.rows.data[j]);
@@ -171,7 +171,12 @@ static void bench_operator(Bench *bench, const PlaitFunction *function)
 void plait_command_BENCH(PlaitSession *session)
 {
     Bench bench = {.session = session, .progress = plait_progress_begin()};
-    if (!plait_bench_begin(session, &bench.bench) || !plait_bench_sizes(session, &bench.bench, &bench.sizes)) return;
+    if (plait_option_count(&session->options, PLAIT_OPTION_REPEATS, 1) == 0) {
+        plait_session_error(session, PLAIT_BAD_OPTION_VALUE, "`--repeats 0`", "at least 1",
+                            "leave it out, and as many runs as fit into half a second are timed");
+        return;
+    }
+    if (!plait_bench_begin(session, &bench.bench) || !plait_program_sizes(session, &bench.bench.program, &bench.sizes)) return;
     plait_text_printf(&session->output, "%-24s%-8s%-44s%12s%12s%12s%12s%11s\n", "operator", "target", "sizes",
                       "time, ms", "MB", "G op", "floor, ms", "share");
     plait_text_add(&session->fields, ", \"rows\": [");

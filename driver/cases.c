@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ir/sample.h"
 
@@ -129,7 +130,38 @@ const char *plait_case_sizes_text(PlaitSession *session, const PlaitFunction *fu
     return plait_text_string(&sizes);
 }
 
-void plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction *function, const int64_t *extents,
+/* What a type's values take, in the storage type and as doubles, twice each: a lower bound of what a case needs. */
+static double bytes_needed(const int64_t *extents, PlaitType type)
+{
+    double bytes = 2.0 * (plait_scalar_bytes((PlaitScalar)type.scalar) + sizeof(double));
+    for (uint32_t i = 0; i < type.rank; i++) bytes *= (double)extents[type.axes[i]];
+    return bytes;
+}
+
+void plait_case_too_large(PlaitSession *session, const PlaitCase *it, const char *what)
+{
+    plait_session_error(session, PLAIT_BAD_OPTION_VALUE,
+                        plait_session_text(session, "`%s` at %s: %s",
+                                           plait_names_text(it->function->module->names, it->function->name), it->sizes, what),
+                        "sizes whose tensors fit into memory", "give smaller ones with --sizes or -D");
+}
+
+static bool fits_memory(PlaitSession *session, const PlaitCase *it)
+{
+    const PlaitFunction *function = it->function;
+    double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE), bytes = 0;
+    for (uint32_t i = 0; i < function->params.count; i++)
+        bytes += bytes_needed(it->extents, plait_type_of(function, function->params.data[i]));
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        bytes += bytes_needed(it->extents, function->outputs.data[i].type);
+    if (bytes <= memory) return true;
+    plait_case_too_large(session, it,
+                         plait_session_text(session, "its tensors need %.3g GB of memory, and this machine has %.3g GB",
+                                            bytes * 1e-9, memory * 1e-9));
+    return false;
+}
+
+bool plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction *function, const int64_t *extents,
                       uint64_t seed, bool omit)
 {
     *it = (PlaitCase){.function = function,
@@ -137,13 +169,18 @@ void plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction 
                       .sizes = plait_case_sizes_text(session, function, extents)};
     it->inputs = PLAIT_NEW_ARRAY(session->arena, PlaitArray, function->params.count);
     it->kept = PLAIT_NEW_ARRAY(session->arena, PlaitArray, function->params.count);
-    if (!plait_sample_inputs(function, extents, seed, it->kept)) plait_arena_fail(session->arena);
+    if (!fits_memory(session, it)) return false;
+    if (!plait_sample_inputs(function, extents, seed, it->kept)) {
+        plait_case_too_large(session, it, "the inputs do not fit into memory");
+        return false;
+    }
     apply_ranges(session, it, seed);
     for (uint32_t i = 0; i < function->params.count; i++) {
         it->inputs[i] = it->kept[i];
         bool optional = !isnan(plait_inst(function, function->params.data[i])->number);
         if (omit && optional) it->inputs[i].data = NULL;
     }
+    return true;
 }
 
 void plait_case_end(PlaitCase *it) { plait_arrays_free(it->kept, it->function->params.count); }

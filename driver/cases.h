@@ -24,9 +24,12 @@ typedef struct PlaitUsualSizes {
 /* Extents of every axis: static sizes, then `sizes` (may be NULL), then the usual ones. */
 int64_t *plait_case_extents(PlaitSession *session, const PlaitFunction *function, const PlaitVariant *sizes,
                             const PlaitUsualSizes *usual);
-/* Draws the inputs. `omit`: leave out those that have a default. */
-void plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction *function, const int64_t *extents,
+/* Draws the inputs. `omit`: leave out those that have a default. Reports E0603 and returns false when the tensors are
+ * larger than the machine's memory. */
+bool plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction *function, const int64_t *extents,
                       uint64_t seed, bool omit);
+/* Reports E0603: the sizes of the case. */
+void plait_case_too_large(PlaitSession *session, const PlaitCase *it, const char *what);
 /* Reports E0603 for every --range that is malformed or names no input of the module. */
 void plait_case_check_ranges(PlaitSession *session, const PlaitModule *module);
 void plait_case_end(PlaitCase *it);
@@ -48,8 +51,8 @@ typedef struct PlaitBench {
 } PlaitBench;
 /* Reads FILE, the options and the library; reports and returns false. */
 bool plait_bench_begin(PlaitSession *session, PlaitBench *bench);
-/* Every axis named by --sizes must be one of some operator; reports E0603. */
-bool plait_bench_sizes(PlaitSession *session, const PlaitBench *bench, PlaitVariants *sizes);
+/* Reads --sizes. Every axis that it names must be one of some operator; reports E0603. */
+bool plait_program_sizes(PlaitSession *session, const PlaitProgram *program, PlaitVariants *sizes);
 
 /* A finite number, or null. */
 void plait_json_number(PlaitText *text, double number);

@@ -40,7 +40,8 @@ static double limit_of(const PlaitFunction *function, const PlaitOutput *output)
     return half ? limit_half : limit_single;
 }
 
-/* What a run has left in an argument, as an array of doubles. */
+/* The error of what a run has left in an argument. Of 16 bits, what rounding the reference costs is no error of the
+ * run: of few elements that alone can exceed the limit. */
 static double error_of(Check *check, const PlaitArgument *argument, const PlaitArray *reference)
 {
     PlaitArray actual = *reference;
@@ -49,11 +50,19 @@ static double error_of(Check *check, const PlaitArgument *argument, const PlaitA
     for (int64_t i = 0; i < reference->count; i++)
         actual.data[i] =
             plait_scalar_load((PlaitScalar)argument->scalar, (const char *)argument->host + (size_t)i * bytes);
-    return plait_relative_error(&actual, reference);
+    return is_half(argument->scalar) ? plait_excess_error(&actual, reference)
+                                     : plait_relative_error(&actual, reference);
+}
+
+static double size_of(const PlaitArray *array)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < array->count; i++) sum += array->data[i] * array->data[i];
+    return array->count ? sqrt(sum / (double)array->count) : 0;
 }
 
 static void add_row(Check *check, const PlaitCase *it, const PlaitTargetRow *row, const PlaitOutput *output,
-                    double error, bool same_bits)
+                    double error, double size, bool same_bits)
 {
     PlaitSession *session = check->session;
     const PlaitNames *names = it->function->module->names;
@@ -81,8 +90,12 @@ static void add_row(Check *check, const PlaitCase *it, const PlaitTargetRow *row
                         same_bits ? plait_session_text(session, "%s: error %.2e", where, error)
                                   : plait_session_text(session, "%s: two runs differ", where),
                         plait_session_text(session, "at most %.0e, and the same bits every time", limit),
-                        "when values leave the range of f32, narrow an input with --range; else this is a mistake in "
-                        "Plait: please report it with the program");
+                        plait_session_text(session,
+                                           "RMS(reference) is %.1e. Where the reference is a small difference of large "
+                                           "numbers, the relative error says little: try other --sizes; where values "
+                                           "leave the range of f32, narrow an input with --range; else this is a "
+                                           "mistake in Plait: please report it with the program",
+                                           size));
 }
 
 static bool run_once(Check *check, PlaitOperatorCall *call)
@@ -119,7 +132,8 @@ static void check_target(Check *check, const PlaitCase *it, const PlaitArray *re
         for (uint32_t i = 0; again && i < it->function->outputs.count; i++) {
             const PlaitArgument *argument = &call.arguments[it->function->params.count + i];
             bool same = memcmp(first[it->function->params.count + i], argument->host, argument->bytes) == 0;
-            add_row(check, it, row, &it->function->outputs.data[i], error_of(check, argument, &references[i]), same);
+            add_row(check, it, row, &it->function->outputs.data[i], error_of(check, argument, &references[i]),
+                    size_of(&references[i]), same);
         }
     }
     plait_operator_call_end(&call);
@@ -140,11 +154,12 @@ static void check_case(Check *check, const PlaitFunction *function, const int64_
     PlaitSession *session = check->session;
     PlaitCase it;
     plait_progress_step(&check->progress, "checking", check->done, check->total);
-    plait_case_begin(session, &it, function, extents, check->seed, omit);
+    if (!plait_case_begin(session, &it, function, extents, check->seed, omit)) return;
     PlaitArray *references = PLAIT_NEW_ARRAY(session->arena, PlaitArray, function->outputs.count);
     if (!plait_interpret(function, it.extents, it.inputs, references, FOLD_BLOCK)) {
+        plait_case_too_large(session, &it, "the interpreter's values at these sizes do not fit into memory");
         plait_case_end(&it);
-        plait_arena_fail(session->arena);
+        return;
     }
     for (uint32_t i = 0; i < check->bench.rows.count; i++)
         check_target(check, &it, references, check->bench.rows.data[i]);
@@ -199,9 +214,10 @@ void plait_command_CHECK(PlaitSession *session)
     Check check = {.session = session,
                    .progress = plait_progress_begin(),
                    .seed = plait_option_count(&session->options, PLAIT_OPTION_SEED, 1)};
-    if (!plait_bench_begin(session, &check.bench) || !plait_bench_sizes(session, &check.bench, &check.sizes)) return;
+    if (!plait_bench_begin(session, &check.bench) || !plait_program_sizes(session, &check.bench.program, &check.sizes)) return;
     check_everything(&check);
     if (check.rows == 0 && !plait_session_failed(session))
-        plait_session_error(session, PLAIT_LIBRARY_UNUSABLE, "nothing in the library runs on this machine",
-                            "code for one of its devices", "build it with --target cpu, or for the GPU that is there");
+        plait_session_error(session, PLAIT_CHECK_FAILED, "nothing was compared: 0 results",
+                            "an output, and code for a device of this machine",
+                            "with --library, build it with --target cpu, or for the GPU that is there");
 }

@@ -11,16 +11,29 @@
 static const PlaitUsualSizes usual = {{64, 1, 8, 4096}, 4096};
 static const double dot_seconds = 60;
 
+/* At most one case: the numbers of a report are for one choice of sizes. */
+static bool read_sizes(PlaitSession *session, const PlaitProgram *program, PlaitVariants *sizes)
+{
+    if (!plait_program_sizes(session, program, sizes)) return false;
+    if (sizes->count > 1)
+        plait_session_error(session, PLAIT_OPTIONS_CLASH, "--sizes several times", "one choice of sizes",
+                            "write all axes in one, for example `--sizes b=2,t=65`");
+    return sizes->count <= 1;
+}
+
 static bool collect(PlaitSession *session, const PlaitProgram *program, PlaitFacts *facts)
 {
     PlaitModule **fused = plait_program_optimise(session, program);
-    double bandwidth = fused ? plait_bandwidth_cpu() : 0;
-    for (uint32_t i = 0; fused && i < program->variants.count; i++) {
+    PlaitVariants sizes = {0};
+    if (fused && !plait_program_lower(session, program, fused, plait_target_row_by_name("cpu"))) return false; /* what `build` refuses */
+    if (!fused || !read_sizes(session, program, &sizes)) return false;
+    double bandwidth = plait_bandwidth_cpu();
+    for (uint32_t i = 0; i < program->variants.count; i++) {
         const PlaitVariant *variant = &program->variants.data[i];
         const PlaitModule *written = plait_program_compile(session, program, variant);
         for (uint32_t j = 0; written && j < written->functions.count; j++) {
             const PlaitFunction *function = written->functions.data[j];
-            int64_t *extents = plait_case_extents(session, function, NULL, &usual);
+            int64_t *extents = plait_case_extents(session, function, sizes.count ? &sizes.data[0] : NULL, &usual);
             PlaitOperatorFacts one = {.variant = plait_variant_text(session, variant),
                                       .sizes = plait_case_sizes_text(session, function, extents),
                                       .bandwidth = bandwidth};

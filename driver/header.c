@@ -43,17 +43,49 @@ static bool is_keyword(const char *name)
     return false;
 }
 
-/* An operator becomes a C function: it must not be a word of C or C++, or hide a function of the C library or of
- * plait.h. */
+/* What the names of an operator's C functions end in. */
+static const char *const suffixes[] = {"", "_with_workspace", "_workspace_bytes", "_error"};
+enum { SUFFIX_COUNT = sizeof suffixes / sizeof *suffixes };
+
+/* The function of an operator with that suffix: "scan_error". */
+static const char *function_name(Header *header, const PlaitFunction *function, uint32_t suffix)
+{
+    return plait_session_text(header->session, "%s%s",
+                              plait_names_text(header->modules[0]->names, function->name), suffixes[suffix]);
+}
+
+/* Whether a function of another operator would have the name too: `scan_error` beside `scan`. */
+static bool is_sibling(Header *header, const PlaitFunction *function)
+{
+    for (uint32_t i = 0; i < header->modules[0]->functions.count; i++) {
+        const PlaitFunction *other = header->modules[0]->functions.data[i];
+        for (uint32_t j = 0; j < SUFFIX_COUNT * SUFFIX_COUNT && other != function; j++)
+            if (strcmp(function_name(header, function, j / SUFFIX_COUNT),
+                       function_name(header, other, j % SUFFIX_COUNT)) == 0)
+                return true;
+    }
+    return false;
+}
+
+static bool is_of_c_library(Header *header, const PlaitFunction *function)
+{
+    for (uint32_t i = 0; i < SUFFIX_COUNT; i++)
+        if (dlsym(RTLD_DEFAULT, function_name(header, function, i))) return true;
+    return false;
+}
+
+/* An operator becomes C functions: none must be a word of C or C++, or hide a function of the C library, of plait.h or
+ * of another operator. */
 static bool check_name(Header *header, const PlaitFunction *function)
 {
     const char *name = plait_names_text(header->modules[0]->names, function->name);
     bool word = is_keyword(name), ours = strncmp(name, "plait_", 6) == 0, reserved = name[0] == '_',
-         library = dlsym(RTLD_DEFAULT, name) != NULL;
-    if (!word && !ours && !reserved && !library) return true;
+         sibling = is_sibling(header, function);
+    if (!word && !ours && !reserved && !sibling && !is_of_c_library(header, function)) return true;
     const char *why = word       ? "a word of C or C++"
                       : ours     ? "reserved for Plait's own functions"
                       : reserved ? "reserved in C"
+                      : sibling  ? "one of its C functions has the name of another operator's"
                                  : "a function of the C library";
     plait_report(&header->session->diagnostics,
                  (PlaitDiagnostic){.id = PLAIT_C_NAME_TAKEN,
@@ -69,7 +101,10 @@ static bool check_name(Header *header, const PlaitFunction *function)
 static const char *parameter(Header *header, PlaitName name)
 {
     const char *text = plait_names_text(header->modules[0]->names, name);
-    return is_keyword(text) || strcmp(text, "stream") == 0 ? plait_session_text(header->session, "%s_", text) : text;
+    static const char *const ours[] = {"stream", "workspace", "workspace_bytes", "bytes"};
+    bool taken = is_keyword(text);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) taken = taken || strcmp(text, ours[i]) == 0;
+    return taken ? plait_session_text(header->session, "%s_", text) : text;
 }
 
 static const char *type_text(Header *header, const PlaitFunction *function, PlaitType type)
@@ -177,18 +212,33 @@ static void print_example(Header *header, const PlaitFunction *function)
                           parameter(header, plait_inst(function, function->params.data[i])->name));
     for (uint32_t i = 0; i < function->outputs.count; i++)
         plait_text_printf(&header->text, "&%s, ", parameter(header, function->outputs.data[i].name));
-    plait_text_add(&header->text, "NULL) != PLAIT_STATUS_OK) fprintf(stderr, \"%s\\n\", plait_error());\n */\n");
+    plait_text_printf(&header->text, "NULL) != PLAIT_STATUS_OK) fprintf(stderr, \"%%s\\n\", %s_error());\n */\n",
+                      plait_names_text(header->modules[0]->names, function->name));
 }
 
-static void print_prototype(Header *header, const PlaitFunction *function)
+static void print_prototype(Header *header, const PlaitFunction *function, const char *suffix, const char *rest)
 {
-    plait_text_printf(&header->text, "int %s(", plait_names_text(header->modules[0]->names, function->name));
+    plait_text_printf(&header->text, "int %s%s(", plait_names_text(header->modules[0]->names, function->name), suffix);
     for (uint32_t i = 0; i < function->params.count; i++)
         plait_text_printf(&header->text, "const DLTensor *%s, ",
                           parameter(header, plait_inst(function, function->params.data[i])->name));
     for (uint32_t i = 0; i < function->outputs.count; i++)
         plait_text_printf(&header->text, "DLTensor *%s, ", parameter(header, function->outputs.data[i].name));
-    plait_text_add(&header->text, "void *stream);\n\n");
+    plait_text_printf(&header->text, "%s);\n", rest);
+}
+
+static void print_prototypes(Header *header, const PlaitFunction *function)
+{
+    const char *name = plait_names_text(header->modules[0]->names, function->name);
+    print_prototype(header, function, "", "void *stream");
+    plait_text_printf(&header->text,
+                      "/* What plait_call_with_workspace, plait_workspace_bytes and plait_error are to all operators of "
+                      "a library, for %s:\n * by these names a program that links several libraries reaches this one. "
+                      "*/\n",
+                      name);
+    print_prototype(header, function, "_with_workspace", "void *stream, void *workspace, uint64_t workspace_bytes");
+    print_prototype(header, function, "_workspace_bytes", "uint64_t *bytes");
+    plait_text_printf(&header->text, "const char *%s_error(void);\n\n", name);
 }
 
 static void print_operator(Header *header, const PlaitFunction *function)
@@ -198,10 +248,11 @@ static void print_operator(Header *header, const PlaitFunction *function)
     print_axes(header, function);
     plait_text_add(&header->text, " * Strides count elements: NULL for compact tensors (last axis fastest); inputs may "
                                   "have any, outputs must not overlap themselves.\n"
-                                  " * Returns PLAIT_STATUS_OK or another status of plait.h above; plait_error() then "
-                                  "names the argument and says what is wrong.\n");
+                                  " * Returns PLAIT_STATUS_OK or another status of plait.h above; ");
+    plait_text_printf(&header->text, "%s_error() then names the argument and says what is wrong.\n",
+                      plait_names_text(header->modules[0]->names, function->name));
     print_example(header, function);
-    print_prototype(header, function);
+    print_prototypes(header, function);
 }
 
 /* "scan-v2.h" -> "PLAIT_LIBRARY_SCAN_V2_H". */

@@ -5,6 +5,7 @@
  */
 #include "driver/npy.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { HEADER_LIMIT = 65536, HEADER_ALIGNMENT = 64, DESCRIPTION_LENGTH = 15 };
@@ -131,7 +132,12 @@ static void read_member(Reader *reader, Header *header, PlaitNpy *array)
     expect(reader, ':', "a colon is missing in the header");
     if (strcmp(key, "descr") == 0) {
         seen = &header->have_description;
-        read_string(reader, header->description);
+        if (take(reader, '[')) {
+            array->foreign = "records";
+            fail(reader, "the elements are records");
+        } else {
+            read_string(reader, header->description);
+        }
     } else if (strcmp(key, "fortran_order") == 0) {
         seen = &header->have_order;
         header->fortran = take_word(reader, "True");
@@ -163,13 +169,30 @@ static void read_header(Reader *reader, Header *header, PlaitNpy *array)
         fail(reader, "the header lacks descr, fortran_order or shape");
 }
 
-static const char *find_type(PlaitArena *arena, const char *description, PlaitNpyType *type)
+/* "int64" for "<i8": types of NumPy that no tensor has. */
+static const char *foreign_text(PlaitArena *arena, const char *description)
+{
+    static const struct {
+        char letter;
+        const char *name;
+    } kinds[] = {{'i', "int"}, {'u', "uint"}, {'f', "float"}, {'c', "complex"}};
+    const char *order = *description == '>' ? "big-endian " : "", *kind = description + (strspn(description, "<>|=") > 0);
+    if (*kind == 'O') return "object";
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].letter == *kind && kind[1] >= '1' && kind[1] <= '9')
+            return plait_arena_printf(arena, "%s%s%u", order, kinds[i].name,
+                                      8 * (unsigned)strtoul(kind + 1, NULL, 10));
+    return plait_arena_printf(arena, "`%s`", description);
+}
+
+static const char *find_type(PlaitArena *arena, const char *description, PlaitNpy *array)
 {
     for (uint32_t i = 0; i < PLAIT_NPY_TYPE_COUNT; i++) {
         if (strcmp(description, types[i].description) != 0 && strcmp(description, types[i].other) != 0) continue;
-        *type = (PlaitNpyType)i;
+        array->type = (PlaitNpyType)i;
         return NULL;
     }
+    array->foreign = foreign_text(arena, description);
     if (description[0] == '>') return plait_arena_printf(arena, "the elements are big-endian (`%s`)", description);
     return plait_arena_printf(
         arena, "the elements are `%s`; float64, float32, float16, bfloat16, int32, bool and uint16 can be read",
@@ -221,7 +244,7 @@ const char *plait_npy_read(PlaitArena *arena, const void *bytes, size_t length, 
     Header header = {0};
     read_header(&reader, &header, array);
     if (reader.wrong) return reader.wrong;
-    wrong = find_type(arena, header.description, &array->type);
+    wrong = find_type(arena, header.description, array);
     if (wrong) return wrong;
     array->data = text + begin + size;
     return measure(array, header.fortran, length - begin - size);

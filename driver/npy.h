@@ -30,6 +30,7 @@ typedef struct PlaitNpy {
     int64_t strides[PLAIT_NPY_MAX_RANK]; /* in elements */
     int64_t count;                       /* product of the sizes */
     const void *data;                    /* inside the bytes that were read; aligned to 1 only */
+    const char *foreign; /* the file is sound as far as its elements' type, which cannot be read: "int64"; else NULL */
 } PlaitNpy;
 
 uint32_t plait_npy_bytes(PlaitNpyType type);

@@ -12,7 +12,6 @@
 
 typedef struct Carry {
     const PlaitAstCarry *ast;
-    PlaitTerm number; /* the initial value of an open carry, as it is written */
     PlaitTerm initial;
     PlaitType type; /* without t */
     bool open;      /* its axes are still being found, and whether it is f64 */
@@ -156,8 +155,8 @@ static bool prepare_carry(PlaitSema *sema, const Scan *scan, Carry *carry)
     carry->initial = plait_term_computing(sema, plait_sema_expression(sema, carry->ast->initial));
     if (carry->initial.kind == PLAIT_TERM_POISON || !carry_scalar(sema, carry)) return false;
     carry->open = !carry->ast->type && carry->initial.kind == PLAIT_TERM_NUMBER;
-    carry->number = carry->initial;
     PlaitSpan span = carry->ast->initial->span;
+    if (carry->open) return true;
     if (!convert(sema, span, carry, &carry->initial)) return false;
     carry->type = with_outer_axes(sema, carry->type, plait_term_type(sema, carry->initial));
     if (plait_type_has(carry->type, scan->axis)) {
@@ -243,11 +242,18 @@ static void find_types(PlaitSema *sema, Scan *scan)
         plait_scope_cut(sema, scan->mark);
         sema->builder.function->insts.count = insts;
     }
+}
+
+/* The initial values of open carries in the types that were found. */
+static bool settle(PlaitSema *sema, Scan *scan)
+{
+    bool good = true;
+    find_types(sema, scan);
     for (uint32_t i = 0; i < scan->count; i++) {
         Carry *carry = &scan->carries[i];
-        if (carry->open && carry->type.scalar == PLAIT_F64)
-            carry->initial = plait_term_as(sema, carry->ast->initial->span, carry->number, PLAIT_F64);
+        if (carry->open) good &= convert(sema, carry->ast->initial->span, carry, &carry->initial);
     }
+    return good;
 }
 
 /* ---- 4. what comes out ---- */
@@ -402,8 +408,7 @@ void plait_sema_scan(PlaitSema *sema, const PlaitAstStatement *statement)
     Scan scan = {
         .statement = statement, .axis = plait_axes_resolve(sema, statement->name), .count = statement->carries.count};
     scan.carries = PLAIT_NEW_ARRAY(sema->arena, Carry, scan.count);
-    if (prepare(sema, &scan)) {
-        find_types(sema, &scan);
+    if (prepare(sema, &scan) && settle(sema, &scan)) {
         lower_body(sema, &scan);
         if (yield_carries(sema, &scan))
             finish(sema, &scan);

@@ -124,7 +124,7 @@ void plait_sema_report_missing_axis(PlaitSema *sema, PlaitSpan span, PlaitTerm x
     if (carry && !help) {
         const char *text = plait_sema_text(sema, carry->name.name);
         diagnostic.found = plait_sema_format(
-            sema, "a value of the carry `%s`, whose axes are not declared and whose body needs `%s` first", text, name);
+            sema, "a value of the carry `%s`, whose axes are not declared and cannot be found from this", text);
         diagnostic.help = plait_sema_format(
             sema, "declare the carry with all of its axes: `carry %s : f32[..., %s] = ...`", text, name);
         diagnostic.related = carry->name.span;

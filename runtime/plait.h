@@ -4,6 +4,8 @@
  *
  *     int NAME(const DLTensor *input, ..., DLTensor *output, ..., void *stream);
  *
+ * with three more of the same name: NAME_with_workspace, NAME_workspace_bytes, NAME_error.
+ *
  * Shapes     Tensors come in the order of the operator's declaration, inputs before outputs; the axes of a tensor in
  *            the order of its type. Axes of the same name have the same number of positions in all tensors, 0 to
  *            2^31 - 1; 0 is valid. `strides` counts elements and may be NULL (compact, last axis fastest); inputs take
@@ -30,8 +32,11 @@
  * Workspace  Temporary memory is found by the library: on the CPU one block is kept for later calls, on a GPU it
  *            is cuMemAllocAsync on the stream. plait_call_with_workspace takes the caller's instead.
  *
- * Every library exports the functions below under these names, for itself: look them up with dlsym in the handle of the
- * library when a process has more than one.
+ * Several   Every library exports the functions below under these names, for itself. A program that links more than
+ * libraries  one of them reaches those of the first only: it calls operators by their own functions, and NAME_error,
+ *            NAME_workspace_bytes and NAME_with_workspace, which each operator has beside NAME; or it opens the
+ *            libraries with dlopen and looks the functions below up with dlsym in each handle. plait_status_text is
+ *            the same in all.
  */
 #ifndef PLAIT_PLAIT_H
 #define PLAIT_PLAIT_H

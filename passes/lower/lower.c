@@ -168,7 +168,7 @@ static bool no_nested_scan(PlaitLowering *lowering, const PlaitRegion *region)
     for (uint32_t i = 0; i < region->body.count; i++) {
         const PlaitInst *inst = plait_inst(lowering->operator_, region->body.data[i]);
         if (inst->op == PLAIT_OP_SCAN && region != lowering->region)
-            return plait_lower_fail(lowering, region->body.data[i], "a scan inside a scan, over values that depend on the outer one's carries",
+            return plait_lower_fail(lowering, region->body.data[i], "a scan inside a scan",
                                     "write the inner recurrence with carries of the outer scan; nested scans are not supported yet") != 0;
         if (inst->body && !no_nested_scan(lowering, inst->body)) return false;
     }

@@ -10,9 +10,54 @@ cc -std=c11 -Wall -Wextra -Wpedantic -Werror -I. host.c -o host -Llib -lsum -Wl,
 ./host || fail 'a host program'
 if command -v c++ >/dev/null; then cp host.c host.cc; c++ -Wall -Wextra -Wpedantic -Werror -I. -fsyntax-only host.cc || fail 'the header in C++'; fi
 gives '' sh -c "readelf -d lib/libsum.so | grep NEEDED | grep -v -e 'libc.so.6' -e 'libm.so.6' -e 'ld-linux'"
-gives 'plait_call plait_call_with_workspace plait_error plait_library plait_status_text plait_workspace_bytes running' \
+gives 'plait_call plait_call_with_workspace plait_error plait_library plait_status_text plait_workspace_bytes running running_error running_with_workspace running_workspace_bytes' \
     sh -c "nm -D --defined-only lib/libsum.so | awk '{print \$3}' | sort | tr '\n' ' ' | sed 's/ \$//'"
 readelf -d lib/libsum.so >dynamic; has dynamic 'SONAME.*libsum.so'
+
+# Two libraries in one program: each operator has its own error text and workspace.
+sed 's/running/walking/; s/d = 4/d = 3/' sum.plait >walk.plait
+run 0 build walk.plait --target cpu -o lib/libwalk.so
+cat >both.c <<'END'
+#include <string.h>
+#include "lib/sum.h"
+#include "lib/walk.h"
+int main(void)
+{
+    float x[4] = {1, 2, 3, 4}, y[4], last[4];
+    int64_t shape[] = {1, 1, 3}, end[] = {1, 3}, wrong[] = {1, 1, 4};
+    uint64_t bytes = 99;
+    DLTensor in = {x, {kDLCPU, 0}, 3, {kDLFloat, 32, 1}, shape, NULL, 0}, out = {y, {kDLCPU, 0}, 3, {kDLFloat, 32, 1}, shape, NULL, 0},
+             state = {last, {kDLCPU, 0}, 2, {kDLFloat, 32, 1}, end, NULL, 0};
+    if (walking(&in, NULL, &out, &state, NULL) || y[2] != 3 || *walking_error()) return 1;
+    if (walking_workspace_bytes(&in, NULL, &out, &state, &bytes) || bytes == 99) return 2;
+    if (walking_with_workspace(&in, NULL, &out, &state, NULL, NULL, 0)) return 3;
+    if (running(&in, NULL, &out, &state, NULL) != PLAIT_STATUS_UNAVAILABLE_SIZE) return 4;
+    if (!strstr(running_error(), "running: ") || *walking_error()) return 5;
+    in.shape = wrong;
+    if (!walking(&in, NULL, &out, &state, NULL) || !strstr(walking_error(), "walking: ") || !strstr(running_error(), "running: ")) return 6;
+    return 0;
+}
+END
+for order in '-lsum -lwalk' '-lwalk -lsum'; do
+    # shellcheck disable=SC2086 # two words
+    cc -std=c11 -Wall -Wextra -Wpedantic -Werror -I. both.c -o both -Llib $order -Wl,-rpath,"$work/lib" || fail 'two libraries in one program'
+    ./both || fail "two libraries, $order: $?"
+done
+(cat sum.plait; sed '/^axis/d; s/running/running_error/' sum.plait) >siblings.plait
+run 1 build siblings.plait --target cpu; has err 'E0806' "another operator's"
+
+# Outputs over the program, or over each other.
+mkdir same; cp sum.plait same/k.plait; ln same/k.plait same/hard.plait; ln -s k.plait same/soft.plait
+for output in same/k.plait ./same/../same/k.plait same/hard.plait same/soft.plait; do
+    run 2 build same/k.plait --target cpu -o $output; has err 'E0605' 'which is read'
+    run 2 build same/k.plait --target cpu -o same/k.so --header $output; has err 'E0605' 'which is read'
+    run 2 emit same/k.plait --stage -o $output; has err 'E0605'
+    run 2 explain same/k.plait --svg $output; has err 'E0605'
+done
+run 2 build same/k.plait --target cpu -o same/k.h; has err 'E0605' 'one file'
+run 2 build same/k.plait --target cpu -o same/x --header same/../same/x; has err 'E0605' 'one file'
+same same/k.plait sum.plait; gives 'hard.plait k.plait soft.plait' sh -c "ls same | tr '\n' ' ' | sed 's/ \$//'"
+run 0 build same/k.plait --target cpu -o /dev/null --header /dev/null
 
 # The cache: the same bytes, at once; other sizes, other targets, other text are other entries; damage is repaired.
 cp lib/libsum.so first.so

@@ -132,7 +132,8 @@ static void test_npy_bad(void)
         {"{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }", "the elements are big-endian (`>f4`)", 4},
         {"{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }",
          "the elements are `<c8`; float64, float32, float16, bfloat16, int32, bool and uint16 can be read", 8},
-        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "a string is missing in the header", 4},
+        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "the elements are records", 4},
+        {"{'descr': 4, 'fortran_order': False, 'shape': (1,), }", "a string is missing in the header", 4},
         {"{'descr': '<f4', 'fortran_order': 1, 'shape': (1,), }", "fortran_order is neither True nor False", 4},
         {"{'descr': '<f4', 'shape': (1,), }", "the header lacks descr, fortran_order or shape", 4},
         {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", "the header has a key twice", 4},
@@ -146,7 +147,13 @@ static void test_npy_bad(void)
         {"[]", "the header is no dictionary", 4},
         {"", "the header is no dictionary", 0},
     };
+    static const char *const foreign[][2] = {{"'<i8'", "int64"},   {"'>f4'", "big-endian float32"}, {"'<c16'", "complex128"},
+                                             {"'|O'", "object"},   {"'<U3'", "`<U3`"},              {"[('a', '<f4')]", "records"}};
     PlaitNpy array;
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        read_npy(1, plait_arena_printf(arena, "{'descr': %s, 'fortran_order': False, 'shape': (1,), }", foreign[i][0]), 4, &array);
+        CHECK_TEXT(array.foreign, foreign[i][1]);
+    }
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         CHECK_TEXT(read_npy(1, rows[i].dictionary, rows[i].data, &array), rows[i].wrong);
     CHECK_TEXT(read_npy(4, "{}", 0, &array), "the file has a version other than 1, 2 and 3");

@@ -10,6 +10,9 @@
 extern const PlaitLibraryDescriptor plait_library;
 int cumulative(void *x, void *x0, void *y, void *stream);
 int twice(void *x, void *y, void *stream);
+int cumulative_with_workspace(void *x, void *x0, void *y, void *stream, void *workspace, uint64_t workspace_bytes);
+int twice_workspace_bytes(void *x, void *y, uint64_t *bytes);
+const char *cumulative_error(void);
 
 static struct Call {
     const PlaitOperatorDescriptor *op;
@@ -23,6 +26,30 @@ int plait_runtime_call(const PlaitOperatorDescriptor *op, void *const *tensors, 
     call = (struct Call){.op = op, .stream = stream, .workspace = workspace, .workspace_bytes = workspace_bytes};
     memcpy(call.tensors, tensors, op->variants[0].argument_count * sizeof *tensors);
     return 42;
+}
+
+int plait_runtime_workspace_bytes(const PlaitOperatorDescriptor *op, void *const *tensors, uint64_t *bytes);
+int plait_runtime_workspace_bytes(const PlaitOperatorDescriptor *op, void *const *tensors, uint64_t *bytes)
+{
+    call = (struct Call){.op = op};
+    memcpy(call.tensors, tensors, op->variants[0].argument_count * sizeof *tensors);
+    *bytes = 77;
+    return 43;
+}
+
+const char *plait_last_error(void);
+const char *plait_last_error(void) { return "wrong"; }
+
+static void test_functions_of_name(void)
+{
+    int x, x0, y, stream, workspace;
+    uint64_t bytes = 0;
+    CHECK(cumulative_with_workspace(&x, &x0, &y, &stream, &workspace, 1 << 20) == 42);
+    CHECK(call.op == &plait_library.operators[0] && call.tensors[0] == &x && call.tensors[1] == &x0 && call.tensors[2] == &y);
+    CHECK(call.stream == &stream && call.workspace == &workspace && call.workspace_bytes == 1 << 20);
+    CHECK(twice_workspace_bytes(&y, &x, &bytes) == 43 && bytes == 77);
+    CHECK(call.op == &plait_library.operators[1] && call.tensors[0] == &y && call.tensors[1] == &x);
+    CHECK_TEXT(cumulative_error(), "wrong");
 }
 
 static void test_functions(void)
@@ -118,6 +145,7 @@ static void test_running(void)
 int main(void)
 {
     test_functions();
+    test_functions_of_name();
     test_library();
     test_variant();
     test_cpu_kernel();
