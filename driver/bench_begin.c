@@ -127,10 +127,12 @@ static bool axis_exists(const PlaitModule *module, const char *name, bool run_ti
 
 static void unknown_size(PlaitSession *session, const char *given, const char *axis, bool exists)
 {
-    plait_session_error(session, PLAIT_BAD_OPTION_VALUE,
-                        plait_session_text(session, exists ? "`--sizes %s`: the size of `%s` is static"
-                                                           : "`--sizes %s`: no operator has an axis `%s`", given, axis),
-                        "an axis of run-time size", exists ? "static sizes are set with -D" : "check the name of the axis");
+    plait_session_error(
+        session, PLAIT_BAD_OPTION_VALUE,
+        plait_session_text(
+            session, exists ? "`--sizes %s`: the size of `%s` is static" : "`--sizes %s`: no operator has an axis `%s`",
+            given, axis),
+        "an axis of run-time size", exists ? "static sizes are set with -D" : "check the name of the axis");
 }
 
 bool plait_program_sizes(PlaitSession *session, const PlaitProgram *program, PlaitVariants *sizes)

@@ -176,7 +176,8 @@ void plait_command_BENCH(PlaitSession *session)
                             "leave it out, and as many runs as fit into half a second are timed");
         return;
     }
-    if (!plait_bench_begin(session, &bench.bench) || !plait_program_sizes(session, &bench.bench.program, &bench.sizes)) return;
+    if (!plait_bench_begin(session, &bench.bench) || !plait_program_sizes(session, &bench.bench.program, &bench.sizes))
+        return;
     plait_text_printf(&session->output, "%-24s%-8s%-44s%12s%12s%12s%12s%11s\n", "operator", "target", "sizes",
                       "time, ms", "MB", "G op", "floor, ms", "share");
     plait_text_add(&session->fields, ", \"rows\": [");

@@ -142,7 +142,8 @@ void plait_case_too_large(PlaitSession *session, const PlaitCase *it, const char
 {
     plait_session_error(session, PLAIT_BAD_OPTION_VALUE,
                         plait_session_text(session, "`%s` at %s: %s",
-                                           plait_names_text(it->function->module->names, it->function->name), it->sizes, what),
+                                           plait_names_text(it->function->module->names, it->function->name), it->sizes,
+                                           what),
                         "sizes whose tensors fit into memory", "give smaller ones with --sizes or -D");
 }
 

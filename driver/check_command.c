@@ -214,7 +214,8 @@ void plait_command_CHECK(PlaitSession *session)
     Check check = {.session = session,
                    .progress = plait_progress_begin(),
                    .seed = plait_option_count(&session->options, PLAIT_OPTION_SEED, 1)};
-    if (!plait_bench_begin(session, &check.bench) || !plait_program_sizes(session, &check.bench.program, &check.sizes)) return;
+    if (!plait_bench_begin(session, &check.bench) || !plait_program_sizes(session, &check.bench.program, &check.sizes))
+        return;
     check_everything(&check);
     if (check.rows == 0 && !plait_session_failed(session))
         plait_session_error(session, PLAIT_CHECK_FAILED, "nothing was compared: 0 results",

@@ -25,7 +25,8 @@ static bool collect(PlaitSession *session, const PlaitProgram *program, PlaitFac
 {
     PlaitModule **fused = plait_program_optimise(session, program);
     PlaitVariants sizes = {0};
-    if (fused && !plait_program_lower(session, program, fused, plait_target_row_by_name("cpu"))) return false; /* what `build` refuses */
+    if (fused && !plait_program_lower(session, program, fused, plait_target_row_by_name("cpu")))
+        return false; /* what `build` refuses */
     if (!fused || !read_sizes(session, program, &sizes)) return false;
     double bandwidth = plait_bandwidth_cpu();
     for (uint32_t i = 0; i < program->variants.count; i++) {

@@ -14,6 +14,7 @@ typedef struct Finder {
     PlaitText axes;   /* that it reduces over */
     bool *seen;       /* by axis: is among them */
     PlaitAxis attend; /* the axis of the attend stage that is being counted, or PLAIT_NO_AXIS */
+    PlaitValue where; /* its mask, or PLAIT_NOT_A_VALUE */
 } Finder;
 
 static uint32_t line_of(const Finder *finder, PlaitValue value)
@@ -81,22 +82,28 @@ static void add_scan(Finder *finder, PlaitValue value)
     stage->detail = plait_text_string(&detail);
 }
 
+/* Over other axes than time a fold is a reduction that the passes made run block by block. */
 static void add_fold(Finder *finder, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(finder->function, value);
-    add_stage(finder, value, "attend",
-              plait_session_text(finder->session, "along %s, block by block, %u running %s",
-                                 plait_axis_text(finder->function, inst->axes[0]), inst->body->params.count,
-                                 inst->body->params.count == 1 ? "value" : "values"));
+    bool time = finder->function->axes.data[inst->axes[0]].role == PLAIT_ROLE_TIME;
+    add_stage(finder, value, time ? "attend" : "gating",
+              plait_session_text(finder->session, "%s %s, block by block, %u running %s",
+                                 time ? "along" : "reductions over", plait_axis_text(finder->function, inst->axes[0]),
+                                 inst->body->params.count, inst->body->params.count == 1 ? "value" : "values"));
 }
 
-/* A reduction over an axis of time is part of an attend stage; several over the same axis are one. */
+/* A reduction over an axis of time is part of an attend stage; several over the same axis under the same `where` are
+ * one. */
 static void add_attend(Finder *finder, PlaitValue value, PlaitAxis axis)
 {
-    if (finder->attend == axis) return;
+    const PlaitInst *inst = plait_inst(finder->function, value);
+    PlaitValue where = inst->operand_count > 1 ? inst->operands[1] : PLAIT_NOT_A_VALUE;
+    if (finder->attend == axis && finder->where == where) return;
     add_stage(finder, value, "attend",
               plait_session_text(finder->session, "along %s", plait_axis_text(finder->function, axis)));
     finder->attend = axis;
+    finder->where = where;
 }
 
 static void count_gating(Finder *finder, PlaitValue value)
@@ -146,6 +153,7 @@ void plait_explain_stages(PlaitSession *session, const PlaitFunction *function, 
                      .function = function,
                      .stages = stages,
                      .attend = PLAIT_NO_AXIS,
+                     .where = PLAIT_NOT_A_VALUE,
                      .axes = plait_text(session->arena),
                      .seen = PLAIT_NEW_ARRAY(session->arena, bool, function->axes.count)};
     for (uint32_t i = 0; i < region->body.count; i++) find_one(&finder, region->body.data[i]);

@@ -50,8 +50,8 @@ enum { SUFFIX_COUNT = sizeof suffixes / sizeof *suffixes };
 /* The function of an operator with that suffix: "scan_error". */
 static const char *function_name(Header *header, const PlaitFunction *function, uint32_t suffix)
 {
-    return plait_session_text(header->session, "%s%s",
-                              plait_names_text(header->modules[0]->names, function->name), suffixes[suffix]);
+    return plait_session_text(header->session, "%s%s", plait_names_text(header->modules[0]->names, function->name),
+                              suffixes[suffix]);
 }
 
 /* Whether a function of another operator would have the name too: `scan_error` beside `scan`. */
@@ -231,11 +231,12 @@ static void print_prototypes(Header *header, const PlaitFunction *function)
 {
     const char *name = plait_names_text(header->modules[0]->names, function->name);
     print_prototype(header, function, "", "void *stream");
-    plait_text_printf(&header->text,
-                      "/* What plait_call_with_workspace, plait_workspace_bytes and plait_error are to all operators of "
-                      "a library, for %s:\n * by these names a program that links several libraries reaches this one. "
-                      "*/\n",
-                      name);
+    plait_text_printf(
+        &header->text,
+        "/* What plait_call_with_workspace, plait_workspace_bytes and plait_error are to all operators of "
+        "a library, for %s:\n * by these names a program that links several libraries reaches this one. "
+        "*/\n",
+        name);
     print_prototype(header, function, "_with_workspace", "void *stream, void *workspace, uint64_t workspace_bytes");
     print_prototype(header, function, "_workspace_bytes", "uint64_t *bytes");
     plait_text_printf(&header->text, "const char *%s_error(void);\n\n", name);

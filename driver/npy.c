@@ -176,12 +176,12 @@ static const char *foreign_text(PlaitArena *arena, const char *description)
         char letter;
         const char *name;
     } kinds[] = {{'i', "int"}, {'u', "uint"}, {'f', "float"}, {'c', "complex"}};
-    const char *order = *description == '>' ? "big-endian " : "", *kind = description + (strspn(description, "<>|=") > 0);
+    const char *order = *description == '>' ? "big-endian " : "",
+               *kind = description + (strspn(description, "<>|=") > 0);
     if (*kind == 'O') return "object";
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (kinds[i].letter == *kind && kind[1] >= '1' && kind[1] <= '9')
-            return plait_arena_printf(arena, "%s%s%u", order, kinds[i].name,
-                                      8 * (unsigned)strtoul(kind + 1, NULL, 10));
+            return plait_arena_printf(arena, "%s%s%u", order, kinds[i].name, 8 * (unsigned)strtoul(kind + 1, NULL, 10));
     return plait_arena_printf(arena, "`%s`", description);
 }
 

@@ -36,10 +36,12 @@ static bool same_file(const Identity *a, const Identity *b)
 
 static bool clash(PlaitSession *session, const char *output, const char *other, bool read)
 {
-    plait_session_error(
-        session, PLAIT_OPTIONS_CLASH,
-        plait_session_text(session, read ? "`%s` would be written over `%s`, which is read" : "`%s` and `%s` would be written into one file", output, other),
-        "another file for each output", "give another path; nothing was written");
+    plait_session_error(session, PLAIT_OPTIONS_CLASH,
+                        plait_session_text(session,
+                                           read ? "`%s` would be written over `%s`, which is read"
+                                                : "`%s` and `%s` would be written into one file",
+                                           output, other),
+                        "another file for each output", "give another path; nothing was written");
     return false;
 }
 

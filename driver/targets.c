@@ -35,8 +35,9 @@ static void unknown_target(PlaitSession *session, const char *name)
         if (strncmp(names[i], name, strlen(name)) == 0) nearest = names[i]; /* sm_90 means sm_90a, not sm_80 */
     plait_session_error(session, PLAIT_UNKNOWN_TARGET, plait_session_text(session, "`%s`", name),
                         plait_session_text(session, "one of %s", plait_text_string(&list)),
-                        nearest ? plait_session_text(session, "did you mean `%s`? Newer GPUs run the PTX of sm_80", nearest)
-                                : "other GPUs run the PTX of an older one: sm_80");
+                        nearest
+                            ? plait_session_text(session, "did you mean `%s`? Newer GPUs run the PTX of sm_80", nearest)
+                            : "other GPUs run the PTX of an older one: sm_80");
 }
 
 static void mark(PlaitSession *session, const char *list, bool *wanted)

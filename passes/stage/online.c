@@ -81,6 +81,7 @@ typedef struct Fold {
     Reductions reductions;
     PlaitBuilder outside; /* the region that the reductions stand in; sorted at the end */
     PlaitRegion *region;
+    PlaitSpan span; /* of its first reduction: what the fold is blamed on */
 } Fold;
 
 static void begin_fold(Fold *fold, PlaitFunction *function, PlaitRegion *home, PlaitAxis axis)
@@ -111,6 +112,7 @@ static bool try_add(Fold *fold, PlaitValue value)
     }
     if (inst.operand_count == 2) plait_fold_inside(&fold->group, inst.operands[1]);
     plait_push(function->module->arena, &fold->reductions, reduction);
+    if (fold->reductions.count == 1) fold->span = inst.span;
     return true;
 }
 
@@ -208,6 +210,7 @@ static void finish_fold(Fold *fold)
         plait_clone_set(&new_running, reduction->value, next[i]);
     }
     for (uint32_t i = 0; i < count; i++) plait_yield(function, fold->region, next[i]);
+    fold->outside.span = fold->span;
     PlaitValue owner = plait_build_owner(&fold->outside, PLAIT_OP_FOLD, initial, count, fold->region);
     plait_set_axes(function, owner, &fold->group.axis, 1);
     for (uint32_t i = 0; i < count; i++) {

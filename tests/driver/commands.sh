@@ -69,6 +69,23 @@ run 0 emit sum.plait --ptx --json; has out '"target": "sm_90a"' '.target sm_90a'
 # What was found.
 run 0 explain sum.plait; has out 'operator running' 'scan    along t, forward' 'affine, elementwise factor' '1 kernel' 'floor'
 run 0 explain sum.plait --json; has out '"kind": "scan"' '"class": "affine, elementwise factor"' '"kernels": \[{"name": "running.0"' '"operations": '
+run 0 explain sum.plait --sizes b=2,t=64; has out 'cost at b=2 t=64 d=4'
+run 2 explain sum.plait --sizes t=1 --sizes t=2; has err 'E0605'
+printf 'axis t : time\naxis u : time\noperator nested(x : f32[t, u]) -> (y : f32[t, u]) {\n scan t { scan u carry left : f32[t] = 0 { left = 0.5 * left + x\n y = left } }\n}\n' >nested.plait
+"$plait" build nested.plait --target cpu >/dev/null 2>&1; built=$?
+"$plait" explain nested.plait >/dev/null 2>&1; [ $? -eq $built ] || fail 'explain and build differ about nested scans'
+cat >attends.plait <<'END'
+axis t : time
+axis h : head
+operator attends(q, k : f32[t]) -> (y : f32[t])
+{
+    attend s where s <= t { o = sum(softmax(q * k@s) * k@s) }
+    attend s where s >= t { y = sum(softmax(o * k@s) * o@s) }
+}
+operator heads(x : f32[t, h]) -> (y : f32[t]) { y = max[h](x) }
+END
+run 0 explain attends.plait --operator attends; has out 'attend  along s (line 5)' 'attend  along s (line 6)'
+run 0 explain attends.plait --operator heads; has out 'gating  reductions over h, block by block'; if grep -q attend out; then fail 'a reduction over heads is no attend'; fi
 run 0 explain sum.plait -D d=2,3; has out 'running, d = 2' 'running, d = 3'
 if command -v dot >/dev/null; then run 0 explain sum.plait --svg sum.svg; has sum.svg '</svg>' 'running.0'; fi
 under PATH=/nowhere run 1 explain sum.plait --svg none.svg; has err 'E0801' 'graphviz'

@@ -30,6 +30,12 @@ head -c 150 x.npy >cut.npy
 rm -f y.npy
 run 1 run sum.plait --out y=y.npy; has err 'E0615' '--in x=x.npy'
 run 1 run sum.plait -i x=whole.npy --out y=y.npy; has err 'E0613' 'int32' 'astype("float32")'
+printf "\\223NUMPY\\001\\000v\\000{'descr': '<i8', 'fortran_order': False, 'shape': (1, 3, 4), }%58s\n" '' >long.npy; head -c 96 /dev/zero >>long.npy
+run 1 run sum.plait -i x=long.npy --out y=y.npy; has err 'E0613' 'int64 elements' 'astype("float32")'
+run 2 run sum.plait -i x=x.npy -i x=s.npy --out y=y.npy; has err 'E0605' 'one file for each tensor'
+run 2 run sum.plait -i x=x.npy --out y=y.npy --out y=z.npy; has err 'E0605'
+run 2 run sum.plait -i x=x.npy --out y=y.npy --out last=./y.npy; has err 'E0605' 'one file'
+run 2 run sum.plait -i x=x.npy --out y=sum.plait; has err 'E0605' 'which is read'
 run 1 run sum.plait -i x=flat.npy --out y=y.npy; has err 'E0613' '2 axes'
 run 1 run sum.plait -i x=cut.npy --out y=y.npy; has err 'E0612' 'shorter'
 run 1 run sum.plait -i x=sum.plait --out y=y.npy; has err 'E0612'
@@ -63,11 +69,23 @@ run 3 check wrong.plait --library libsum.so --device cpu; has err 'E0622' '`y` o
 run 3 check near.plait --library libsum.so --device cpu --json; has out '"pass": false' '"exit_code": 3'
 run 0 check sum.plait --library libsum.so --device cpu --range x=0:1
 run 2 check sum.plait --library libsum.so --device cpu --range z=0:1; has err 'E0603'
-run 2 check sum.plait --device cpu --sizes q=1; has err 'E0603'
+run 2 check sum.plait --device cpu --sizes q=1; has err 'E0603' 'no operator has an axis `q`'
+run 2 check sum.plait --device cpu --sizes t=1000000000,b=1000000; has err 'E0603' 'b=1000000 t=1000000000' 'of memory'
+run 2 bench sum.plait --device cpu --sizes t=1000000000,b=1000000; has err 'E0603' 'of memory'
+run 2 bench sum.plait --device cpu --repeats 0; has err 'E0603' 'at least 1'
 run 2 check sum.plait --device cpu --sizes d=1; has err 'E0603' '-D'
 run 1 check sum.plait --library libsum.so --device cpu -D d=9; has err 'E0620' 'was built for 4'
 sed 's/running/other/' sum.plait >other.plait
 run 1 check other.plait --library libsum.so --device cpu; has err 'E0616'
+
+sed 's/axis d/axis e/; s/, d\]/, e]/g' sum.plait >renamed.plait
+run 1 check renamed.plait --library libsum.so --device cpu; has err 'E0618' 'made from another program' 'd = 4'
+
+# Of 16 bits, rounding the result is no error: here it is 3.9e-3 of the only element.
+printf 'axis t : time\noperator near(x : bf16[t]) -> (y : bf16[t]) { y = 0 * x + 1.0039 }\n' >near_one.plait
+run 0 check near_one.plait --device cpu; has out ' 0 failures'
+sed 's/1.0039/1.0300/' near_one.plait >off.plait; run 0 build near_one.plait --target cpu -o near_one.so
+run 3 check off.plait --library near_one.so --device cpu; has err 'E0622' 'RMS(reference) is 1.0e+00'
 
 # Against the clock.
 run 0 bench sum.plait --device cpu --sizes b=2,t=64 --repeats 3 --json; has out '"repeats": 3' '"bytes": 4160' '"operations": 1024' '"floor_seconds": '

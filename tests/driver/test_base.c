@@ -147,11 +147,13 @@ static void test_npy_bad(void)
         {"[]", "the header is no dictionary", 4},
         {"", "the header is no dictionary", 0},
     };
-    static const char *const foreign[][2] = {{"'<i8'", "int64"},   {"'>f4'", "big-endian float32"}, {"'<c16'", "complex128"},
-                                             {"'|O'", "object"},   {"'<U3'", "`<U3`"},              {"[('a', '<f4')]", "records"}};
+    static const char *const foreign[][2] = {{"'<i8'", "int64"},       {"'>f4'", "big-endian float32"},
+                                             {"'<c16'", "complex128"}, {"'|O'", "object"},
+                                             {"'<U3'", "`<U3`"},       {"[('a', '<f4')]", "records"}};
     PlaitNpy array;
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
-        read_npy(1, plait_arena_printf(arena, "{'descr': %s, 'fortran_order': False, 'shape': (1,), }", foreign[i][0]), 4, &array);
+        read_npy(1, plait_arena_printf(arena, "{'descr': %s, 'fortran_order': False, 'shape': (1,), }", foreign[i][0]),
+                 4, &array);
         CHECK_TEXT(array.foreign, foreign[i][1]);
     }
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -289,7 +291,7 @@ static void test_targets(void)
     CHECK(parse(&session, "plait build x") && plait_target_rows_read(&session, &rows) && rows.count >= 3);
     CHECK(parse(&session, "plait build x --target sm_90,") && !plait_target_rows_read(&session, &rows));
     check_codes(&session, "E0617 E0617");
-    CHECK_TEXT(session.diagnostics.list.data[0].help, "did you mean `sm_90a`?");
+    CHECK_TEXT(session.diagnostics.list.data[0].help, "did you mean `sm_90a`? Newer GPUs run the PTX of sm_80");
 }
 
 /* ---- ptxas ---- */
