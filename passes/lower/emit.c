@@ -195,6 +195,24 @@ static PlaitValue delayed(PlaitLowering *lowering, PlaitValue value, uint32_t di
     return delay->params.data[distance - 1];
 }
 
+/* The place at `offset` from `index`: the same value for the same distance from the same base, however it was reached. */
+static PlaitValue shifted_place(PlaitLowering *lowering, PlaitValue index, int64_t offset)
+{
+    PlaitValue base = index;
+    for (uint32_t i = 0; i < lowering->shifts.count; i++) {
+        if (lowering->shifts.data[i].shifted != index) continue;
+        base = lowering->shifts.data[i].base;
+        offset += lowering->shifts.data[i].offset;
+        break;
+    }
+    if (offset == 0) return base;
+    for (uint32_t i = 0; i < lowering->shifts.count; i++)
+        if (lowering->shifts.data[i].base == base && lowering->shifts.data[i].offset == offset) return lowering->shifts.data[i].shifted;
+    PlaitValue place = plait_lower_binary(lowering, PLAIT_OP_ADD, base, plait_lower_i32(lowering, offset));
+    plait_push(lowering->arena, &lowering->shifts, (PlaitShift){base, place, offset});
+    return place;
+}
+
 PlaitValue plait_lower_shifted(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis, int64_t offset, const PlaitPlaces *places)
 {
     if (offset == 0 || !plait_type_has(plait_type_of(lowering->operator_, value), axis)) return plait_lower_value(lowering, value, places);
@@ -205,7 +223,7 @@ PlaitValue plait_lower_shifted(PlaitLowering *lowering, PlaitValue value, PlaitA
         return plait_lower_fail(lowering, value, "a value of the recurrence read at positions that are not a short constant distance back",
                                 "store it in a carry, or read it in another operator");
     if (!places->index[axis]) return no_place(lowering, value, axis);
-    PlaitValue index = plait_lower_binary(lowering, PLAIT_OP_ADD, places->index[axis], plait_lower_i32(lowering, offset));
+    PlaitValue index = shifted_place(lowering, places->index[axis], offset);
     PlaitPlaces there = with_place(lowering, places, axis, index);
     return mask_outside(lowering, value, axis, index, plait_lower_value(lowering, value, &there));
 }

@@ -52,6 +52,12 @@ typedef struct PlaitMemo {
     PlaitValue tile;
 } PlaitMemo;
 
+/* A place at a constant distance from another. */
+typedef struct PlaitShift {
+    PlaitValue base, shifted;
+    int64_t offset;
+} PlaitShift;
+
 typedef struct PlaitLowering {
     PlaitArena *arena;
     const PlaitFunction *operator_;
@@ -67,6 +73,7 @@ typedef struct PlaitLowering {
     PlaitRegion *loop_region;      /* while the loop is being written */
     PlaitValue loop_position;
     PLAIT_VECTOR(PlaitDelay) delays;
+    PLAIT_VECTOR(PlaitShift) shifts; /* places made by plait_lower_shifted, each once: chained taps meet again */
     PlaitSpan span;
     bool failed;
 } PlaitLowering;

@@ -38,8 +38,9 @@ static void report_finds(void)
     static const int signals[] = {SIGABRT, SIGALRM, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 #endif
     struct sigaction action = {.sa_handler = say_name, .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK)};
-    stack_t stack = {.ss_sp = malloc(SIGNAL_STACK), .ss_size = SIGNAL_STACK}; /* a find may be a full stack */
-    if (!stack.ss_sp || sigaltstack(&stack, NULL) != 0) exit(2);
+    static unsigned char memory[SIGNAL_STACK]; /* a find may be a full stack */
+    stack_t stack = {.ss_sp = memory, .ss_size = sizeof memory};
+    if (sigaltstack(&stack, NULL) != 0) exit(2);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &action, NULL);
 }
 
