@@ -32,12 +32,23 @@ typedef struct Check {
 
 static bool is_half(uint8_t scalar) { return scalar == PLAIT_BF16 || scalar == PLAIT_F16; }
 
+/* Whether the operator rounds to 16 bits on the way to an output, not only where it stores one. */
+static bool rounds_inside(const PlaitFunction *function)
+{
+    uint32_t *uses = plait_use_counts(function), stored = 0, casts = 0;
+    for (uint32_t i = 0; i < function->outputs.count; i++) {
+        PlaitValue value = function->outputs.data[i].value;
+        stored += plait_op_of(function, value) == PLAIT_OP_CAST && is_half(plait_type_of(function, value).scalar);
+    }
+    for (PlaitValue value = 1; value < function->insts.count; value++)
+        if (plait_op_of(function, value) == PLAIT_OP_CAST && is_half(plait_type_of(function, value).scalar)) casts += uses[value];
+    return casts > stored;
+}
+
+/* All arithmetic is in f32 or wider: what is stored in f32 is held to that, whatever the inputs are stored in. */
 static double limit_of(const PlaitFunction *function, const PlaitOutput *output)
 {
-    bool half = is_half(output->type.scalar);
-    for (uint32_t i = 0; i < function->params.count; i++)
-        half = half || is_half(plait_type_of(function, function->params.data[i]).scalar);
-    return half ? limit_half : limit_single;
+    return is_half(output->type.scalar) || rounds_inside(function) ? limit_half : limit_single;
 }
 
 /* The error of what a run has left in an argument. Of 16 bits, what rounding the reference costs is no error of the

@@ -22,6 +22,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = HERE.parent.parent / "examples"
+OPERATORS = HERE.parent / "run" / "operators"
 LOCK = HERE / "verified.lock"
 TARGETS = ("sm_80", "sm_90a")
 
@@ -38,7 +39,8 @@ def key(name, sizes):
 
 
 def source(name):
-    return str(EXAMPLES / name / f"{name}.plait")
+    example = EXAMPLES / name / f"{name}.plait"
+    return str(example if example.exists() else OPERATORS / f"{name}.plait")
 
 
 def defines(sizes):

@@ -192,13 +192,14 @@ static void map_stands(LLVMExecutionEngineRef engine, LLVMModuleRef module)
     LLVMAddSymbol("__truncsfbf2", ADDRESS(test_truncate));
 }
 
-TestKernel *test_compile(PlaitMachine *machine)
+TestCode test_compile(PlaitMachine *machine)
 {
     PlaitArena *arena = machine->emit.arena;
     PlaitMachine *here = plait_machine_open(arena, plait_target_by_name("cpu"));
     LLVMValueRef first = rewrite_module(machine);
     LLVMSetTarget(machine->emit.module, LLVMGetTarget(here->emit.module));
     LLVMSetDataLayout(machine->emit.module, LLVMGetDataLayoutStr(here->emit.module));
+    plait_machine_close(here);
     const char *wrong = plait_machine_verify(machine);
     char *message = NULL;
     LLVMLinkInMCJIT();
@@ -209,5 +210,13 @@ TestKernel *test_compile(PlaitMachine *machine)
     }
     map_stands(engine, machine->emit.module);
     size_t length;
-    return (TestKernel *)LLVMGetFunctionAddress(engine, LLVMGetValueName2(first, &length));
+    return (TestCode){(TestKernel *)LLVMGetFunctionAddress(engine, LLVMGetValueName2(first, &length)), engine};
+}
+
+void test_code_close(TestCode code, PlaitMachine *machine)
+{
+    LLVMDisposeBuilder(machine->emit.builder);
+    LLVMDisposeExecutionEngine(code.engine);
+    LLVMContextDispose(machine->emit.context);
+    LLVMDisposeTargetMachine(machine->machine);
 }

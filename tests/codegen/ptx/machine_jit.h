@@ -2,10 +2,20 @@
 #ifndef PLAIT_TESTS_PTX_MACHINE_JIT_H
 #define PLAIT_TESTS_PTX_MACHINE_JIT_H
 
+#include <llvm-c/ExecutionEngine.h>
+
 #include "codegen/machine.h"
 #include "tests/codegen/ptx/tiles.h"
 
-/* Compiles the kernels of `machine` and gives the first. The code lives as long as the process. */
-TestKernel *test_compile(PlaitMachine *machine);
+/* Code that is ready to run: the first of its kernels. */
+typedef struct TestCode {
+    TestKernel *kernel;
+    LLVMExecutionEngineRef engine; /* owns the machine's module */
+} TestCode;
+
+/* Compiles the kernels of `machine`. */
+TestCode test_compile(PlaitMachine *machine);
+/* Frees the code, and all of the machine. */
+void test_code_close(TestCode code, PlaitMachine *machine);
 
 #endif

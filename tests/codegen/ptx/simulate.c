@@ -25,7 +25,7 @@ typedef struct Simulation {
     PlaitModule *module;
     PlaitFunction *kernel;
     PlaitMachine *machine;
-    TestKernel *code;
+    TestCode code;
     PlaitSlots slots;
     int64_t *extents;
     double worst;
@@ -198,7 +198,7 @@ static void run_code(Simulation *simulation, const TestRun *run, bool backwards)
         for (uint32_t k = 0; k < run->tensors[i].rank; k++) arguments[slots->tensor_slot[i] + 1 + k] = run->tensors[i].strides[k];
     }
     for (uint32_t i = 0; i < simulation->kernel->axes.count; i++) arguments[slots->axis_slot[i]] = simulation->extents[i];
-    test_threads(simulation->code, arguments, test_program_count(run), simulation->kernel->threads, backwards);
+    test_threads(simulation->code.kernel, arguments, test_program_count(run), simulation->kernel->threads, backwards);
 }
 
 static double tolerance_of(PlaitScalar scalar)
@@ -315,6 +315,7 @@ static bool run_kernel(Simulation *simulation, uint32_t index, int count, char *
     plait_ptx_emit_module(&simulation->machine->emit, simulation->module);
     simulation->code = test_compile(simulation->machine);
     bool good = simulate(simulation);
+    test_code_close(simulation->code, simulation->machine);
     printf("%s: %s, worst error %.2g, %u threads, %u bytes of shared memory\n", plait_names_text(&simulation->names, simulation->kernel->name),
            good ? "good" : "WRONG", simulation->worst, simulation->kernel->threads, plait_ptx_shared_bytes(simulation->kernel));
     return good;
@@ -337,5 +338,7 @@ int main(int count, char **arguments)
     if (count < 2 || !simulation.arena || !PLAIT_TRY(&failure)) return 2;
     simulation.names.arena = simulation.sources.arena = simulation.diagnostics.arena = simulation.arena;
     simulation.diagnostics.sources = &simulation.sources;
-    return run(&simulation, count, arguments);
+    int status = run(&simulation, count, arguments);
+    plait_arena_destroy(simulation.arena);
+    return status;
 }
