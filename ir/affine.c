@@ -1,11 +1,23 @@
 /* Positions as affine expressions. */
 #include "ir/affine.h"
 
-#include <math.h>
+/* Coefficients and offsets stay below, so that no product of two overflows. */
+static const int64_t LARGEST = (int64_t)1 << 30;
+/* Operations looked at: an expression that uses a value twice, again and again, is exponentially large. */
+enum { MOST_STEPS = 256 };
 
+typedef struct Search {
+    const PlaitFunction *function;
+    uint32_t steps;
+} Search;
+
+static bool small(int64_t number) { return number > -LARGEST && number < LARGEST; }
+
+/* False when there are too many axes, or numbers get too large. */
 static bool add_scaled(PlaitAffine *to, const PlaitAffine *from, int64_t scale)
 {
     to->offset += scale * from->offset;
+    if (!small(to->offset)) return false;
     for (uint32_t i = 0; i < from->count; i++) {
         uint32_t at = 0;
         while (at < to->count && to->axes[at] != from->axes[i]) at++;
@@ -15,14 +27,17 @@ static bool add_scaled(PlaitAffine *to, const PlaitAffine *from, int64_t scale)
             to->coefficients[to->count++] = 0;
         }
         to->coefficients[at] += scale * from->coefficients[i];
+        if (!small(to->coefficients[at])) return false;
     }
     return true;
 }
 
-static bool affine_binary(const PlaitFunction *function, const PlaitInst *inst, PlaitAffine *affine)
+static bool find(Search *search, PlaitValue value, PlaitAffine *affine);
+
+static bool find_binary(Search *search, const PlaitInst *inst, PlaitAffine *affine)
 {
     PlaitAffine a, b;
-    if (!plait_affine(function, inst->operands[0], &a) || !plait_affine(function, inst->operands[1], &b)) return false;
+    if (!find(search, inst->operands[0], &a) || !find(search, inst->operands[1], &b)) return false;
     *affine = (PlaitAffine){0};
     switch ((int)inst->op) {
     case PLAIT_OP_ADD:
@@ -37,31 +52,37 @@ static bool affine_binary(const PlaitFunction *function, const PlaitInst *inst, 
     }
 }
 
-bool plait_affine(const PlaitFunction *function, PlaitValue value, PlaitAffine *affine)
+static bool find(Search *search, PlaitValue value, PlaitAffine *affine)
 {
-    const PlaitInst *inst = plait_inst(function, value);
+    const PlaitInst *inst = plait_inst(search->function, value);
     *affine = (PlaitAffine){0};
-    if (inst->type.scalar != PLAIT_I32) return false;
+    if (inst->type.scalar != PLAIT_I32 || search->steps++ == MOST_STEPS) return false;
     switch ((int)inst->op) {
     case PLAIT_OP_CONST:
         affine->offset = (int64_t)inst->number;
-        return fabs(inst->number) < 1073741824.0;
+        return small(affine->offset);
     case PLAIT_OP_IOTA:
         *affine = (PlaitAffine){.count = 1, .axes = {inst->axes[0]}, .coefficients = {1}};
         return inst->operand_count == 0;
     case PLAIT_OP_BROADCAST:
-        return plait_affine(function, inst->operands[0], affine);
+        return find(search, inst->operands[0], affine);
     case PLAIT_OP_NEG: {
         PlaitAffine a;
-        return plait_affine(function, inst->operands[0], &a) && add_scaled(affine, &a, -1);
+        return find(search, inst->operands[0], &a) && add_scaled(affine, &a, -1);
     }
     case PLAIT_OP_ADD:
     case PLAIT_OP_SUB:
     case PLAIT_OP_MUL:
-        return affine_binary(function, inst, affine);
+        return find_binary(search, inst, affine);
     default:
         return false;
     }
+}
+
+bool plait_affine(const PlaitFunction *function, PlaitValue value, PlaitAffine *affine)
+{
+    Search search = {function, 0};
+    return find(&search, value, affine);
 }
 
 int64_t plait_affine_coefficient(const PlaitAffine *affine, PlaitAxis axis)

@@ -11,7 +11,8 @@ typedef struct PlaitAffine {
     uint32_t count;
 } PlaitAffine;
 
-/* Whether `value` (i32) is affine in positions with constant coefficients; then writes it to `affine`. */
+/* Whether `value` (i32) is affine in positions with constant coefficients; then writes it to `affine`.
+ * False, too, for expressions of hundreds of operations and for numbers of 2^30 and more. */
 bool plait_affine(const PlaitFunction *function, PlaitValue value, PlaitAffine *affine);
 /* Whether `value` is the position along `axis` plus a constant; then writes the constant. */
 bool plait_affine_offset(const PlaitFunction *function, PlaitValue value, PlaitAxis axis, int64_t *offset);

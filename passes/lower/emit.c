@@ -170,16 +170,6 @@ static PlaitValue mask_outside(PlaitLowering *lowering, PlaitValue value, PlaitA
     return select_value(lowering, inside, tile, number_like(lowering, tile, 0));
 }
 
-static bool has_motion(const PlaitLowering *lowering, PlaitValue value)
-{
-    const PlaitInst *inst = plait_inst(lowering->operator_, value);
-    if (inst->op == PLAIT_OP_PARAM || inst->region != lowering->region) return false;
-    if (plait_op_is_reduce((PlaitOp)inst->op) || inst->op == PLAIT_OP_CONV) return true;
-    for (uint32_t i = 0; i < inst->operand_count; i++)
-        if (has_motion(lowering, inst->operands[i])) return true;
-    return false;
-}
-
 /* The value `distance` tokens before the loop's present one, kept in carries of the loop. */
 static PlaitValue delayed(PlaitLowering *lowering, PlaitValue value, uint32_t distance, const PlaitPlaces *places)
 {
@@ -217,7 +207,7 @@ PlaitValue plait_lower_shifted(PlaitLowering *lowering, PlaitValue value, PlaitA
 {
     if (offset == 0 || !plait_type_has(plait_type_of(lowering->operator_, value), axis)) return plait_lower_value(lowering, value, places);
     bool in_loop = axis == lowering->plan.loop && lowering->loop_region && places->index[axis] == lowering->loop_position;
-    bool keep = lowering->carried[value] || (has_motion(lowering, value) && lowering->plan.direction == 1);
+    bool keep = lowering->carried[value] || (lowering->moves[value] && lowering->plan.direction == 1);
     if (in_loop && keep && offset < 0 && offset >= -64 && lowering->plan.direction == 1) return delayed(lowering, value, (uint32_t)-offset, places);
     if (lowering->carried[value])
         return plait_lower_fail(lowering, value, "a value of the recurrence read at positions that are not a short constant distance back",

@@ -201,6 +201,17 @@ static bool no_folded_carry(PlaitLowering *lowering)
     return true;
 }
 
+static void find_moves(PlaitLowering *lowering)
+{
+    for (uint32_t i = 0; i < lowering->region->body.count; i++) {
+        PlaitValue value = lowering->region->body.data[i];
+        const PlaitInst *inst = plait_inst(lowering->operator_, value);
+        bool moves = plait_op_is_reduce((PlaitOp)inst->op) || inst->op == PLAIT_OP_CONV;
+        for (uint32_t k = 0; k < inst->operand_count; k++) moves |= lowering->moves[inst->operands[k]];
+        lowering->moves[value] = moves;
+    }
+}
+
 static PlaitValue program_start(PlaitFunction *kernel, PlaitAxis axis, uint32_t block)
 {
     PlaitBuilder builder = {kernel, kernel->body, {0}};
@@ -271,11 +282,12 @@ static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
     PlaitLowering lowering = {.arena = arena, .operator_ = operator_, .region = plait_inst(operator_, owner)->body, .kernel = kernel,
                               .tensor_names = lowerer->tensor_names, .tensor_types = lowerer->tensor_types, .tensors = PLAIT_NEW_ARRAY(arena, PlaitValue, operator_->insts.count),
                               .memo = PLAIT_NEW_ARRAY(arena, PlaitMemo *, operator_->insts.count),
-                              .carried = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count)};
+                              .carried = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count), .moves = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count)};
     if (!no_nested_scan(&lowering, lowering.region)) return false;
     lowering.plan = plait_plan_kernel(operator_, lowering.region, lowerer->target);
     if (!no_folded_carry(&lowering)) return false;
     find_carried(&lowering, lowering.region);
+    find_moves(&lowering);
     place_axes(&lowering);
     Stores inside = {lowerer, owner, true}, after = {lowerer, owner, false};
     if (lowering.plan.loop != PLAIT_NO_AXIS) plait_lower_loop(&lowering, write_stores, &inside);

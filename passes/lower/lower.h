@@ -69,6 +69,7 @@ typedef struct PlaitLowering {
     PlaitValue *tensors;           /* by value of the operator: `tensor` instruction, made on demand */
     PlaitMemo **memo;              /* by value of the operator */
     bool *carried;                 /* by value of the operator: depends on a carry of the kernel's loop */
+    bool *moves;                   /* by value of the operator: a reduction or a convolution of the kernel, or made of one */
     PlaitPlaces outer;             /* places in the kernel's body */
     PlaitRegion *loop_region;      /* while the loop is being written */
     PlaitValue loop_position;

@@ -93,10 +93,10 @@ bool plait_fuse_size_allows(const PlaitFusion *fusion, const PlaitFusedKernel *k
 
 static bool same_long_axes(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
-    bool own[256] = {false};
+    bool own[PLAIT_MAX_FUSED_AXES] = {false};
     PlaitType type = def(fusion, value)->type;
     for (uint32_t i = 0; i < type.rank; i++) own[type.axes[i]] = long_axis(fusion, type.axes[i]);
-    for (uint32_t i = 0; i < fusion->function->axes.count && i < 256; i++)
+    for (uint32_t i = 0; i < fusion->function->axes.count; i++)
         if (own[i] != kernel->long_axes[i]) return false;
     return true;
 }
@@ -124,7 +124,7 @@ static bool can_join(const PlaitFusion *fusion, uint32_t k, PlaitValue value, co
 static void note_axes(PlaitFusion *fusion, PlaitFusedKernel *kernel, PlaitType type)
 {
     for (uint32_t i = 0; i < type.rank; i++)
-        if (type.axes[i] < 256 && long_axis(fusion, type.axes[i])) kernel->long_axes[type.axes[i]] = true;
+        if (long_axis(fusion, type.axes[i])) kernel->long_axes[type.axes[i]] = true;
 }
 
 void plait_fuse_join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const PlaitAccesses *accesses)
@@ -148,9 +148,16 @@ void plait_fuse_join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const Pl
     }
 }
 
+static void report_full(PlaitFusion *fusion, PlaitValue value, const char *format, unsigned int number)
+{
+    fusion->full = true;
+    plait_report(fusion->function->module->diagnostics,
+                 (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER, .span = def(fusion, value)->span, .found = plait_arena_printf(fusion->arena, format, number),
+                                   .expected = "", .help = "make two operators of it"});
+}
+
 static uint32_t new_kernel(PlaitFusion *fusion)
 {
-    if (fusion->kernel_count == PLAIT_MAX_KERNELS) plait_bug("more than %d kernels", PLAIT_MAX_KERNELS);
     fusion->kernels[fusion->kernel_count] = (PlaitFusedKernel){.loop = PLAIT_NO_AXIS, .direction = 1};
     return fusion->kernel_count++;
 }
@@ -173,15 +180,18 @@ static void place(PlaitFusion *fusion, PlaitValue value)
         place_result(fusion, value);
         return;
     }
-    PlaitAccesses accesses = plait_fuse_accesses(fusion, value);
-    uint64_t needs = plait_fuse_needs_of(fusion, &accesses);
+    const PlaitAccesses *accesses = &fusion->reads[value];
+    uint64_t needs = plait_fuse_needs_of(fusion, accesses);
     for (int pass = 0; pass < 2; pass++)
         for (uint32_t k = fusion->kernel_count; k-- > 0;) {
-            if ((needs >> k & 1) != (pass == 0) || !can_join(fusion, k, value, &accesses)) continue;
-            plait_fuse_join(fusion, k, value, &accesses);
+            if ((needs >> k & 1) != (pass == 0) || !can_join(fusion, k, value, accesses)) continue;
+            plait_fuse_join(fusion, k, value, accesses);
             return;
         }
-    plait_fuse_join(fusion, new_kernel(fusion), value, &accesses);
+    if (fusion->kernel_count == PLAIT_MAX_KERNELS)
+        report_full(fusion, value, "stages that need more than %u kernels", PLAIT_MAX_KERNELS);
+    else
+        plait_fuse_join(fusion, new_kernel(fusion), value, accesses);
 }
 
 bool plait_pass_fuse(PlaitFunction *function)
@@ -195,11 +205,16 @@ bool plait_pass_fuse(PlaitFunction *function)
     fusion->post = PLAIT_NEW_ARRAY(arena, bool, function->insts.count);
     fusion->kernel = PLAIT_NEW_ARRAY(arena, int, function->insts.count);
     for (uint32_t i = 0; i < function->insts.count; i++) fusion->kernel[i] = PLAIT_NO_KERNEL;
+    fusion->reads = PLAIT_NEW_ARRAY(arena, PlaitAccesses, function->insts.count);
+    fusion->readers = PLAIT_NEW_ARRAY(arena, PlaitValues, function->insts.count);
     plait_fuse_find_cheap(fusion);
-    for (uint32_t i = 0; i < function->body->body.count; i++) {
+    plait_fuse_find_reads(fusion);
+    if (function->axes.count > PLAIT_MAX_FUSED_AXES) report_full(fusion, 0, "more than %u axes", PLAIT_MAX_FUSED_AXES);
+    for (uint32_t i = 0; i < function->body->body.count && !fusion->full; i++) {
         PlaitValue value = function->body->body.data[i];
         if (plait_op_of(function, value) != PLAIT_OP_PARAM && !fusion->cheap[value]) place(fusion, value);
     }
+    if (fusion->full) return false;
     plait_fuse_sink(fusion);
     plait_fuse_outline(fusion);
     return true;

@@ -4,15 +4,15 @@
 
 #include "ir/ir.h"
 
-enum { PLAIT_MAX_KERNELS = 64, PLAIT_NO_KERNEL = -1 };
+enum { PLAIT_MAX_KERNELS = 64, PLAIT_MAX_FUSED_AXES = 256, PLAIT_NO_KERNEL = -1 };
 
 /* A kernel being planned. With a loop axis its programs walk along that axis token by token. */
 typedef struct PlaitFusedKernel {
     PlaitAxis loop; /* PLAIT_NO_AXIS: none */
     int direction;  /* of the loop: 1 or -1 */
     bool has_fold, has_delay;
-    bool long_axes[256]; /* run-time and batch-like axes of its values */
-    bool folded[256];    /* axes that its folds walk along, other than the loop's */
+    bool long_axes[PLAIT_MAX_FUSED_AXES]; /* run-time and batch-like axes of its values */
+    bool folded[PLAIT_MAX_FUSED_AXES];    /* axes that its folds walk along, other than the loop's */
     PlaitValues members; /* anchors in order */
     uint64_t needs;      /* bit k: reads what kernel k makes */
 } PlaitFusedKernel;
@@ -31,15 +31,18 @@ typedef struct PlaitFusion {
     PlaitArena *arena;
     bool *cheap;  /* by value: pointwise on parameters only, and no output: copied into every kernel that reads it */
     bool *post;   /* by value: known only after the loop of its kernel has ended */
+    PlaitAccesses *reads;  /* by anchor: all reads of anchors, its region included */
+    PlaitValues *readers;  /* by anchor: the anchors that read it, in order */
     int *kernel;  /* by value: of an anchor; PLAIT_NO_KERNEL before it is placed and for other values */
     PlaitFusedKernel kernels[PLAIT_MAX_KERNELS];
     uint32_t kernel_count;
+    bool full; /* a kernel more was needed: nothing is fused, and that was reported */
 } PlaitFusion;
 
 /* Marks cheap values. */
 void plait_fuse_find_cheap(PlaitFusion *fusion);
-/* All reads of anchors by `value`, its region included. */
-PlaitAccesses plait_fuse_accesses(const PlaitFusion *fusion, PlaitValue value);
+/* Finds the reads of every anchor but results. */
+void plait_fuse_find_reads(PlaitFusion *fusion);
 /* Whether reading `access` from inside `kernel`, which makes it, is possible for `value`. */
 bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value, const PlaitAccess *access);
 /* Whether `value` fits the loop and the folds of the kernel. */

@@ -83,11 +83,25 @@ static void read_value(Reader *reader, PlaitValue value, PlaitAxis shifted, bool
     plait_push(reader->fusion->arena, &reader->accesses, access);
 }
 
-PlaitAccesses plait_fuse_accesses(const PlaitFusion *fusion, PlaitValue value)
+static void find_reads_of(PlaitFusion *fusion, PlaitValue value)
 {
     Reader reader = {.fusion = fusion};
     const PlaitInst *inst = plait_inst(fusion->function, value);
     read_operands(&reader, inst, PLAIT_NO_AXIS, false);
     if (inst->body) read_region(&reader, inst->body);
-    return reader.accesses;
+    fusion->reads[value] = reader.accesses;
+    for (uint32_t i = 0; i < reader.accesses.count; i++) {
+        PlaitValues *readers = &fusion->readers[reader.accesses.data[i].anchor];
+        if (!readers->count || readers->data[readers->count - 1] != value) plait_push(fusion->arena, readers, value);
+    }
+}
+
+void plait_fuse_find_reads(PlaitFusion *fusion)
+{
+    const PlaitFunction *function = fusion->function;
+    for (uint32_t i = 0; i < function->body->body.count; i++) {
+        PlaitValue value = function->body->body.data[i];
+        PlaitOp op = plait_op_of(function, value);
+        if (op != PLAIT_OP_PARAM && op != PLAIT_OP_RESULT && !fusion->cheap[value]) find_reads_of(fusion, value);
+    }
 }

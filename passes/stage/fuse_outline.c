@@ -14,16 +14,8 @@ static bool leaves(const PlaitFusion *fusion, PlaitValue value)
     const PlaitFunction *function = fusion->function;
     for (uint32_t i = 0; i < function->outputs.count; i++)
         if (function->outputs.data[i].value == value) return true;
-    for (uint32_t k = 0; k < fusion->kernel_count; k++) {
-        if ((int)k == fusion->kernel[value]) continue;
-        for (uint32_t m = 0; m < fusion->kernels[k].members.count; m++) {
-            PlaitValue user = fusion->kernels[k].members.data[m];
-            if (plait_op_of(function, user) == PLAIT_OP_RESULT) continue;
-            PlaitAccesses accesses = plait_fuse_accesses(fusion, user);
-            for (uint32_t i = 0; i < accesses.count; i++)
-                if (accesses.data[i].anchor == value) return true;
-        }
-    }
+    for (uint32_t r = 0; r < fusion->readers[value].count; r++)
+        if (fusion->kernel[fusion->readers[value].data[r]] != fusion->kernel[value]) return true;
     return false;
 }
 
@@ -84,9 +76,9 @@ static void mark_needed(const PlaitFusion *fusion, uint32_t k, PlaitValue value,
         mark_needed(fusion, k, inst->operands[0], needed);
         return;
     }
-    PlaitAccesses accesses = plait_fuse_accesses(fusion, value);
-    for (uint32_t i = 0; i < accesses.count; i++)
-        if (fusion->kernel[accesses.data[i].anchor] == (int)k) mark_needed(fusion, k, accesses.data[i].anchor, needed);
+    const PlaitAccesses *accesses = &fusion->reads[value];
+    for (uint32_t i = 0; i < accesses->count; i++)
+        if (fusion->kernel[accesses->data[i].anchor] == (int)k) mark_needed(fusion, k, accesses->data[i].anchor, needed);
 }
 
 /* One kernel that yields `leaving`: copies of the members that these need. */

@@ -31,37 +31,24 @@ static bool movable(const PlaitFusion *fusion, PlaitValue value)
 static bool read_there_only(const Sink *sink, PlaitValue value)
 {
     const PlaitFusion *fusion = sink->fusion;
-    bool read = false;
-    for (uint32_t k = 0; k < fusion->kernel_count; k++)
-        for (uint32_t m = 0; m < fusion->kernels[k].members.count; m++) {
-            PlaitValue user = fusion->kernels[k].members.data[m];
-            if (def(fusion, user)->op == PLAIT_OP_RESULT) continue;
-            PlaitAccesses accesses = plait_fuse_accesses(fusion, user);
-            for (uint32_t i = 0; i < accesses.count; i++) {
-                if (accesses.data[i].anchor != value) continue;
-                if ((int)k != sink->to && !sink->moving[user]) return false;
-                if (!plait_fuse_access_allows(fusion, &fusion->kernels[sink->to], user, &accesses.data[i])) return false;
-                read = true;
-            }
-        }
-    return read;
+    const PlaitValues *readers = &fusion->readers[value];
+    for (uint32_t r = 0; r < readers->count; r++) {
+        PlaitValue user = readers->data[r];
+        if (fusion->kernel[user] != sink->to && !sink->moving[user]) return false;
+        const PlaitAccesses *accesses = &fusion->reads[user];
+        for (uint32_t i = 0; i < accesses->count; i++)
+            if (accesses->data[i].anchor == value && !plait_fuse_access_allows(fusion, &fusion->kernels[sink->to], user, &accesses->data[i])) return false;
+    }
+    return readers->count > 0;
 }
 
 /* The one other kernel that reads `value`, or PLAIT_NO_KERNEL. */
 static int only_reader(const PlaitFusion *fusion, PlaitValue value)
 {
-    int reader = PLAIT_NO_KERNEL;
-    for (uint32_t k = 0; k < fusion->kernel_count; k++)
-        for (uint32_t m = 0; m < fusion->kernels[k].members.count; m++) {
-            PlaitValue user = fusion->kernels[k].members.data[m];
-            if (def(fusion, user)->op == PLAIT_OP_RESULT) continue;
-            PlaitAccesses accesses = plait_fuse_accesses(fusion, user);
-            for (uint32_t i = 0; i < accesses.count; i++) {
-                if (accesses.data[i].anchor != value) continue;
-                if (reader != PLAIT_NO_KERNEL && reader != (int)k) return PLAIT_NO_KERNEL;
-                reader = (int)k;
-            }
-        }
+    const PlaitValues *readers = &fusion->readers[value];
+    int reader = readers->count ? fusion->kernel[readers->data[0]] : PLAIT_NO_KERNEL;
+    for (uint32_t r = 1; r < readers->count; r++)
+        if (fusion->kernel[readers->data[r]] != reader) return PLAIT_NO_KERNEL;
     return reader == fusion->kernel[value] ? PLAIT_NO_KERNEL : reader;
 }
 
@@ -87,10 +74,10 @@ static bool worth_moving(const Sink *sink, PlaitValue value, const PlaitValues *
         if (!sink->moving[members->data[m]]) continue;
         const PlaitFusedKernel *to = &fusion->kernels[sink->to];
         if (!plait_fuse_size_allows(fusion, to, members->data[m]) || !plait_fuse_structure_allows(fusion, to, members->data[m])) return false;
-        PlaitAccesses accesses = plait_fuse_accesses(fusion, members->data[m]);
+        const PlaitAccesses *accesses = &fusion->reads[members->data[m]];
         uint64_t needs = 0;
-        for (uint32_t i = 0; i < accesses.count; i++) {
-            PlaitValue anchor = accesses.data[i].anchor;
+        for (uint32_t i = 0; i < accesses->count; i++) {
+            PlaitValue anchor = accesses->data[i].anchor;
             if (sink->moving[anchor]) continue;
             needs |= (uint64_t)1 << fusion->kernel[anchor];
             if (fusion->kernel[anchor] == sink->from && !counted[anchor]) read += weight(fusion, anchor);
@@ -107,8 +94,7 @@ static void recompute_needs(PlaitFusion *fusion, uint32_t k)
     kernel->needs = 0;
     for (uint32_t m = 0; m < kernel->members.count; m++) {
         if (def(fusion, kernel->members.data[m])->op == PLAIT_OP_RESULT) continue;
-        PlaitAccesses accesses = plait_fuse_accesses(fusion, kernel->members.data[m]);
-        kernel->needs |= plait_fuse_needs_of(fusion, &accesses) & ~((uint64_t)1 << k);
+        kernel->needs |= plait_fuse_needs_of(fusion, &fusion->reads[kernel->members.data[m]]) & ~((uint64_t)1 << k);
     }
 }
 
@@ -123,9 +109,8 @@ static void move_group(Sink *sink)
             plait_push(fusion->arena, &from->members, members.data[m]);
             continue;
         }
-        PlaitAccesses accesses = plait_fuse_accesses(fusion, members.data[m]);
         fusion->post[members.data[m]] = false;
-        plait_fuse_join(fusion, (uint32_t)sink->to, members.data[m], &accesses);
+        plait_fuse_join(fusion, (uint32_t)sink->to, members.data[m], &fusion->reads[members.data[m]]);
     }
     recompute_needs(fusion, (uint32_t)sink->from);
     recompute_needs(fusion, (uint32_t)sink->to);
@@ -134,8 +119,10 @@ static void move_group(Sink *sink)
 static void sink_value(PlaitFusion *fusion, PlaitValue value)
 {
     if (fusion->kernel[value] == PLAIT_NO_KERNEL || !movable(fusion, value)) return;
-    Sink sink = {fusion, PLAIT_NEW_ARRAY(fusion->arena, bool, fusion->function->insts.count), fusion->kernel[value], only_reader(fusion, value)};
-    if (sink.to == PLAIT_NO_KERNEL || !read_there_only(&sink, value)) return;
+    int to = only_reader(fusion, value);
+    if (to == PLAIT_NO_KERNEL) return;
+    Sink sink = {fusion, PLAIT_NEW_ARRAY(fusion->arena, bool, fusion->function->insts.count), fusion->kernel[value], to};
+    if (!read_there_only(&sink, value)) return;
     const PlaitValues members = fusion->kernels[sink.from].members;
     sink.moving[value] = true;
     for (uint32_t m = members.count; m-- > 0;) {
