@@ -8,6 +8,9 @@
 #include "ir/affine.h"
 #include "passes/lower/lower.h"
 
+/* Values that wait for one another; each takes some of the stack. */
+enum { MOST_DEPTH = 4000 };
+
 /* ---- small helpers ---- */
 
 static uint32_t depth_of(const PlaitRegion *region)
@@ -444,9 +447,14 @@ PlaitValue plait_lower_value(PlaitLowering *lowering, PlaitValue value, const Pl
     PlaitValue known = memo_find(lowering, value, places);
     if (known) return known;
     if (lowering->failed) return 0;
+    if (lowering->depth == MOST_DEPTH)
+        return plait_lower_fail(lowering, value, plait_arena_printf(lowering->arena, "a chain of more than %d operations", MOST_DEPTH),
+                                "make two operators of it");
     PlaitSpan outer = lowering->span;
     lowering->span = plait_inst(lowering->operator_, value)->span;
+    lowering->depth++;
     PlaitValue tile = lower_inst(lowering, value, places);
+    lowering->depth--;
     if (tile) plait_lower_bind(lowering, value, places, tile);
     lowering->span = outer;
     return tile;

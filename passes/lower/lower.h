@@ -76,6 +76,7 @@ typedef struct PlaitLowering {
     PLAIT_VECTOR(PlaitDelay) delays;
     PLAIT_VECTOR(PlaitShift) shifts; /* places made by plait_lower_shifted, each once: chained taps meet again */
     PlaitSpan span;
+    uint32_t depth; /* of values being lowered */
     bool failed;
 } PlaitLowering;
 

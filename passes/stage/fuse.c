@@ -148,12 +148,11 @@ void plait_fuse_join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const Pl
     }
 }
 
-static void report_full(PlaitFusion *fusion, PlaitValue value, const char *format, unsigned int number)
+static void report_full(PlaitFusion *fusion, PlaitSpan span, const char *found)
 {
     fusion->full = true;
     plait_report(fusion->function->module->diagnostics,
-                 (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER, .span = def(fusion, value)->span, .found = plait_arena_printf(fusion->arena, format, number),
-                                   .expected = "", .help = "make two operators of it"});
+                 (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER, .span = span, .found = found, .expected = "", .help = "make two operators of it"});
 }
 
 static uint32_t new_kernel(PlaitFusion *fusion)
@@ -189,7 +188,7 @@ static void place(PlaitFusion *fusion, PlaitValue value)
             return;
         }
     if (fusion->kernel_count == PLAIT_MAX_KERNELS)
-        report_full(fusion, value, "stages that need more than %u kernels", PLAIT_MAX_KERNELS);
+        report_full(fusion, def(fusion, value)->span, plait_arena_printf(fusion->arena, "stages that need more than %d kernels", PLAIT_MAX_KERNELS));
     else
         plait_fuse_join(fusion, new_kernel(fusion), value, accesses);
 }
@@ -209,7 +208,7 @@ bool plait_pass_fuse(PlaitFunction *function)
     fusion->readers = PLAIT_NEW_ARRAY(arena, PlaitValues, function->insts.count);
     plait_fuse_find_cheap(fusion);
     plait_fuse_find_reads(fusion);
-    if (function->axes.count > PLAIT_MAX_FUSED_AXES) report_full(fusion, 0, "more than %u axes", PLAIT_MAX_FUSED_AXES);
+    if (function->axes.count > PLAIT_MAX_FUSED_AXES) report_full(fusion, function->span, plait_arena_printf(arena, "more than %d axes", PLAIT_MAX_FUSED_AXES));
     for (uint32_t i = 0; i < function->body->body.count && !fusion->full; i++) {
         PlaitValue value = function->body->body.data[i];
         if (plait_op_of(function, value) != PLAIT_OP_PARAM && !fusion->cheap[value]) place(fusion, value);
