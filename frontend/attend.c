@@ -88,7 +88,7 @@ static PlaitAxis new_axis(PlaitSema *sema, const PlaitAstStatement *statement)
     PlaitAxis along = statement->along.name ? plait_axes_resolve(sema, statement->along) : find_along(sema, statement);
     if (along == PLAIT_NO_AXIS) return along;
     if (plait_axes_info(sema, along)->role != PLAIT_ROLE_TIME) return wrong_role(sema, statement->along, "`along`");
-    return plait_axes_along(sema, statement->name.name, along);
+    return plait_axes_along(sema, statement->name.span, statement->name.name, along);
 }
 
 static PlaitAxis attended_axis(PlaitSema *sema, const PlaitAstStatement *statement)

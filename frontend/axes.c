@@ -191,11 +191,17 @@ static PlaitName free_name(PlaitSema *sema, PlaitName name)
     return candidate;
 }
 
-PlaitAxis plait_axes_along(PlaitSema *sema, PlaitName name, PlaitAxis along)
+PlaitAxis plait_axes_along(PlaitSema *sema, PlaitSpan span, PlaitName name, PlaitAxis along)
 {
     PlaitFunction *function = sema->builder.function;
     PlaitAxis known = plait_axis_find(function, name);
     if (known != PLAIT_NO_AXIS && function->axes.data[known].same_as == along) return known;
+    if (function->axes.count >= PLAIT_MAX_OPERATOR_AXES) {
+        plait_sema_report(sema, PLAIT_PROGRAM_SIZE, span,
+                          plait_sema_format(sema, "more than %d axes in one operator", PLAIT_MAX_OPERATOR_AXES), "",
+                          "attend along the same name more than once, or make two operators of it");
+        return PLAIT_NO_AXIS;
+    }
     PlaitAxisInfo info = {.name = free_name(sema, name),
                           .role = PLAIT_ROLE_TIME,
                           .size = function->axes.data[along].size,

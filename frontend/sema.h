@@ -16,6 +16,7 @@ enum {
     PLAIT_MAX_SCAN_DEPTH = 3,        /* each level may be lowered several times to find its carries' axes */
     PLAIT_MAX_DECLARED = 255,        /* parameters, carries, results */
     PLAIT_MAX_AXES = 64,             /* of a file */
+    PLAIT_MAX_OPERATOR_AXES = 200,   /* with those of its attends; passes add some more */
     PLAIT_LARGEST_AXIS_SIZE = 1 << 30
 };
 

@@ -15,7 +15,7 @@
 #include "ir/base/diagnostics.h"
 #include "ir/base/intern.h"
 
-enum { PLAIT_MAX_RANK = 12 };
+enum { PLAIT_MAX_RANK = 12, PLAIT_MAX_FUNCTION_AXES = 250 };
 
 typedef enum PlaitScalar {
 #define SCALAR(id, text, bytes, kind) PLAIT_##id,

@@ -179,7 +179,8 @@ static bool read_axis_line(Reader *reader)
     PlaitAxisInfo axis = {.size = PLAIT_RUNTIME_SIZE, .same_as = PLAIT_NO_AXIS};
     axis.name = read_name(reader, "the name of an axis");
     if (!axis.name) return false;
-    if (find_axis(reader, axis.name) != PLAIT_NO_AXIS || reader->axes.count > 250) return fail(reader, "an axis of a new name, 250 at most");
+    if (find_axis(reader, axis.name) != PLAIT_NO_AXIS || reader->axes.count == PLAIT_MAX_FUNCTION_AXES)
+        return fail(reader, "an axis of a new name, 250 at most");
     if (take(reader, ":")) {
         uint32_t role = 0;
         while (role < PLAIT_ROLE_COUNT && !take(reader, roles[role])) role++;

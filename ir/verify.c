@@ -187,9 +187,10 @@ static void verify_region(PlaitVerifier *verifier, const PlaitRegion *region)
 static void verify_axes(PlaitVerifier *verifier)
 {
     const PlaitFunction *function = verifier->function;
+    if (function->axes.count > PLAIT_MAX_FUNCTION_AXES) plait_verify_fail(verifier, 0, "at most %d axes", PLAIT_MAX_FUNCTION_AXES);
     for (uint32_t i = 0; i < function->axes.count; i++) {
         const PlaitAxisInfo *axis = &function->axes.data[i];
-        if (axis->size < PLAIT_RUNTIME_SIZE || axis->size > INT32_MAX) plait_verify_fail(verifier, 0, "sizes of axes below 2^31");
+        if (axis->size < PLAIT_RUNTIME_SIZE || axis->size == 0 || axis->size > INT32_MAX) plait_verify_fail(verifier, 0, "sizes of axes from 1 to below 2^31");
         if (axis->same_as != PLAIT_NO_AXIS && (axis->same_as >= i || function->axes.data[axis->same_as].size != axis->size))
             plait_verify_fail(verifier, 0, "`same` names an earlier axis of the same size");
     }
