@@ -136,7 +136,8 @@ def gla():
 
 def hgrn2():
     def prepare(q, f, v, lower, gamma):
-        gate = lower + (1 - lower) * torch.sigmoid(f)
+        least = torch.sigmoid(lower)
+        gate = least + (1 - least) * torch.sigmoid(f)
         return gate.log(), None, None, 1 - gate, v, F.silu(q)
     return both(prepare, lambda o, q, f, v, lower, gamma: rms(o) * gamma, 16)
 

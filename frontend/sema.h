@@ -181,8 +181,8 @@ PlaitAxis plait_axes_find(PlaitSema *sema, PlaitName name);
 PlaitAxis plait_axes_resolve(PlaitSema *sema, PlaitAstName name); /* reports unknown ones */
 /* Resolves a list without repetitions; false after a report. */
 bool plait_axes_resolve_list(PlaitSema *sema, const PlaitAstNames *names, PlaitAxis *axes, uint32_t *count);
-PlaitAxis plait_axes_along(PlaitSema *sema, PlaitName name,
-                           PlaitAxis along); /* the axis of an attend, with along's extent */
+/* The axis of an attend, with along's extent; PLAIT_NO_AXIS after a report. */
+PlaitAxis plait_axes_along(PlaitSema *sema, PlaitSpan span, PlaitName name, PlaitAxis along);
 const PlaitAxisInfo *plait_axes_info(const PlaitSema *sema, PlaitAxis axis);
 /* The time axes of a type; returns their number. */
 uint32_t plait_axes_of_time(const PlaitSema *sema, PlaitType type, PlaitAxis *axes);

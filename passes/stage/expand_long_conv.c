@@ -21,6 +21,20 @@ static PlaitAxis second_axis(PlaitFunction *function, PlaitAxis time)
     }
 }
 
+/* Whether the product of the two fits: its axes are those of both, time, and the new one. */
+static bool has_room(PlaitFunction *function, const PlaitInst *conv)
+{
+    uint32_t rank = plait_type_union_rank(plait_type_of(function, conv->operands[0]), plait_type_of(function, conv->operands[1]));
+    bool good = rank < PLAIT_MAX_RANK && function->axes.count < PLAIT_MAX_FUNCTION_AXES;
+    if (!good)
+        plait_report(function->module->diagnostics,
+                     (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER, .span = conv->span, .expected = "",
+                                       .found = rank < PLAIT_MAX_RANK ? "a convolution as long as the sequence that needs an axis more than an operator can have"
+                                                                      : "a convolution as long as the sequence of values that have 12 axes already",
+                                       .help = rank < PLAIT_MAX_RANK ? "make two operators of it" : "give the values one axis less"});
+    return good;
+}
+
 static PlaitValue expand(PlaitBuilder *builder, const PlaitInst *conv)
 {
     PlaitAxis time = conv->axes[0], other = second_axis(builder->function, time);
@@ -42,7 +56,7 @@ static bool expand_region(PlaitFunction *function, PlaitRegion *region, PlaitVal
         PlaitInst inst = *plait_inst(function, old.data[i]);
         PlaitBuilder builder = {function, region, inst.span};
         if (inst.body) changed |= expand_region(function, inst.body, map);
-        if (inst.op == PLAIT_OP_CONV && inst.axes[0] == inst.axes[1]) {
+        if (inst.op == PLAIT_OP_CONV && inst.axes[0] == inst.axes[1] && has_room(function, &inst)) {
             map[old.data[i]] = expand(&builder, &inst);
             changed = true;
         } else {

@@ -93,7 +93,7 @@ bool plait_fuse_size_allows(const PlaitFusion *fusion, const PlaitFusedKernel *k
 
 static bool same_long_axes(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
-    bool own[PLAIT_MAX_FUSED_AXES] = {false};
+    bool own[PLAIT_MAX_FUNCTION_AXES] = {false};
     PlaitType type = def(fusion, value)->type;
     for (uint32_t i = 0; i < type.rank; i++) own[type.axes[i]] = long_axis(fusion, type.axes[i]);
     for (uint32_t i = 0; i < fusion->function->axes.count; i++)
@@ -208,7 +208,7 @@ bool plait_pass_fuse(PlaitFunction *function)
     fusion->readers = PLAIT_NEW_ARRAY(arena, PlaitValues, function->insts.count);
     plait_fuse_find_cheap(fusion);
     plait_fuse_find_reads(fusion);
-    if (function->axes.count > PLAIT_MAX_FUSED_AXES) report_full(fusion, function->span, plait_arena_printf(arena, "more than %d axes", PLAIT_MAX_FUSED_AXES));
+    if (function->axes.count > PLAIT_MAX_FUNCTION_AXES) report_full(fusion, function->span, plait_arena_printf(arena, "more than %d axes", PLAIT_MAX_FUNCTION_AXES));
     for (uint32_t i = 0; i < function->body->body.count && !fusion->full; i++) {
         PlaitValue value = function->body->body.data[i];
         if (plait_op_of(function, value) != PLAIT_OP_PARAM && !fusion->cheap[value]) place(fusion, value);

@@ -4,15 +4,15 @@
 
 #include "ir/ir.h"
 
-enum { PLAIT_MAX_KERNELS = 64, PLAIT_MAX_FUSED_AXES = 256, PLAIT_NO_KERNEL = -1 };
+enum { PLAIT_MAX_KERNELS = 64, PLAIT_NO_KERNEL = -1 };
 
 /* A kernel being planned. With a loop axis its programs walk along that axis token by token. */
 typedef struct PlaitFusedKernel {
     PlaitAxis loop; /* PLAIT_NO_AXIS: none */
     int direction;  /* of the loop: 1 or -1 */
     bool has_fold, has_delay;
-    bool long_axes[PLAIT_MAX_FUSED_AXES]; /* run-time and batch-like axes of its values */
-    bool folded[PLAIT_MAX_FUSED_AXES];    /* axes that its folds walk along, other than the loop's */
+    bool long_axes[PLAIT_MAX_FUNCTION_AXES]; /* run-time and batch-like axes of its values */
+    bool folded[PLAIT_MAX_FUNCTION_AXES];    /* axes that its folds walk along, other than the loop's */
     PlaitValues members; /* anchors in order */
     uint64_t needs;      /* bit k: reads what kernel k makes */
 } PlaitFusedKernel;

@@ -66,19 +66,21 @@ static PlaitType grid_axes(const PlaitFusion *fusion, uint32_t k, PlaitValue val
     return grid;
 }
 
-/* Marks what `value` needs of the kernel's own members. */
-static void mark_needed(const PlaitFusion *fusion, uint32_t k, PlaitValue value, bool *needed)
+/* Which members of kernel k `leaving` needs, by value: from the last to the first, as each reads earlier ones. */
+static bool *find_needed(const PlaitFusion *fusion, uint32_t k, const PlaitValues *members, const PlaitValues *leaving)
 {
-    if (needed[value]) return;
-    needed[value] = true;
-    const PlaitInst *inst = plait_inst(fusion->function, value);
-    if (inst->op == PLAIT_OP_RESULT) {
-        mark_needed(fusion, k, inst->operands[0], needed);
-        return;
+    bool *needed = PLAIT_NEW_ARRAY(fusion->arena, bool, fusion->function->insts.count);
+    for (uint32_t i = 0; i < leaving->count; i++) needed[leaving->data[i]] = true;
+    for (uint32_t i = members->count; i-- > 0;) {
+        PlaitValue value = members->data[i];
+        const PlaitInst *inst = plait_inst(fusion->function, value);
+        if (!needed[value]) continue;
+        if (inst->op == PLAIT_OP_RESULT) needed[inst->operands[0]] = true;
+        const PlaitAccesses *accesses = &fusion->reads[value];
+        for (uint32_t a = 0; a < accesses->count; a++)
+            if (fusion->kernel[accesses->data[a].anchor] == (int)k) needed[accesses->data[a].anchor] = true;
     }
-    const PlaitAccesses *accesses = &fusion->reads[value];
-    for (uint32_t i = 0; i < accesses->count; i++)
-        if (fusion->kernel[accesses->data[i].anchor] == (int)k) mark_needed(fusion, k, accesses->data[i].anchor, needed);
+    return needed;
 }
 
 /* One kernel that yields `leaving`: copies of the members that these need. */
@@ -89,8 +91,7 @@ static void write_group(Outline *outline, uint32_t k, const PlaitValues *members
     PlaitRegion *region = plait_region_create(function, function->body);
     PlaitBuilder body = {function, region, {0}}, outside = {function, function->body, {0}};
     PlaitCloneMap inside = plait_clone_map(fusion->arena);
-    bool *needed = PLAIT_NEW_ARRAY(fusion->arena, bool, function->insts.count);
-    for (uint32_t i = 0; i < leaving->count; i++) mark_needed(fusion, k, leaving->data[i], needed);
+    bool *needed = find_needed(fusion, k, members, leaving);
     for (uint32_t i = 0; i < members->count; i++) {
         if (!needed[members->data[i]]) continue;
         PlaitInst inst = *plait_inst(function, members->data[i]);

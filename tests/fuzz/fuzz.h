@@ -29,7 +29,7 @@ _Noreturn void fuzz_wrong(Subject *subject, const char *what, const PlaitModule 
 void fuzz_expect_messages(Subject *subject);
 /* The module is valid, and its text reads back as a valid module of the same text. Returns the text. */
 const char *fuzz_expect_round_trip(Subject *subject, const PlaitModule *module);
-/* The stage pipeline, every pass verified, then the lowering for the CPU and for a GPU, if the module is Stage IR. */
+/* The stage pipeline, every pass verified, then the lowering for the CPU and for a GPU. Each may refuse with a message. */
 void fuzz_expect_lowering(Subject *subject, PlaitModule *module);
 
 #endif
