@@ -8,8 +8,8 @@
 #include "ir/affine.h"
 #include "passes/lower/lower.h"
 
-/* Values that wait for one another; each takes some of the stack. */
-enum { MOST_DEPTH = 4000 };
+/* Values that wait for one another, each of which takes some of the stack; instructions of a kernel; taps that are written out. */
+enum { MOST_DEPTH = 2000, MOST_INSTRUCTIONS = 400000, MOST_TAPS = 1024 };
 
 /* ---- small helpers ---- */
 
@@ -289,14 +289,25 @@ static PlaitValue lower_gather(PlaitLowering *lowering, const PlaitInst *inst, c
     return mask_outside(lowering, inst->operands[0], axis, index, plait_lower_value(lowering, inst->operands[0], &there));
 }
 
+/* The place of tap j: the same value each time, so that its weight is found again. */
+static PlaitValue tap_place(PlaitLowering *lowering, int64_t j)
+{
+    while (lowering->taps.count <= j) plait_push(lowering->arena, &lowering->taps, 0);
+    if (!lowering->taps.data[j]) lowering->taps.data[j] = plait_lower_i32(lowering, j);
+    return lowering->taps.data[j];
+}
+
 /* y[t] = sum_j w[j] x[t - (W-1) + j], written out tap by tap. */
-static PlaitValue lower_conv(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
+static PlaitValue lower_conv(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst, const PlaitPlaces *places)
 {
     PlaitAxis time = inst->axes[0], taps = inst->axes[1];
     int64_t width = lowering->operator_->axes.data[taps].size;
     PlaitValue sum = 0;
+    if (width < 0 || width > MOST_TAPS)
+        return plait_lower_fail(lowering, value, plait_arena_printf(lowering->arena, "a convolution of more than %d taps", MOST_TAPS),
+                                "declare a longer filter along the time axis, `conv[t](x, f)` with `f[t]`");
     for (int64_t j = 0; j < width; j++) {
-        PlaitPlaces tap = with_place(lowering, places, taps, plait_lower_i32(lowering, j));
+        PlaitPlaces tap = with_place(lowering, places, taps, tap_place(lowering, j));
         PlaitValue w = plait_lower_value(lowering, inst->operands[1], &tap);
         PlaitValue x = w ? plait_lower_shifted(lowering, inst->operands[0], time, j - (width - 1), places) : 0;
         if (!x) return 0;
@@ -430,7 +441,7 @@ static PlaitValue lower_inst(PlaitLowering *lowering, PlaitValue value, const Pl
     case PLAIT_OP_IOTA: return places->index[inst->axes[0]] ? places->index[inst->axes[0]] : no_place(lowering, value, inst->axes[0]);
     case PLAIT_OP_SIZE: return plait_lower_size(lowering, inst->axes[0]);
     case PLAIT_OP_GATHER: return lower_gather(lowering, inst, places);
-    case PLAIT_OP_CONV: return lower_conv(lowering, inst, places);
+    case PLAIT_OP_CONV: return lower_conv(lowering, value, inst, places);
     case PLAIT_OP_RESULT: return lower_result(lowering, value, inst, places);
     case PLAIT_OP_BROADCAST: {
         PlaitValue x = plait_lower_value(lowering, inst->operands[0], places);
@@ -447,6 +458,9 @@ PlaitValue plait_lower_value(PlaitLowering *lowering, PlaitValue value, const Pl
     PlaitValue known = memo_find(lowering, value, places);
     if (known) return known;
     if (lowering->failed) return 0;
+    if (lowering->kernel->insts.count > MOST_INSTRUCTIONS)
+        return plait_lower_fail(lowering, value, plait_arena_printf(lowering->arena, "a kernel of more than %d operations", MOST_INSTRUCTIONS),
+                                "convolutions of convolutions are computed anew for each tap: make two operators of it");
     if (lowering->depth == MOST_DEPTH)
         return plait_lower_fail(lowering, value, plait_arena_printf(lowering->arena, "a chain of more than %d operations", MOST_DEPTH),
                                 "make two operators of it");

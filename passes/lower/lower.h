@@ -75,6 +75,7 @@ typedef struct PlaitLowering {
     PlaitValue loop_position;
     PLAIT_VECTOR(PlaitDelay) delays;
     PLAIT_VECTOR(PlaitShift) shifts; /* places made by plait_lower_shifted, each once: chained taps meet again */
+    PlaitValues taps; /* by tap of a convolution: its number, 0 before it is made */
     PlaitSpan span;
     uint32_t depth; /* of values being lowered */
     bool failed;

@@ -51,7 +51,8 @@ add_test(NAME fuzz.ir COMMAND replay_ir ${CMAKE_CURRENT_SOURCE_DIR}/regressions/
 add_test(NAME fuzz.npy COMMAND replay_npy --random 2000 ${CMAKE_CURRENT_SOURCE_DIR}/regressions/npy)
 add_test(NAME fuzz.library COMMAND replay_library --random 20000 ${CMAKE_CURRENT_SOURCE_DIR}/regressions/library)
 add_test(NAME fuzz.misuse COMMAND misuse)
-set_tests_properties(fuzz.source fuzz.ir fuzz.npy fuzz.library fuzz.misuse PROPERTIES LABELS quick TIMEOUT 120)
+add_test(NAME fuzz.limits COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/limits.sh $<TARGET_FILE:plait>)
+set_tests_properties(fuzz.source fuzz.ir fuzz.npy fuzz.library fuzz.misuse fuzz.limits PROPERTIES LABELS quick TIMEOUT 120)
 
 # Memory that runs out, at every allocation.
 add_executable(failing_allocations failing_allocations.c)
