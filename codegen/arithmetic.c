@@ -4,10 +4,10 @@
 
 static bool is_float(PlaitScalar scalar) { return plait_scalar_kind(scalar) == PLAIT_FLOATING; }
 
-#define TWO_WAY(id, floating, integer) \
-    LLVMValueRef plait_emit_op_##id(PlaitEmit *emit, PlaitScalar scalar, const LLVMValueRef *x) \
-    { \
-        return is_float(scalar) ? floating(emit->builder, x[0], x[1], "") : integer(emit->builder, x[0], x[1], ""); \
+#define TWO_WAY(id, floating, integer)                                                                                 \
+    LLVMValueRef plait_emit_op_##id(PlaitEmit *emit, PlaitScalar scalar, const LLVMValueRef *x)                        \
+    {                                                                                                                  \
+        return is_float(scalar) ? floating(emit->builder, x[0], x[1], "") : integer(emit->builder, x[0], x[1], "");    \
     }
 TWO_WAY(ADD, LLVMBuildFAdd, LLVMBuildAdd)
 TWO_WAY(SUB, LLVMBuildFSub, LLVMBuildSub)
@@ -21,10 +21,10 @@ static LLVMValueRef compare(PlaitEmit *emit, PlaitScalar scalar, const LLVMValue
     return LLVMBuildICmp(emit->builder, scalar == PLAIT_BOOL ? truth : integer, x[0], x[1], "");
 }
 
-#define COMPARE(id, floating, integer, truth) \
-    LLVMValueRef plait_emit_op_##id(PlaitEmit *emit, PlaitScalar scalar, const LLVMValueRef *x) \
-    { \
-        return compare(emit, scalar, x, LLVMReal##floating, LLVMInt##integer, LLVMInt##truth); \
+#define COMPARE(id, floating, integer, truth)                                                                          \
+    LLVMValueRef plait_emit_op_##id(PlaitEmit *emit, PlaitScalar scalar, const LLVMValueRef *x)                        \
+    {                                                                                                                  \
+        return compare(emit, scalar, x, LLVMReal##floating, LLVMInt##integer, LLVMInt##truth);                         \
     }
 COMPARE(LT, OLT, SLT, ULT)
 COMPARE(LE, OLE, SLE, ULE)
@@ -65,11 +65,11 @@ LLVMValueRef plait_emit_op_ABS(PlaitEmit *emit, PlaitScalar scalar, const LLVMVa
 }
 
 /* SSE4.1 and PTX have all three as one instruction. */
-#define ROUNDING(id, intrinsic) \
-    LLVMValueRef plait_emit_op_##id(PlaitEmit *emit, PlaitScalar scalar, const LLVMValueRef *x) \
-    { \
-        (void)scalar; \
-        return plait_emit_intrinsic(emit, intrinsic, (LLVMValueRef[]){x[0]}, 1); \
+#define ROUNDING(id, intrinsic)                                                                                        \
+    LLVMValueRef plait_emit_op_##id(PlaitEmit *emit, PlaitScalar scalar, const LLVMValueRef *x)                        \
+    {                                                                                                                  \
+        (void)scalar;                                                                                                  \
+        return plait_emit_intrinsic(emit, intrinsic, (LLVMValueRef[]){x[0]}, 1);                                       \
     }
 ROUNDING(FLOOR, "llvm.floor")
 ROUNDING(CEIL, "llvm.ceil")
@@ -83,7 +83,8 @@ static LLVMValueRef extreme(PlaitEmit *emit, PlaitScalar scalar, const LLVMValue
 {
     LLVMBuilderRef b = emit->builder;
     if (!is_float(scalar)) return plait_emit_select(emit, LLVMBuildICmp(b, integer_beats, x[0], x[1], ""), x[0], x[1]);
-    if (emit->target->kind == PLAIT_TARGET_PTX) return plait_emit_intrinsic(emit, intrinsic, (LLVMValueRef[]){x[0], x[1]}, 2);
+    if (emit->target->kind == PLAIT_TARGET_PTX)
+        return plait_emit_intrinsic(emit, intrinsic, (LLVMValueRef[]){x[0], x[1]}, 2);
     LLVMValueRef winner = plait_emit_select(emit, LLVMBuildFCmp(b, beats, x[0], x[1], ""), x[0], x[1]);
     return plait_emit_select(emit, LLVMBuildFCmp(b, LLVMRealUNO, x[1], x[1], ""), x[0], winner);
 }

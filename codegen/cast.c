@@ -53,7 +53,8 @@ static LLVMValueRef round_to_bf16(PlaitEmit *emit, LLVMValueRef value)
     LLVMValueRef rounded = LLVMBuildLShr(b, sum, sixteen, "");
     LLVMValueRef quiet = LLVMBuildOr(b, top, plait_bits32(emit, lanes, 0x40), "");
     LLVMValueRef is_nan = LLVMBuildFCmp(b, LLVMRealUNO, value, value, "");
-    return LLVMBuildTrunc(b, plait_emit_select(emit, is_nan, quiet, rounded), plait_emit_type(emit, PLAIT_BF16, lanes), "");
+    return LLVMBuildTrunc(b, plait_emit_select(emit, is_nan, quiet, rounded), plait_emit_type(emit, PLAIT_BF16, lanes),
+                          "");
 }
 
 /* f32 -> f16 by integers. Numbers below 2^-14 are rounded by the float adder: 0.5 + x has the units of x's f16 form. */
@@ -71,12 +72,15 @@ static LLVMValueRef round_to_f16(PlaitEmit *emit, LLVMValueRef value)
     LLVMValueRef rebias = plait_bits32(emit, lanes, 0xC8000FFF);
     LLVMValueRef normal = LLVMBuildAdd(b, magnitude, LLVMBuildAdd(b, odd, rebias, ""), "");
     normal = LLVMBuildLShr(b, normal, thirteen, "");
-    LLVMValueRef shifted = LLVMBuildFAdd(b, LLVMBuildBitCast(b, magnitude, f32, ""), plait_emit_number(emit, PLAIT_F32, lanes, 0.5), "");
-    LLVMValueRef denormal = LLVMBuildSub(b, LLVMBuildBitCast(b, shifted, i32, ""), plait_bits32(emit, lanes, 0x3F000000), "");
+    LLVMValueRef shifted =
+        LLVMBuildFAdd(b, LLVMBuildBitCast(b, magnitude, f32, ""), plait_emit_number(emit, PLAIT_F32, lanes, 0.5), "");
+    LLVMValueRef denormal =
+        LLVMBuildSub(b, LLVMBuildBitCast(b, shifted, i32, ""), plait_bits32(emit, lanes, 0x3F000000), "");
     LLVMValueRef is_small = LLVMBuildICmp(b, LLVMIntULT, magnitude, plait_bits32(emit, lanes, 0x38800000), "");
     LLVMValueRef result = plait_emit_select(emit, is_small, denormal, normal);
     LLVMValueRef is_nan = LLVMBuildICmp(b, LLVMIntUGT, magnitude, plait_bits32(emit, lanes, 0x7F800000), "");
-    LLVMValueRef special = plait_emit_select(emit, is_nan, plait_bits32(emit, lanes, 0x7E00), plait_bits32(emit, lanes, 0x7C00));
+    LLVMValueRef special =
+        plait_emit_select(emit, is_nan, plait_bits32(emit, lanes, 0x7E00), plait_bits32(emit, lanes, 0x7C00));
     LLVMValueRef is_special = LLVMBuildICmp(b, LLVMIntUGE, magnitude, plait_bits32(emit, lanes, 0x47800000), "");
     result = plait_emit_select(emit, is_special, special, result);
     result = LLVMBuildOr(b, result, LLVMBuildLShr(b, sign, plait_bits32(emit, lanes, 16), ""), "");
@@ -96,11 +100,13 @@ static LLVMValueRef widen_f16(PlaitEmit *emit, LLVMValueRef value)
     LLVMValueRef normal = LLVMBuildAdd(b, wide, plait_bits32(emit, lanes, 112u << 23), "");
     LLVMValueRef unit = plait_bits32(emit, lanes, 113u << 23); /* 2^-14 */
     LLVMValueRef shifted = LLVMBuildBitCast(b, LLVMBuildAdd(b, wide, unit, ""), f32, "");
-    LLVMValueRef denormal = LLVMBuildBitCast(b, LLVMBuildFSub(b, shifted, LLVMBuildBitCast(b, unit, f32, ""), ""), i32, "");
+    LLVMValueRef denormal =
+        LLVMBuildBitCast(b, LLVMBuildFSub(b, shifted, LLVMBuildBitCast(b, unit, f32, ""), ""), i32, "");
     LLVMValueRef special = LLVMBuildOr(b, wide, plait_bits32(emit, lanes, 0xFFu << 23), "");
     LLVMValueRef is_small = LLVMBuildICmp(b, LLVMIntULT, magnitude, plait_bits32(emit, lanes, 0x400), "");
     LLVMValueRef is_special = LLVMBuildICmp(b, LLVMIntUGE, magnitude, plait_bits32(emit, lanes, 0x7C00), "");
-    LLVMValueRef result = plait_emit_select(emit, is_special, special, plait_emit_select(emit, is_small, denormal, normal));
+    LLVMValueRef result =
+        plait_emit_select(emit, is_special, special, plait_emit_select(emit, is_small, denormal, normal));
     return LLVMBuildBitCast(b, LLVMBuildOr(b, result, sign, ""), f32, "");
 }
 

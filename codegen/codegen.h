@@ -1,5 +1,5 @@
-/* The program plait-codegen: its options, its files, its commands. The driver runs it as a child, so that an abort inside
- * LLVM is a report there. Exit status: 0 done, 1 the input or the command line is wrong, 2 our own mistake. */
+/* The program plait-codegen: its options, its files, its commands. The driver runs it as a child, so that an abort
+ * inside LLVM is a report there. Exit status: 0 done, 1 the input or the command line is wrong, 2 our own mistake. */
 #ifndef PLAIT_CODEGEN_CODEGEN_H
 #define PLAIT_CODEGEN_CODEGEN_H
 

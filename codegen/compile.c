@@ -29,14 +29,16 @@ PlaitCodegenStatus plait_codegen_finish(PlaitCodegen *codegen, PlaitMachine *mac
     if (codegen->options.emission == PLAIT_EMIT_LLVM_RAW) plait_machine_print(machine, &text);
     else status = machine_output(codegen, machine, &text);
     if (status != PLAIT_CODEGEN_DONE) return status;
-    return plait_codegen_write_file(codegen, codegen->options.output, &text) ? PLAIT_CODEGEN_DONE : PLAIT_CODEGEN_REJECTED;
+    return plait_codegen_write_file(codegen, codegen->options.output, &text) ? PLAIT_CODEGEN_DONE
+                                                                             : PLAIT_CODEGEN_REJECTED;
 }
 
 /* The tables of the package refer to the kernels from another object of the same link; nobody else may. */
 static void hide_functions(LLVMModuleRef module)
 {
     for (LLVMValueRef function = LLVMGetFirstFunction(module); function; function = LLVMGetNextFunction(function))
-        if (!LLVMIsDeclaration(function) && LLVMGetLinkage(function) == LLVMExternalLinkage) LLVMSetVisibility(function, LLVMHiddenVisibility);
+        if (!LLVMIsDeclaration(function) && LLVMGetLinkage(function) == LLVMExternalLinkage)
+            LLVMSetVisibility(function, LLVMHiddenVisibility);
 }
 
 PlaitCodegenStatus plait_codegen_compile(PlaitCodegen *codegen)

@@ -109,7 +109,8 @@ LLVMValueRef plait_emit_splat(PlaitEmit *emit, LLVMValueRef value, uint32_t lane
     if (LLVMIsConstant(value)) return constant_lanes(emit->arena, value, lanes);
     LLVMTypeRef index = LLVMInt32TypeInContext(emit->context);
     LLVMTypeRef vector = LLVMVectorType(LLVMTypeOf(value), lanes);
-    LLVMValueRef first = LLVMBuildInsertElement(emit->builder, LLVMGetPoison(vector), value, LLVMConstInt(index, 0, 0), "");
+    LLVMValueRef first =
+        LLVMBuildInsertElement(emit->builder, LLVMGetPoison(vector), value, LLVMConstInt(index, 0, 0), "");
     LLVMValueRef everywhere = LLVMConstNull(LLVMVectorType(index, lanes));
     return LLVMBuildShuffleVector(emit->builder, first, LLVMGetPoison(vector), everywhere, "");
 }

@@ -42,12 +42,13 @@ typedef struct PlaitEmit {
     LLVMBuilderRef builder;
     LLVMValueRef function; /* being emitted */
     const PlaitTarget *target;
-    const PlaitIsa *isa;   /* of the code being emitted; NULL on a GPU */
-    const PlaitIsa *only;  /* CPU: emit for this level alone; NULL: for all */
+    const PlaitIsa *isa;  /* of the code being emitted; NULL on a GPU */
+    const PlaitIsa *only; /* CPU: emit for this level alone; NULL: for all */
 } PlaitEmit;
 
 /* LLVM type of a scalar in registers (bool: i1), or in memory (bool: i8); lanes > 1: a vector of them.
- * f16 and bf16 are i16 on the CPU and half and bfloat on a GPU: nothing but loads, stores, selects and casts is done with them. */
+ * f16 and bf16 are i16 on the CPU and half and bfloat on a GPU: nothing but loads, stores, selects and casts is done
+ * with them. */
 LLVMTypeRef plait_emit_type(const PlaitEmit *emit, PlaitScalar scalar, uint32_t lanes);
 LLVMTypeRef plait_emit_memory_type(const PlaitEmit *emit, PlaitScalar scalar, uint32_t lanes);
 LLVMValueRef plait_emit_number(const PlaitEmit *emit, PlaitScalar scalar, uint32_t lanes, double number);
@@ -55,8 +56,9 @@ LLVMValueRef plait_emit_number(const PlaitEmit *emit, PlaitScalar scalar, uint32
 LLVMValueRef plait_emit_splat(PlaitEmit *emit, LLVMValueRef value, uint32_t lanes);
 
 /* A row of scalar_ops.def on register values; all operands have the same LLVM type (scalar or vector) of `scalar`.
- * f32 results are within 2 ulp (exp, log, sqrt..) or 4 ulp (tanh, erf, pow, sin and cos up to |x| = 1e5) of the true value on the CPU;
- * on a GPU likewise, except where the unit's approximate instruction is used (listed in codegen/math.c with their errors). */
+ * f32 results are within 2 ulp (exp, log, sqrt..) or 4 ulp (tanh, erf, pow, sin and cos up to |x| = 1e5) of the true
+ * value on the CPU; on a GPU likewise, except where the unit's approximate instruction is used (listed in
+ * codegen/math.c with their errors). */
 LLVMValueRef plait_emit_scalar_op(PlaitEmit *emit, PlaitOp op, PlaitScalar scalar, const LLVMValueRef *operands);
 LLVMValueRef plait_emit_select(PlaitEmit *emit, LLVMValueRef condition, LLVMValueRef yes, LLVMValueRef no);
 LLVMValueRef plait_emit_cast(PlaitEmit *emit, LLVMValueRef value, PlaitScalar from, PlaitScalar to);
@@ -69,15 +71,17 @@ LLVMValueRef plait_emit_intrinsic(PlaitEmit *emit, const char *name, LLVMValueRe
 
 /* The arguments of a kernel (runtime/descriptor.h): slot numbers, the same for every target. */
 typedef struct PlaitSlots {
-    uint32_t *tensor_slot; /* by position of the `tensor` instruction in the kernel: slot of its address; strides follow */
-    uint32_t *axis_slot;   /* by kernel axis: slot of its extent */
-    PlaitValue *tensors;   /* the kernel's `tensor` instructions in order */
+    uint32_t
+        *tensor_slot; /* by position of the `tensor` instruction in the kernel: slot of its address; strides follow */
+    uint32_t *axis_slot; /* by kernel axis: slot of its extent */
+    PlaitValue *tensors; /* the kernel's `tensor` instructions in order */
     uint32_t tensor_count, slot_count;
 } PlaitSlots;
 PlaitSlots plait_slots(PlaitArena *arena, const PlaitFunction *kernel);
 
 /* Emits every kernel of `module` whose target is emit->target->name. One entry each:
- * CPU: function "KERNEL.vN" (dots of the kernel's name kept) for every row of isas.def; PTX: entry "KERNEL" with dots replaced by `_`. */
+ * CPU: function "KERNEL.vN" (dots of the kernel's name kept) for every row of isas.def; PTX: entry "KERNEL" with dots
+ * replaced by `_`. */
 void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module);
 void plait_ptx_emit_module(PlaitEmit *emit, const PlaitModule *module);
 /* Dynamic shared memory that the PTX of a kernel takes at launch: what the generator writes as "plait.shared". */

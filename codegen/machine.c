@@ -5,8 +5,8 @@
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 
-/* The order of loops, unrolling and vectorisation are ours; LLVM only cleans up. A third of the time of default<O2>, the
- * same machine code but for unrolled loops. */
+/* The order of loops, unrolling and vectorisation are ours; LLVM only cleans up. A third of the time of default<O2>,
+ * the same machine code but for unrolled loops. */
 static const char pipeline[] =
     "function(early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),gvn,dse,adce,simplifycfg)";
 
@@ -34,8 +34,8 @@ static LLVMTargetMachineRef create_machine(const PlaitTarget *target)
     initialise(target->kind);
     if (LLVMGetTargetFromTriple(triple, &found, &message)) plait_bug("LLVM has no target %s: %s", triple, message);
     /* On the CPU each function names its level itself. */
-    return LLVMCreateTargetMachine(found, triple, gpu ? target->llvm_cpu : "x86-64", target->llvm_features, LLVMCodeGenLevelDefault,
-                                   LLVMRelocPIC, LLVMCodeModelDefault);
+    return LLVMCreateTargetMachine(found, triple, gpu ? target->llvm_cpu : "x86-64", target->llvm_features,
+                                   LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
 }
 
 static LLVMModuleRef create_module(LLVMContextRef context, LLVMTargetMachineRef machine)
@@ -111,7 +111,8 @@ const char *plait_machine_write(PlaitMachine *machine, PlaitMachineOutput output
     char *message = NULL;
     LLVMMemoryBufferRef buffer = NULL;
     LLVMCodeGenFileType type = output == PLAIT_MACHINE_OBJECT ? LLVMObjectFile : LLVMAssemblyFile;
-    if (LLVMTargetMachineEmitToMemoryBuffer(machine->machine, machine->emit.module, type, &message, &buffer)) return kept(machine, message);
+    if (LLVMTargetMachineEmitToMemoryBuffer(machine->machine, machine->emit.module, type, &message, &buffer))
+        return kept(machine, message);
     if (!machine->error) plait_text_add_bytes(text, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
     LLVMDisposeMemoryBuffer(buffer);
     return machine->error;

@@ -1,21 +1,19 @@
 /* Exponentials, logarithms, roots, tanh and erf, for f32 and f64, scalars and vectors: no branches, no calls.
  * Nothing here becomes a libm call on x86 or an intrinsic that NVPTX cannot select.
  *
- *   exp     x = n ln2 + r with |r| <= ln2 / 2 (Cody and Waite: n ln2 in two parts), e^x = 2^n (1 + r + r^2 P(r)); 2^n in two
- *           factors, so that denormal and infinite results come out by themselves
- *   expm1   2 (2^(n-1) q + (2^(n-1) - 1/2)) with q = r + r^2 P(r)
- *   log     x = 2^k (1 + f), ln x = k ln2 + ln(1 + f); f32 by a polynomial in f, f64 by one in s = f / (2 + f)
- *   log1p   u = 1 + x, what the sum lost is added to f again
- *   tanh    -t / (2 + t) with t = expm1(-2 |x|)
- *   erf     x (1 + P(x^2)) below 1, 1 - e^-Q(|x|) from there on
+ *   exp     x = n ln2 + r with |r| <= ln2 / 2 (Cody and Waite: n ln2 in two parts), e^x = 2^n (1 + r + r^2 P(r)); 2^n
+ * in two factors, so that denormal and infinite results come out by themselves expm1   2 (2^(n-1) q + (2^(n-1) - 1/2))
+ * with q = r + r^2 P(r) log     x = 2^k (1 + f), ln x = k ln2 + ln(1 + f); f32 by a polynomial in f, f64 by one in s =
+ * f / (2 + f) log1p   u = 1 + x, what the sum lost is added to f again tanh    -t / (2 + t) with t = expm1(-2 |x|) erf
+ * x (1 + P(x^2)) below 1, 1 - e^-Q(|x|) from there on
  *
- * On a GPU f32 uses the approximate units (bounds from the PTX ISA manual, "Floating Point Instructions"; in parentheses
- * what tests/codegen/math/gpu.c measured for the whole operation on an H100):
- *   exp     ex2.approx.ftz: 2 ulp; t = x log2(e) is rounded, the rest x - t ln2 (exact to 2^-40) is put back to first order;
- *           results below 2^-126 are 0 (2.5 ulp below 0, 2.0 above: the unit cuts off, and toward 0 for negative t)
- *   div     div.full: 2 ulp over the whole range (2.0); by a constant: times its reciprocal, 1.5 ulp; 1 / x: rcp.approx, 1 ulp
- *   sqrt    sqrt.approx: 2^-23 (0.94); rsqrt: rsqrt.approx: 2^-22.9 (1.5); tanh, which divides (3.0)
- * lg2.approx is not used: near 1 its error is absolute, 2^-22.
+ * On a GPU f32 uses the approximate units (bounds from the PTX ISA manual, "Floating Point Instructions"; in
+ * parentheses what tests/codegen/math/gpu.c measured for the whole operation on an H100): exp     ex2.approx.ftz: 2
+ * ulp; t = x log2(e) is rounded, the rest x - t ln2 (exact to 2^-40) is put back to first order; results below 2^-126
+ * are 0 (2.5 ulp below 0, 2.0 above: the unit cuts off, and toward 0 for negative t) div     div.full: 2 ulp over the
+ * whole range (2.0); by a constant: times its reciprocal, 1.5 ulp; 1 / x: rcp.approx, 1 ulp sqrt    sqrt.approx: 2^-23
+ * (0.94); rsqrt: rsqrt.approx: 2^-22.9 (1.5); tanh, which divides (3.0) lg2.approx is not used: near 1 its error is
+ * absolute, 2^-22.
  */
 #include "codegen/math.h"
 
@@ -171,7 +169,8 @@ static LLVMValueRef reciprocal_of_constant(const PlaitMath *m, LLVMValueRef b)
 {
     if (!LLVMIsConstant(b)) return NULL;
     LLVMValueRef element = m->lanes > 1 ? LLVMGetAggregateElement(b, 0) : b;
-    if (!element || !LLVMIsAConstantFP(element) || (m->lanes > 1 && plait_emit_splat(m->emit, element, m->lanes) != b)) return NULL;
+    if (!element || !LLVMIsAConstantFP(element) || (m->lanes > 1 && plait_emit_splat(m->emit, element, m->lanes) != b))
+        return NULL;
     LLVMBool inexact;
     double reciprocal = 1 / LLVMConstRealGetDouble(element, &inexact);
     bool usable = fabs(reciprocal) >= m->format->smallest_normal && fabs(reciprocal) < 0x1p126;
@@ -218,11 +217,11 @@ static LLVMValueRef erf_of(const PlaitMath *m, LLVMValueRef x)
 
 /* ---- the rows ---- */
 
-#define ROW(id, function) \
-    LLVMValueRef plait_emit_op_##id(PlaitEmit *emit, PlaitScalar scalar, const LLVMValueRef *x) \
-    { \
-        PlaitMath m = plait_math(emit, scalar, x[0]); \
-        return function(&m, x[0]); \
+#define ROW(id, function)                                                                                              \
+    LLVMValueRef plait_emit_op_##id(PlaitEmit *emit, PlaitScalar scalar, const LLVMValueRef *x)                        \
+    {                                                                                                                  \
+        PlaitMath m = plait_math(emit, scalar, x[0]);                                                                  \
+        return function(&m, x[0]);                                                                                     \
     }
 ROW(EXP, plait_math_exp)
 ROW(EXPM1, plait_math_expm1)

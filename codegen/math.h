@@ -6,7 +6,7 @@
 #include "codegen/vector.h"
 
 /* plait_emit_op_EXP(emit, scalar, operands) and so on: a missing one is a link error. */
-#define SCALAR_OP(id, text, operands, class, meaning) \
+#define SCALAR_OP(id, text, operands, class, meaning)                                                                  \
     LLVMValueRef plait_emit_op_##id(PlaitEmit *emit, PlaitScalar scalar, const LLVMValueRef *x);
 #include "ir/scalar_ops.def"
 #undef SCALAR_OP
@@ -23,12 +23,12 @@ typedef struct PlaitMathFormat {
     uint32_t fraction_bits;
     int64_t bias;
     double smallest_normal;
-    double magic;                         /* 1.5 * 2^fraction_bits: adding it rounds to a whole number in the low bits */
-    double ln2_high, ln2_low;             /* n * ln2_high is exact for every exponent n */
-    double exp_lowest, exp_highest;       /* e^x is 0 below and infinite above */
-    double expm1_lowest;                  /* e^x - 1 is -1 below */
-    double erf_highest;                   /* erf is 1 above */
-    PlaitPolynomial half_pi;              /* pi / 2 as a sum, largest part first */
+    double magic;                   /* 1.5 * 2^fraction_bits: adding it rounds to a whole number in the low bits */
+    double ln2_high, ln2_low;       /* n * ln2_high is exact for every exponent n */
+    double exp_lowest, exp_highest; /* e^x is 0 below and infinite above */
+    double expm1_lowest;            /* e^x - 1 is -1 below */
+    double erf_highest;             /* erf is 1 above */
+    PlaitPolynomial half_pi;        /* pi / 2 as a sum, largest part first */
     PlaitPolynomial exp, sin, cos, erf, erfc, log;
 } PlaitMathFormat;
 
@@ -50,24 +50,57 @@ static inline PlaitMath plait_math(PlaitEmit *emit, PlaitScalar scalar, LLVMValu
 
 static inline bool plait_math_on_gpu(const PlaitMath *m) { return m->emit->target->kind == PLAIT_TARGET_PTX; }
 /* Whether plait_emit_fma rounds once. */
-static inline bool plait_math_fuses(const PlaitMath *m) { return plait_math_on_gpu(m) || plait_isa_is_modern(m->emit->isa); }
+static inline bool plait_math_fuses(const PlaitMath *m)
+{
+    return plait_math_on_gpu(m) || plait_isa_is_modern(m->emit->isa);
+}
 
 /* The notation. */
-static inline LLVMValueRef number(const PlaitMath *m, double value) { return plait_emit_number(m->emit, m->scalar, m->lanes, value); }
-static inline LLVMValueRef plus(const PlaitMath *m, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildFAdd(m->emit->builder, a, b, ""); }
-static inline LLVMValueRef minus(const PlaitMath *m, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildFSub(m->emit->builder, a, b, ""); }
-static inline LLVMValueRef times(const PlaitMath *m, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildFMul(m->emit->builder, a, b, ""); }
-static inline LLVMValueRef negative(const PlaitMath *m, LLVMValueRef a) { return LLVMBuildFNeg(m->emit->builder, a, ""); }
-static inline LLVMValueRef fused(const PlaitMath *m, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c) { return plait_emit_fma(m->emit, a, b, c); }
-static inline LLVMValueRef magnitude(const PlaitMath *m, LLVMValueRef a) { return plait_emit_intrinsic(m->emit, "llvm.fabs", &a, 1); }
+static inline LLVMValueRef number(const PlaitMath *m, double value)
+{
+    return plait_emit_number(m->emit, m->scalar, m->lanes, value);
+}
+static inline LLVMValueRef plus(const PlaitMath *m, LLVMValueRef a, LLVMValueRef b)
+{
+    return LLVMBuildFAdd(m->emit->builder, a, b, "");
+}
+static inline LLVMValueRef minus(const PlaitMath *m, LLVMValueRef a, LLVMValueRef b)
+{
+    return LLVMBuildFSub(m->emit->builder, a, b, "");
+}
+static inline LLVMValueRef times(const PlaitMath *m, LLVMValueRef a, LLVMValueRef b)
+{
+    return LLVMBuildFMul(m->emit->builder, a, b, "");
+}
+static inline LLVMValueRef negative(const PlaitMath *m, LLVMValueRef a)
+{
+    return LLVMBuildFNeg(m->emit->builder, a, "");
+}
+static inline LLVMValueRef fused(const PlaitMath *m, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c)
+{
+    return plait_emit_fma(m->emit, a, b, c);
+}
+static inline LLVMValueRef magnitude(const PlaitMath *m, LLVMValueRef a)
+{
+    return plait_emit_intrinsic(m->emit, "llvm.fabs", &a, 1);
+}
 static inline LLVMValueRef choose(const PlaitMath *m, LLVMValueRef condition, LLVMValueRef yes, LLVMValueRef no)
 {
     return plait_emit_select(m->emit, condition, yes, no);
 }
 /* False when an operand is NaN. */
-static inline LLVMValueRef less(const PlaitMath *m, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildFCmp(m->emit->builder, LLVMRealOLT, a, b, ""); }
-static inline LLVMValueRef equal(const PlaitMath *m, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildFCmp(m->emit->builder, LLVMRealOEQ, a, b, ""); }
-static inline LLVMValueRef both(const PlaitMath *m, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildAnd(m->emit->builder, a, b, ""); }
+static inline LLVMValueRef less(const PlaitMath *m, LLVMValueRef a, LLVMValueRef b)
+{
+    return LLVMBuildFCmp(m->emit->builder, LLVMRealOLT, a, b, "");
+}
+static inline LLVMValueRef equal(const PlaitMath *m, LLVMValueRef a, LLVMValueRef b)
+{
+    return LLVMBuildFCmp(m->emit->builder, LLVMRealOEQ, a, b, "");
+}
+static inline LLVMValueRef both(const PlaitMath *m, LLVMValueRef a, LLVMValueRef b)
+{
+    return LLVMBuildAnd(m->emit->builder, a, b, "");
+}
 
 /* Not below `low`, not above `high`; NaN stays NaN (one instruction each on x86). */
 static inline LLVMValueRef at_least(const PlaitMath *m, LLVMValueRef x, double low)
@@ -79,13 +112,19 @@ static inline LLVMValueRef at_most(const PlaitMath *m, LLVMValueRef x, double hi
     return choose(m, less(m, number(m, high), x), number(m, high), x);
 }
 
-static inline LLVMTypeRef integer_type(const PlaitMath *m) { return plait_emit_type(m->emit, m->format->integer, m->lanes); }
+static inline LLVMTypeRef integer_type(const PlaitMath *m)
+{
+    return plait_emit_type(m->emit, m->format->integer, m->lanes);
+}
 static inline LLVMValueRef whole_number(const PlaitMath *m, int64_t value)
 {
     LLVMTypeRef type = plait_emit_type(m->emit, m->format->integer, 1);
     return plait_emit_splat(m->emit, LLVMConstInt(type, (unsigned long long)value, 1), m->lanes);
 }
-static inline LLVMValueRef bits_of(const PlaitMath *m, LLVMValueRef x) { return LLVMBuildBitCast(m->emit->builder, x, integer_type(m), ""); }
+static inline LLVMValueRef bits_of(const PlaitMath *m, LLVMValueRef x)
+{
+    return LLVMBuildBitCast(m->emit->builder, x, integer_type(m), "");
+}
 static inline LLVMValueRef from_bits(const PlaitMath *m, LLVMValueRef bits)
 {
     return LLVMBuildBitCast(m->emit->builder, bits, plait_emit_type(m->emit, m->scalar, m->lanes), "");

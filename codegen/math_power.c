@@ -61,7 +61,8 @@ static Pair cubic_term(const PlaitMath *m, Pair s)
     Pair cube = product_of(m, square.high, s.high);
     LLVMValueRef cube_low = plus(m, cube.low, plus(m, times(m, square_low, s.high), times(m, square.high, s.low)));
     Pair term = product_of(m, cube.high, number(m, 0.66666666666666663));
-    LLVMValueRef low = plus(m, times(m, cube_low, number(m, 0.66666666666666663)), times(m, cube.high, number(m, 3.7007434154171883e-17)));
+    LLVMValueRef low = plus(m, times(m, cube_low, number(m, 0.66666666666666663)),
+                            times(m, cube.high, number(m, 3.7007434154171883e-17)));
     return (Pair){term.high, plus(m, term.low, low)};
 }
 

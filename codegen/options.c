@@ -117,7 +117,9 @@ static bool read_image(PlaitCodegen *codegen, const char *value)
         return false;
     }
     const PlaitTarget *target = known_gpu(name);
-    if (target) plait_push(codegen->arena, &codegen->options.images, (PlaitImageFile){target, path_or_none(cubin), path_or_none(rest)});
+    if (target)
+        plait_push(codegen->arena, &codegen->options.images,
+                   (PlaitImageFile){target, path_or_none(cubin), path_or_none(rest)});
     return target != NULL;
 }
 
@@ -140,7 +142,8 @@ static const Option *option_of(PlaitCodegenCommand command, const char *argument
 static bool read_option(PlaitCodegen *codegen, int count, char **arguments, int *at)
 {
     const char *argument = arguments[*at], *equals = strchr(argument, '=');
-    const Option *option = option_of(codegen->options.command, argument, equals ? (size_t)(equals - argument) : strlen(argument));
+    const Option *option =
+        option_of(codegen->options.command, argument, equals ? (size_t)(equals - argument) : strlen(argument));
     if (!option) {
         plait_codegen_say("%s has no option %s", commands[codegen->options.command].name, argument);
         return false;
@@ -193,7 +196,8 @@ bool plait_codegen_read_options(PlaitCodegen *codegen, int count, char **argumen
         }
         read->input = arguments[i];
     }
-    if (read->command == PLAIT_CODEGEN_OBJECT || read->command == PLAIT_CODEGEN_PACKAGE) read->target = plait_target_by_name("cpu");
+    if (read->command == PLAIT_CODEGEN_OBJECT || read->command == PLAIT_CODEGEN_PACKAGE)
+        read->target = plait_target_by_name("cpu");
     return is_complete(read);
 }
 
@@ -206,7 +210,9 @@ void plait_codegen_print_help(void)
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         printf("  %s %s\n        %s\n", options[i].name, options[i].value, options[i].meaning);
     printf("\nKINDS OF --emit\n");
-    for (uint32_t i = 0; i < PLAIT_EMIT_COUNT; i++) printf("  %s\n        %s\n", emissions[i].name, emissions[i].meaning);
+    for (uint32_t i = 0; i < PLAIT_EMIT_COUNT; i++)
+        printf("  %s\n        %s\n", emissions[i].name, emissions[i].meaning);
     printf("\nTARGETS\n");
-    for (const PlaitTarget *target = plait_targets; target->name; target++) printf("  %s\n        %s\n", target->name, target->meaning);
+    for (const PlaitTarget *target = plait_targets; target->name; target++)
+        printf("  %s\n        %s\n", target->name, target->meaning);
 }

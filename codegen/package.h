@@ -1,4 +1,5 @@
-/* What a library holds, brought together from the Tile IR of its targets: package_plan.c makes it, package_tables.c writes it. */
+/* What a library holds, brought together from the Tile IR of its targets: package_plan.c makes it, package_tables.c
+ * writes it. */
 #ifndef PLAIT_CODEGEN_PACKAGE_H
 #define PLAIT_CODEGEN_PACKAGE_H
 
@@ -44,6 +45,7 @@ typedef struct PlaitPackageImage {
     PlaitText cubin, ptx;
 } PlaitPackageImage;
 
-void plait_package_emit(PlaitCodegen *codegen, PlaitEmit *emit, const PlaitPackagePlan *plan, const PlaitPackageImage *images);
+void plait_package_emit(PlaitCodegen *codegen, PlaitEmit *emit, const PlaitPackagePlan *plan,
+                        const PlaitPackageImage *images);
 
 #endif

@@ -15,11 +15,15 @@ typedef struct Planner {
     const char *path;             /* of the module being read, for messages */
 } Planner;
 
-static const char *name_text(const Planner *planner, PlaitName name) { return plait_names_text(&planner->codegen->names, name); }
+static const char *name_text(const Planner *planner, PlaitName name)
+{
+    return plait_names_text(&planner->codegen->names, name);
+}
 
 static bool fail(const Planner *planner, const char *what, PlaitName name)
 {
-    plait_codegen_say("%s: %s `%s` of `%s`", planner->path, what, name_text(planner, name), name_text(planner, planner->variant->name));
+    plait_codegen_say("%s: %s `%s` of `%s`", planner->path, what, name_text(planner, name),
+                      name_text(planner, planner->variant->name));
     return false;
 }
 
@@ -33,7 +37,8 @@ static uint32_t find_axis(const PlaitPackageVariant *variant, PlaitName name)
     return i;
 }
 
-/* Adds axis `axis` of a table to the variant unless it is there. A table's same_as points backward or forward, never in a circle. */
+/* Adds axis `axis` of a table to the variant unless it is there. A table's same_as points backward or forward, never in
+ * a circle. */
 static bool add_axis(Planner *planner, const PlaitAxisInfo *table, PlaitAxis axis, PlaitAxis *found)
 {
     PlaitPackageVariant *variant = planner->variant;
@@ -64,7 +69,8 @@ static bool add_axes(Planner *planner, const PlaitAxisInfo *table, uint32_t coun
 static bool same_tensor(const PlaitTensorInfo *a, const PlaitTensorInfo *b)
 {
     bool fallback = a->fallback == b->fallback || (a->fallback != a->fallback && b->fallback != b->fallback);
-    bool same = a->name == b->name && a->kind == b->kind && a->type.scalar == b->type.scalar && a->type.rank == b->type.rank && fallback;
+    bool same = a->name == b->name && a->kind == b->kind && a->type.scalar == b->type.scalar &&
+                a->type.rank == b->type.rank && fallback;
     for (uint32_t i = 0; same && i < a->type.rank; i++) same = a->type.axes[i] == b->type.axes[i];
     return same;
 }
@@ -95,7 +101,8 @@ static bool add_tensors(Planner *planner, const PlaitSignature *signature, bool 
         if (!rename_axes(planner, signature, &tensor)) return false;
         const PlaitTensorInfo *known = find_tensor(variant, tensor.name);
         bool in_place = !argument || (known && known == &variant->tensors.data[arguments]);
-        if (!first && (known ? !same_tensor(known, &tensor) || !in_place : argument)) return fail(planner, "another tensor", tensor.name);
+        if (!first && (known ? !same_tensor(known, &tensor) || !in_place : argument))
+            return fail(planner, "another tensor", tensor.name);
         arguments += argument;
         if (!known) plait_push(planner->codegen->arena, &variant->tensors, tensor);
     }
@@ -132,7 +139,8 @@ static bool fits_operator(const Planner *planner, const PlaitPackageOperator *al
     if (a->argument_count != b->argument_count) return fail(planner, "other tensors than its siblings in", b->name);
     for (uint32_t i = 0; i < a->argument_count; i++) {
         const PlaitTensorInfo *x = &a->tensors.data[i], *y = &b->tensors.data[i];
-        bool same = x->name == y->name && x->kind == y->kind && x->type.scalar == y->type.scalar && x->type.rank == y->type.rank;
+        bool same = x->name == y->name && x->kind == y->kind && x->type.scalar == y->type.scalar &&
+                    x->type.rank == y->type.rank;
         if (!same) return fail(planner, "unlike its siblings: tensor", y->name);
     }
     return true;
@@ -147,14 +155,16 @@ static bool add_variant(Planner *planner, const PlaitSignature *signature)
     bool twice = find_variant(planner, signature->name) != NULL;
     plait_push(arena, &all->variants, planner->variant);
     if (twice) return fail(planner, "two signatures", signature->name);
-    return add_axes(planner, signature->axes.data, signature->axes.count) && add_tensors(planner, signature, true) && fits_operator(planner, all);
+    return add_axes(planner, signature->axes.data, signature->axes.count) && add_tensors(planner, signature, true) &&
+           fits_operator(planner, all);
 }
 
 static bool merge_variant(Planner *planner, const PlaitSignature *signature)
 {
     planner->variant = find_variant(planner, signature->name);
     if (!planner->variant) {
-        plait_codegen_say("%s: signature `%s` is not in the first file", planner->path, name_text(planner, signature->name));
+        plait_codegen_say("%s: signature `%s` is not in the first file", planner->path,
+                          name_text(planner, signature->name));
         return false;
     }
     return add_tensors(planner, signature, false);
@@ -193,7 +203,8 @@ static const char *symbol_of(const Planner *planner, const PlaitFunction *functi
     return symbol;
 }
 
-static bool symbol_is_taken(const Planner *planner, const PlaitModule *module, const PlaitFunction *function, PlaitTargetKind kind)
+static bool symbol_is_taken(const Planner *planner, const PlaitModule *module, const PlaitFunction *function,
+                            PlaitTargetKind kind)
 {
     const char *symbol = symbol_of(planner, function, kind);
     for (uint32_t i = 0; i < module->functions.count && module->functions.data[i] != function; i++) {
@@ -213,7 +224,8 @@ static bool add_kernel(Planner *planner, const PlaitFunction *function, uint32_t
     PlaitArena *arena = planner->codegen->arena;
     PlaitTargetKind kind = planner->codegen->options.kernels.data[file].target->kind;
     PlaitPackageKernel kernel = {.function = function, .symbol = symbol_of(planner, function, kind)};
-    if (symbol_is_taken(planner, function->module, function, kind)) return fail(planner, "the name is taken: kernel", function->name);
+    if (symbol_is_taken(planner, function->module, function, kind))
+        return fail(planner, "the name is taken: kernel", function->name);
     if (!map_kernel(planner, &kernel)) return false;
     PlaitPackageVariant *variant = planner->variant;
     bool known = variant->targets.count && variant->targets.data[variant->targets.count - 1].file == file;
@@ -241,7 +253,8 @@ static bool is_complete(const Planner *planner)
         const PlaitPackageOperator *all = &planner->plan->operators.data[i];
         for (uint32_t j = 0; j < all->variants.count; j++) {
             if (all->variants.data[j]->targets.count == files) continue;
-            plait_codegen_say("`%s` has no kernels for one of the targets", name_text(planner, all->variants.data[j]->name));
+            plait_codegen_say("`%s` has no kernels for one of the targets",
+                              name_text(planner, all->variants.data[j]->name));
             return false;
         }
     }

@@ -1,7 +1,8 @@
 /* Writes the tables of runtime/descriptor.h as constants of an LLVM module, and for each operator the C function
- *     int NAME(DLTensor *a, ..., void *stream) { DLTensor *all[] = {a, ...}; return plait_runtime_call(&op, all, stream, NULL, 0); }
- * with NAME_with_workspace, NAME_workspace_bytes and NAME_error beside it: names of the operator's own, since a program that
- * links several libraries reaches the functions of plait.h in one of them only. Exported are plait_library and those functions.
+ *     int NAME(DLTensor *a, ..., void *stream) { DLTensor *all[] = {a, ...}; return plait_runtime_call(&op, all,
+ * stream, NULL, 0); } with NAME_with_workspace, NAME_workspace_bytes and NAME_error beside it: names of the operator's
+ * own, since a program that links several libraries reaches the functions of plait.h in one of them only. Exported are
+ * plait_library and those functions.
  */
 #include "codegen/package.h"
 
@@ -17,9 +18,11 @@ _Static_assert(sizeof(PlaitKernelDescriptor) == 88 && sizeof(PlaitImageDescripto
 _Static_assert(sizeof(PlaitTargetDescriptor) == 24 && sizeof(PlaitVariantDescriptor) == 40, "descriptor.h changed");
 _Static_assert(sizeof(PlaitOperatorDescriptor) == 24 && sizeof(PlaitLibraryDescriptor) == 32, "descriptor.h changed");
 _Static_assert((int)PLAIT_DESCRIPTOR_MAX_RANK == (int)PLAIT_MAX_RANK, "a tensor of the IR fits its descriptor");
-_Static_assert(PLAIT_BOOL == 0 && PLAIT_I64 == 2 && PLAIT_BF16 == 4 && PLAIT_F64 == 6, "scalars as the runtime counts them");
+_Static_assert(PLAIT_BOOL == 0 && PLAIT_I64 == 2 && PLAIT_BF16 == 4 && PLAIT_F64 == 6,
+               "scalars as the runtime counts them");
 _Static_assert(PLAIT_ROLE_FEATURE == 0 && PLAIT_ROLE_TIME == 3, "roles as the runtime counts them");
-_Static_assert(PLAIT_TENSOR_INPUT == 0 && PLAIT_TENSOR_OUTPUT == 1 && PLAIT_TENSOR_WORKSPACE == 2, "kinds as the runtime counts them");
+_Static_assert(PLAIT_TENSOR_INPUT == 0 && PLAIT_TENSOR_OUTPUT == 1 && PLAIT_TENSOR_WORKSPACE == 2,
+               "kinds as the runtime counts them");
 
 typedef struct Tables {
     PlaitCodegen *codegen;
@@ -29,12 +32,19 @@ typedef struct Tables {
     LLVMValueRef *images; /* by file of options.kernels: its image's descriptor, or `none` */
 } Tables;
 
-static LLVMValueRef number32(const Tables *tables, int64_t value) { return LLVMConstInt(tables->i32, (uint32_t)value, 0); }
-static LLVMValueRef number64(const Tables *tables, int64_t value) { return LLVMConstInt(tables->i64, (uint64_t)value, 1); }
+static LLVMValueRef number32(const Tables *tables, int64_t value)
+{
+    return LLVMConstInt(tables->i32, (uint32_t)value, 0);
+}
+static LLVMValueRef number64(const Tables *tables, int64_t value)
+{
+    return LLVMConstInt(tables->i64, (uint64_t)value, 1);
+}
 static LLVMValueRef byte(const Tables *tables, uint32_t value) { return LLVMConstInt(tables->i8, value, 0); }
 
-#define RECORD(tables, type, ...) \
-    record(tables, (LLVMValueRef[]){__VA_ARGS__}, sizeof((LLVMValueRef[]){__VA_ARGS__}) / sizeof(LLVMValueRef), sizeof(type))
+#define RECORD(tables, type, ...)                                                                                      \
+    record(tables, (LLVMValueRef[]){__VA_ARGS__}, sizeof((LLVMValueRef[]){__VA_ARGS__}) / sizeof(LLVMValueRef),        \
+           sizeof(type))
 
 static LLVMValueRef record(const Tables *tables, LLVMValueRef *fields, size_t count, size_t size)
 {
@@ -68,9 +78,15 @@ static LLVMValueRef text(const Tables *tables, const char *string)
     return place(tables, LLVMConstStringInContext2(tables->emit->context, string, strlen(string), 0), 0);
 }
 
-static LLVMValueRef name_text(const Tables *tables, PlaitName name) { return text(tables, plait_names_text(&tables->codegen->names, name)); }
+static LLVMValueRef name_text(const Tables *tables, PlaitName name)
+{
+    return text(tables, plait_names_text(&tables->codegen->names, name));
+}
 
-static LLVMValueRef *room(const Tables *tables, uint32_t count) { return PLAIT_NEW_ARRAY(tables->codegen->arena, LLVMValueRef, count); }
+static LLVMValueRef *room(const Tables *tables, uint32_t count)
+{
+    return PLAIT_NEW_ARRAY(tables->codegen->arena, LLVMValueRef, count);
+}
 
 static LLVMValueRef shorts(const Tables *tables, const uint16_t *numbers, uint32_t count)
 {
@@ -90,9 +106,10 @@ static LLVMValueRef bytes(const Tables *tables, const PlaitText *content)
 
 static LLVMValueRef image_descriptor(const Tables *tables, const PlaitPackageImage *image)
 {
-    return RECORD(tables, PlaitImageDescriptor, text(tables, image->target->name), bytes(tables, &image->cubin), bytes(tables, &image->ptx),
-                  number64(tables, (int64_t)image->cubin.length), number64(tables, (int64_t)image->ptx.length),
-                  number32(tables, image->target->architecture), number32(tables, image->target->exact));
+    return RECORD(tables, PlaitImageDescriptor, text(tables, image->target->name), bytes(tables, &image->cubin),
+                  bytes(tables, &image->ptx), number64(tables, (int64_t)image->cubin.length),
+                  number64(tables, (int64_t)image->ptx.length), number32(tables, image->target->architecture),
+                  number32(tables, image->target->exact));
 }
 
 static void emit_images(Tables *tables, const PlaitPackageImage *images)
@@ -102,7 +119,8 @@ static void emit_images(Tables *tables, const PlaitPackageImage *images)
     for (uint32_t i = 0; i < options->kernels.count; i++) {
         tables->images[i] = tables->none;
         for (uint32_t j = 0; j < options->images.count; j++)
-            if (images[j].target == options->kernels.data[i].target) tables->images[i] = place(tables, image_descriptor(tables, &images[j]), 0);
+            if (images[j].target == options->kernels.data[i].target)
+                tables->images[i] = place(tables, image_descriptor(tables, &images[j]), 0);
     }
 }
 
@@ -137,22 +155,26 @@ static LLVMValueRef kernel_descriptor(const Tables *tables, const PlaitPackageKe
     const PlaitFunction *function = kernel->function;
     LLVMValueRef functions[] = {tables->none, tables->none, tables->none};
     _Static_assert(sizeof functions / sizeof *functions == PLAIT_ISA_COUNT, "one function a level");
-    for (uint32_t i = 0; kind == PLAIT_TARGET_CPU && i < PLAIT_ISA_COUNT; i++) functions[i] = cpu_function(tables, kernel->symbol, plait_isas[i].suffix);
+    for (uint32_t i = 0; kind == PLAIT_TARGET_CPU && i < PLAIT_ISA_COUNT; i++)
+        functions[i] = cpu_function(tables, kernel->symbol, plait_isas[i].suffix);
     uint32_t shared = kind == PLAIT_TARGET_PTX ? plait_ptx_shared_bytes(function) : 0;
-    return RECORD(tables, PlaitKernelDescriptor, text(tables, kernel->symbol),
-                  LLVMConstArray2(tables->pointer, functions, PLAIT_ISA_COUNT), shorts(tables, kernel->tensors, kernel->slots.tensor_count),
-                  shorts(tables, kernel->axes, function->axes.count), grid_axes(tables, function), grid_blocks(tables, function),
-                  number32(tables, kernel->slots.tensor_count), number32(tables, function->axes.count), number32(tables, function->grid.count),
-                  number32(tables, function->threads), number32(tables, shared), number32(tables, kernel->slots.slot_count));
+    return RECORD(
+        tables, PlaitKernelDescriptor, text(tables, kernel->symbol),
+        LLVMConstArray2(tables->pointer, functions, PLAIT_ISA_COUNT),
+        shorts(tables, kernel->tensors, kernel->slots.tensor_count), shorts(tables, kernel->axes, function->axes.count),
+        grid_axes(tables, function), grid_blocks(tables, function), number32(tables, kernel->slots.tensor_count),
+        number32(tables, function->axes.count), number32(tables, function->grid.count),
+        number32(tables, function->threads), number32(tables, shared), number32(tables, kernel->slots.slot_count));
 }
 
 static LLVMValueRef target_descriptor(const Tables *tables, const PlaitPackageTarget *target)
 {
     PlaitTargetKind kind = tables->codegen->options.kernels.data[target->file].target->kind;
     LLVMValueRef *kernels = room(tables, target->kernels.count);
-    for (uint32_t i = 0; i < target->kernels.count; i++) kernels[i] = kernel_descriptor(tables, &target->kernels.data[i], kind);
-    return RECORD(tables, PlaitTargetDescriptor, tables->images[target->file], place_all(tables, kernels, target->kernels.count),
-                  number64(tables, target->kernels.count));
+    for (uint32_t i = 0; i < target->kernels.count; i++)
+        kernels[i] = kernel_descriptor(tables, &target->kernels.data[i], kind);
+    return RECORD(tables, PlaitTargetDescriptor, tables->images[target->file],
+                  place_all(tables, kernels, target->kernels.count), number64(tables, target->kernels.count));
 }
 
 /* ---- variants ---- */
@@ -166,23 +188,29 @@ static LLVMValueRef axis_descriptor(const Tables *tables, const PlaitAxisInfo *a
 static LLVMValueRef tensor_descriptor(const Tables *tables, const PlaitTensorInfo *tensor)
 {
     LLVMValueRef axes[PLAIT_MAX_RANK], reserved[5];
-    for (uint32_t i = 0; i < PLAIT_MAX_RANK; i++) axes[i] = LLVMConstInt(tables->i16, i < tensor->type.rank ? tensor->type.axes[i] : 0, 0);
+    for (uint32_t i = 0; i < PLAIT_MAX_RANK; i++)
+        axes[i] = LLVMConstInt(tables->i16, i < tensor->type.rank ? tensor->type.axes[i] : 0, 0);
     for (uint32_t i = 0; i < 5; i++) reserved[i] = byte(tables, 0);
     return RECORD(tables, PlaitTensorDescriptor, name_text(tables, tensor->name),
-                  LLVMConstReal(LLVMDoubleTypeInContext(tables->emit->context), tensor->fallback), byte(tables, tensor->kind),
-                  byte(tables, tensor->type.scalar), byte(tables, tensor->type.rank), LLVMConstArray2(tables->i8, reserved, 5),
-                  LLVMConstArray2(tables->i16, axes, PLAIT_MAX_RANK));
+                  LLVMConstReal(LLVMDoubleTypeInContext(tables->emit->context), tensor->fallback),
+                  byte(tables, tensor->kind), byte(tables, tensor->type.scalar), byte(tables, tensor->type.rank),
+                  LLVMConstArray2(tables->i8, reserved, 5), LLVMConstArray2(tables->i16, axes, PLAIT_MAX_RANK));
 }
 
 static LLVMValueRef variant_descriptor(const Tables *tables, const PlaitPackageVariant *variant)
 {
-    LLVMValueRef *axes = room(tables, variant->axes.count), *tensors = room(tables, variant->tensors.count), *targets = room(tables, variant->targets.count);
+    LLVMValueRef *axes = room(tables, variant->axes.count), *tensors = room(tables, variant->tensors.count),
+                 *targets = room(tables, variant->targets.count);
     for (uint32_t i = 0; i < variant->axes.count; i++) axes[i] = axis_descriptor(tables, &variant->axes.data[i]);
-    for (uint32_t i = 0; i < variant->tensors.count; i++) tensors[i] = tensor_descriptor(tables, &variant->tensors.data[i]);
-    for (uint32_t i = 0; i < variant->targets.count; i++) targets[i] = target_descriptor(tables, &variant->targets.data[i]);
-    return RECORD(tables, PlaitVariantDescriptor, place_all(tables, axes, variant->axes.count), place_all(tables, tensors, variant->tensors.count),
-                  place_all(tables, targets, variant->targets.count), number32(tables, variant->axes.count), number32(tables, variant->tensors.count),
-                  number32(tables, variant->targets.count), number32(tables, variant->argument_count));
+    for (uint32_t i = 0; i < variant->tensors.count; i++)
+        tensors[i] = tensor_descriptor(tables, &variant->tensors.data[i]);
+    for (uint32_t i = 0; i < variant->targets.count; i++)
+        targets[i] = target_descriptor(tables, &variant->targets.data[i]);
+    return RECORD(tables, PlaitVariantDescriptor, place_all(tables, axes, variant->axes.count),
+                  place_all(tables, tensors, variant->tensors.count),
+                  place_all(tables, targets, variant->targets.count), number32(tables, variant->axes.count),
+                  number32(tables, variant->tensors.count), number32(tables, variant->targets.count),
+                  number32(tables, variant->argument_count));
 }
 
 /* ---- operators ---- */
@@ -191,8 +219,8 @@ static LLVMValueRef operator_descriptor(const Tables *tables, const PlaitPackage
 {
     LLVMValueRef *variants = room(tables, op->variants.count);
     for (uint32_t i = 0; i < op->variants.count; i++) variants[i] = variant_descriptor(tables, op->variants.data[i]);
-    return RECORD(tables, PlaitOperatorDescriptor, text(tables, op->name), place_all(tables, variants, op->variants.count),
-                  number64(tables, op->variants.count));
+    return RECORD(tables, PlaitOperatorDescriptor, text(tables, op->name),
+                  place_all(tables, variants, op->variants.count), number64(tables, op->variants.count));
 }
 
 /* A function of the runtime, hidden: that of this library. */
@@ -206,8 +234,8 @@ static LLVMValueRef runtime_function(const Tables *tables, const char *name, LLV
 }
 
 /* An exported function NAMEsuffix, its body begun: `extra` parameters follow the operator's `count` tensors. */
-static LLVMValueRef begin_function(const Tables *tables, const PlaitPackageOperator *op, const char *suffix, LLVMTypeRef result, uint32_t count,
-                                   const LLVMTypeRef *extra, uint32_t extra_count)
+static LLVMValueRef begin_function(const Tables *tables, const PlaitPackageOperator *op, const char *suffix,
+                                   LLVMTypeRef result, uint32_t count, const LLVMTypeRef *extra, uint32_t extra_count)
 {
     PlaitArena *arena = tables->codegen->arena;
     const char *name = plait_arena_printf(arena, "%s%s", op->name, suffix);
@@ -215,7 +243,8 @@ static LLVMValueRef begin_function(const Tables *tables, const PlaitPackageOpera
     for (uint32_t i = 0; i < count; i++) parameters[i] = tables->pointer;
     for (uint32_t i = 0; i < extra_count; i++) parameters[count + i] = extra[i];
     plait_assert(!LLVMGetNamedFunction(tables->emit->module, name)); /* the driver refuses such names */
-    LLVMValueRef function = LLVMAddFunction(tables->emit->module, name, LLVMFunctionType(result, parameters, count + extra_count, 0));
+    LLVMValueRef function =
+        LLVMAddFunction(tables->emit->module, name, LLVMFunctionType(result, parameters, count + extra_count, 0));
     LLVMPositionBuilderAtEnd(tables->emit->builder, LLVMAppendBasicBlockInContext(tables->emit->context, function, ""));
     return function;
 }
@@ -228,12 +257,14 @@ static LLVMValueRef collect_tensors(const Tables *tables, LLVMValueRef function,
     LLVMValueRef tensors = LLVMBuildAlloca(builder, array, "");
     for (uint32_t i = 0; i < count; i++) {
         LLVMValueRef index[] = {number64(tables, 0), number64(tables, i)};
-        LLVMBuildStore(builder, LLVMGetParam(function, i), LLVMBuildInBoundsGEP2(builder, array, tensors, index, 2, ""));
+        LLVMBuildStore(builder, LLVMGetParam(function, i),
+                       LLVMBuildInBoundsGEP2(builder, array, tensors, index, 2, ""));
     }
     return tensors;
 }
 
-static void return_call(const Tables *tables, const char *name, LLVMTypeRef type, LLVMValueRef *operands, uint32_t count)
+static void return_call(const Tables *tables, const char *name, LLVMTypeRef type, LLVMValueRef *operands,
+                        uint32_t count)
 {
     LLVMBuilderRef builder = tables->emit->builder;
     LLVMBuildRet(builder, LLVMBuildCall2(builder, type, runtime_function(tables, name, type), operands, count, ""));
@@ -244,10 +275,12 @@ static void emit_call(const Tables *tables, const PlaitPackageOperator *op, LLVM
 {
     uint32_t count = op->variants.data[0]->argument_count;
     LLVMTypeRef extra[] = {tables->pointer, tables->pointer, tables->i64};
-    LLVMValueRef function = begin_function(tables, op, workspace ? "_with_workspace" : "", tables->i32, count, extra, workspace ? 3 : 1);
+    LLVMValueRef function =
+        begin_function(tables, op, workspace ? "_with_workspace" : "", tables->i32, count, extra, workspace ? 3 : 1);
     LLVMTypeRef parameters[] = {tables->pointer, tables->pointer, tables->pointer, tables->pointer, tables->i64};
     LLVMValueRef tensors = collect_tensors(tables, function, count);
-    LLVMValueRef operands[] = {descriptor, tensors, LLVMGetParam(function, count), workspace ? LLVMGetParam(function, count + 1) : tables->none,
+    LLVMValueRef operands[] = {descriptor, tensors, LLVMGetParam(function, count),
+                               workspace ? LLVMGetParam(function, count + 1) : tables->none,
                                workspace ? LLVMGetParam(function, count + 2) : number64(tables, 0)};
     return_call(tables, "plait_runtime_call", LLVMFunctionType(tables->i32, parameters, 5, 0), operands, 5);
 }
@@ -273,19 +306,28 @@ static void emit_functions(const Tables *tables, const PlaitPackageOperator *op,
 
 static void emit_library(const Tables *tables, LLVMValueRef operators, uint32_t count)
 {
-    LLVMValueRef library = RECORD(tables, PlaitLibraryDescriptor, number32(tables, PLAIT_DESCRIPTOR_VERSION), number32(tables, 0), operators,
-                                  number64(tables, count), text(tables, tables->codegen->options.compiler));
+    LLVMValueRef library =
+        RECORD(tables, PlaitLibraryDescriptor, number32(tables, PLAIT_DESCRIPTOR_VERSION), number32(tables, 0),
+               operators, number64(tables, count), text(tables, tables->codegen->options.compiler));
     LLVMValueRef global = LLVMAddGlobal(tables->emit->module, LLVMTypeOf(library), "plait_library");
     LLVMSetInitializer(global, library);
     LLVMSetGlobalConstant(global, 1);
 }
 
-void plait_package_emit(PlaitCodegen *codegen, PlaitEmit *emit, const PlaitPackagePlan *plan, const PlaitPackageImage *images)
+void plait_package_emit(PlaitCodegen *codegen, PlaitEmit *emit, const PlaitPackagePlan *plan,
+                        const PlaitPackageImage *images)
 {
     LLVMContextRef context = emit->context;
     LLVMTypeRef pointer = LLVMPointerTypeInContext(context, 0);
-    Tables tables = {codegen, emit, pointer, LLVMInt8TypeInContext(context), LLVMInt16TypeInContext(context), LLVMInt32TypeInContext(context),
-                     LLVMInt64TypeInContext(context), LLVMConstNull(pointer), NULL};
+    Tables tables = {codegen,
+                     emit,
+                     pointer,
+                     LLVMInt8TypeInContext(context),
+                     LLVMInt16TypeInContext(context),
+                     LLVMInt32TypeInContext(context),
+                     LLVMInt64TypeInContext(context),
+                     LLVMConstNull(pointer),
+                     NULL};
     emit_images(&tables, images);
     uint32_t count = plan->operators.count;
     LLVMValueRef *operators = room(&tables, count);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 const PlaitTarget plait_targets[] = {
-#define TARGET(id, name, kind, cpu, features, architecture, exact, meaning) \
+#define TARGET(id, name, kind, cpu, features, architecture, exact, meaning)                                            \
     {name, PLAIT_TARGET_##kind, cpu, features, architecture, exact, meaning},
 #include "codegen/targets.def"
 #undef TARGET

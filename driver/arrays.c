@@ -77,10 +77,8 @@ static void convert(const PlaitNpy *array, PlaitArgument *argument)
     int64_t at[PLAIT_NPY_MAX_RANK] = {0}, offset = 0;
     for (int64_t i = 0; i < array->count; i++, target += to_bytes) {
         const char *element = source + (size_t)offset * from_bytes;
-        if (from == to)
-            memcpy(target, element, to_bytes);
-        else
-            plait_scalar_store(to, plait_scalar_load(from, element), target);
+        if (from == to) memcpy(target, element, to_bytes);
+        else plait_scalar_store(to, plait_scalar_load(from, element), target);
         for (uint32_t axis = array->rank; axis-- > 0;) {
             offset += array->strides[axis];
             if (++at[axis] < array->sizes[axis]) break;
@@ -131,8 +129,7 @@ bool plait_argument_load(PlaitSession *session, PlaitArgument *argument, const c
     if (!plait_argument_create(session, argument, array.sizes)) return false;
     if (scalar_of[array.type] == (PlaitScalar)argument->scalar && is_compact(&array))
         memcpy(argument->host, array.data, argument->bytes);
-    else
-        convert(&array, argument);
+    else convert(&array, argument);
     return true;
 }
 

@@ -23,8 +23,7 @@ static void add_device(PlaitSession *session, PlaitTargetRows *rows, bool gpu)
     if (!(given ? plait_target_rows_read(session, &fitting) : plait_targets_for_device(session, gpu, &fitting))) return;
     for (uint32_t i = 0; i < fitting.count; i++) {
         if (fitting.data[i]->gpu != gpu) continue;
-        if (runs_here(fitting.data[i]))
-            chosen = fitting.data[i];
+        if (runs_here(fitting.data[i])) chosen = fitting.data[i];
         else
             plait_session_warn(session, plait_session_text(session, "%s does not run on this machine: left out",
                                                            fitting.data[i]->name));

@@ -142,8 +142,7 @@ static void bench_target(Bench *bench, const PlaitCase *it, const PlaitTargetRow
     if (!call.op || !plait_library_has_code(call.op, row->gpu)) return;
     if (plait_case_call(session, it, &call)) {
         double seconds = measure(bench, &call, &repeats, &message);
-        if (seconds >= 0)
-            add_row(bench, it, row, seconds, repeats);
+        if (seconds >= 0) add_row(bench, it, row, seconds, repeats);
         else
             plait_session_error(session, PLAIT_CALL_FAILED, plait_session_text(session, "%s", message), "",
                                 "with --library, the library must be built from this program with the same sizes");

@@ -84,10 +84,8 @@ static void begin_facts(PlaitBuild *build)
     plait_text_printf(&build->facts, "], \"variants\": %u, \"codegen\": ", build->request->program->variants.count);
     plait_text_json_string(&build->facts, build->tools.codegen.version);
     plait_text_add(&build->facts, ", \"ptxas\": ");
-    if (build->tools.ptxas.path)
-        plait_text_json_string(&build->facts, build->tools.ptxas.version);
-    else
-        plait_text_add(&build->facts, "null");
+    if (build->tools.ptxas.path) plait_text_json_string(&build->facts, build->tools.ptxas.version);
+    else plait_text_add(&build->facts, "null");
 }
 
 static bool write_header(PlaitSession *session, const PlaitBuildRequest *request, PlaitBuilt *built)

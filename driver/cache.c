@@ -136,8 +136,7 @@ static Entries list_entries(PlaitArena *arena)
         if (lstat(path, &status) != 0 || !S_ISREG(status.st_mode)) continue;
         if (is_entry(item->d_name))
             plait_push(arena, &entries, (Entry){path, (uint64_t)status.st_size, status.st_mtim});
-        else if (strstr(item->d_name, suffix) && status.st_mtim.tv_sec + STALE_SECONDS < time(NULL))
-            unlink(path);
+        else if (strstr(item->d_name, suffix) && status.st_mtim.tv_sec + STALE_SECONDS < time(NULL)) unlink(path);
     }
     closedir(stream);
     return entries;

@@ -108,10 +108,8 @@ static void print_sizes(const PlaitFunction *function, const int64_t *extents, P
         if (!plait_case_axis_used(function, (PlaitAxis)i)) continue;
         if (!first) plait_text_add(text, *format == '"' ? ", " : " ");
         const char *name = plait_axis_text(function, (PlaitAxis)i);
-        if (*format == '"')
-            plait_text_printf(text, "\"%s\": %lld", name, (long long)extents[i]);
-        else
-            plait_text_printf(text, "%s=%lld", name, (long long)extents[i]);
+        if (*format == '"') plait_text_printf(text, "\"%s\": %lld", name, (long long)extents[i]);
+        else plait_text_printf(text, "%s=%lld", name, (long long)extents[i]);
         first = false;
     }
 }
@@ -226,8 +224,6 @@ bool plait_case_call(PlaitSession *session, const PlaitCase *it, PlaitOperatorCa
 
 void plait_json_number(PlaitText *text, double number)
 {
-    if (isfinite(number))
-        plait_text_number(text, number);
-    else
-        plait_text_add(text, "null");
+    if (isfinite(number)) plait_text_number(text, number);
+    else plait_text_add(text, "null");
 }

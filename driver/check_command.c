@@ -41,7 +41,8 @@ static bool rounds_inside(const PlaitFunction *function)
         stored += plait_op_of(function, value) == PLAIT_OP_CAST && is_half(plait_type_of(function, value).scalar);
     }
     for (PlaitValue value = 1; value < function->insts.count; value++)
-        if (plait_op_of(function, value) == PLAIT_OP_CAST && is_half(plait_type_of(function, value).scalar)) casts += uses[value];
+        if (plait_op_of(function, value) == PLAIT_OP_CAST && is_half(plait_type_of(function, value).scalar))
+            casts += uses[value];
     return casts > stored;
 }
 

@@ -92,10 +92,8 @@ void plait_cleanup_begin(void)
     watch_for_crashes();
     pthread_sigmask(SIG_BLOCK, &watch.signals, NULL);
     pthread_t thread;
-    if (pthread_create(&thread, NULL, wait_for_signal, NULL) == 0)
-        pthread_detach(thread);
-    else
-        pthread_sigmask(SIG_UNBLOCK, &watch.signals, NULL);
+    if (pthread_create(&thread, NULL, wait_for_signal, NULL) == 0) pthread_detach(thread);
+    else pthread_sigmask(SIG_UNBLOCK, &watch.signals, NULL);
 }
 
 void plait_cleanup_end(void)

@@ -31,12 +31,10 @@ static void count_one(void *context, PlaitValue value)
     Counter *counter = context;
     const PlaitInst *inst = plait_inst(counter->function, value);
     PlaitOp op = (PlaitOp)inst->op;
-    if (plait_op_is_scalar(op) || op == PLAIT_OP_SELECT)
-        counter->operations += positions(counter, inst->type);
+    if (plait_op_is_scalar(op) || op == PLAIT_OP_SELECT) counter->operations += positions(counter, inst->type);
     else if (plait_op_is_reduce(op))
         counter->operations += positions(counter, plait_type_of(counter->function, inst->operands[0]));
-    else if (op == PLAIT_OP_CONV)
-        counter->operations += conv_operations(counter, inst);
+    else if (op == PLAIT_OP_CONV) counter->operations += conv_operations(counter, inst);
 }
 
 PlaitCost plait_cost_count(const PlaitFunction *function, const int64_t *extents)

@@ -108,10 +108,8 @@ void plait_command_EMIT(PlaitSession *session)
         text = generated_text(session, text, target,
                               target->gpu && level == ASM ? "--emit=ptx" : levels[level].emit_option);
     if (!text) return;
-    if (path)
-        plait_file_write(session, path, text, strlen(text));
-    else
-        plait_text_add(&session->output, text);
+    if (path) plait_file_write(session, path, text, strlen(text));
+    else plait_text_add(&session->output, text);
     plait_text_printf(&session->fields, ", \"target\": \"%s\", \"%s\": ", target->name, levels[level].name);
     plait_text_json_string(&session->fields, text);
 }

@@ -134,16 +134,12 @@ static void find_one(Finder *finder, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(finder->function, value);
     PlaitOp op = (PlaitOp)inst->op;
-    if (op == PLAIT_OP_CONV)
-        add_conv(finder, value);
-    else if (op == PLAIT_OP_SCAN)
-        add_scan(finder, value);
-    else if (op == PLAIT_OP_FOLD)
-        add_fold(finder, value);
+    if (op == PLAIT_OP_CONV) add_conv(finder, value);
+    else if (op == PLAIT_OP_SCAN) add_scan(finder, value);
+    else if (op == PLAIT_OP_FOLD) add_fold(finder, value);
     else if (plait_op_is_reduce(op) && time_axis(finder->function, inst) != PLAIT_NO_AXIS)
         add_attend(finder, value, time_axis(finder->function, inst));
-    else if (plait_op_is_reduce(op) || plait_op_is_scalar(op) || op == PLAIT_OP_SELECT)
-        count_gating(finder, value);
+    else if (plait_op_is_reduce(op) || plait_op_is_scalar(op) || op == PLAIT_OP_SELECT) count_gating(finder, value);
 }
 
 void plait_explain_stages(PlaitSession *session, const PlaitFunction *function, const PlaitRegion *region,

@@ -92,8 +92,7 @@ bool plait_file_read(PlaitSession *session, const char *path, size_t limit, Plai
         plait_session_error(session, PLAIT_FILE_TOO_LARGE,
                             plait_session_text(session, "`%s`, larger than %zu bytes", path, limit),
                             plait_session_text(session, "at most %zu bytes", limit), "is this the file you meant?");
-    else
-        plait_file_report(session, PLAIT_FILE_UNREADABLE, path, (int)-length);
+    else plait_file_report(session, PLAIT_FILE_UNREADABLE, path, (int)-length);
     return false;
 }
 

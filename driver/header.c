@@ -157,10 +157,8 @@ static void print_sizes(Header *header, const char *operator_name, PlaitAxis axi
         const PlaitFunction *function = plait_program_operator(header->modules[i], operator_name);
         int64_t size = function->axes.data[axis].size;
         if (size == before) continue;
-        if (size == PLAIT_RUNTIME_SIZE)
-            plait_text_add(&header->text, "any size, the same in all tensors");
-        else
-            plait_text_printf(&header->text, "%s%lld", before == -2 ? "" : " or ", (long long)size);
+        if (size == PLAIT_RUNTIME_SIZE) plait_text_add(&header->text, "any size, the same in all tensors");
+        else plait_text_printf(&header->text, "%s%lld", before == -2 ? "" : " or ", (long long)size);
         before = size;
     }
 }

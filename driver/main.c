@@ -23,10 +23,8 @@ void plait_command_HELP(PlaitSession *session)
 {
     PlaitCommand command;
     const PlaitTexts *arguments = &session->options.arguments;
-    if (arguments->count == 0)
-        plait_help_overview(&session->output);
-    else if (plait_command_by_name(arguments->data[0], &command))
-        plait_help_command(command, &session->output);
+    if (arguments->count == 0) plait_help_overview(&session->output);
+    else if (plait_command_by_name(arguments->data[0], &command)) plait_help_command(command, &session->output);
     else
         plait_session_error(session, PLAIT_UNKNOWN_COMMAND, plait_session_text(session, "`%s`", arguments->data[0]),
                             "the name of a command", "`plait --help` lists the commands");
@@ -94,23 +92,18 @@ static bool wants(int argc, char **argv, const char *option, const char *letter)
 
 static PlaitExit run(PlaitSession *session, int argc, char **argv)
 {
-    if (wants(argc, argv, "--version", "-V"))
-        plait_text_printf(&session->output, "plait %s\n", PLAIT_VERSION);
-    else if (wants(argc, argv, "--help", "-h"))
-        plait_help_overview(&session->output);
+    if (wants(argc, argv, "--version", "-V")) plait_text_printf(&session->output, "plait %s\n", PLAIT_VERSION);
+    else if (wants(argc, argv, "--help", "-h")) plait_help_overview(&session->output);
     else if (plait_options_parse(&session->options, &session->diagnostics, argc, argv)) {
         if (plait_option_given(&session->options, PLAIT_OPTION_HELP))
             plait_help_command(session->options.command, &session->output);
-        else
-            commands[session->options.command](session);
+        else commands[session->options.command](session);
     }
     PlaitExit code = exit_of(session);
     bool json = plait_option_given(&session->options, PLAIT_OPTION_JSON) &&
                 !plait_option_given(&session->options, PLAIT_OPTION_HELP);
-    if (json)
-        finish_json(session, code);
-    else
-        print_messages(session);
+    if (json) finish_json(session, code);
+    else print_messages(session);
     return !print_output(&session->output) && code == PLAIT_EXIT_OK ? PLAIT_EXIT_INPUT : code;
 }
 

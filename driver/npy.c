@@ -146,12 +146,9 @@ static void read_member(Reader *reader, Header *header, PlaitNpy *array)
         seen = &header->have_shape;
         if (!*seen) read_shape(reader, array);
     }
-    if (!seen)
-        fail(reader, "the header has a key other than descr, fortran_order and shape");
-    else if (*seen)
-        fail(reader, "the header has a key twice");
-    else
-        *seen = true;
+    if (!seen) fail(reader, "the header has a key other than descr, fortran_order and shape");
+    else if (*seen) fail(reader, "the header has a key twice");
+    else *seen = true;
 }
 
 static void read_header(Reader *reader, Header *header, PlaitNpy *array)

@@ -51,10 +51,8 @@ static void add_pass(PlaitSession *session, Plan *plan, const char *name)
         return;
     }
     const PlaitPass *pass = plait_pass_by_name(name);
-    if (!pass)
-        unknown_pass(session, name);
-    else if (plan->count < MOST_PASSES)
-        plan->passes[plan->count++] = pass;
+    if (!pass) unknown_pass(session, name);
+    else if (plan->count < MOST_PASSES) plan->passes[plan->count++] = pass;
     else
         plait_session_error(session, PLAIT_BAD_OPTION_VALUE, "more than 256 passes", "at most 256",
                             "run `plait opt` again on its output");
@@ -91,10 +89,8 @@ static void run(PlaitSession *session, const Plan *plan, const PlaitPassOptions 
     plait_passes_run(module, plan->passes, plan->count, options);
     PlaitText text = plait_text(session->arena);
     plait_module_print(module, &text);
-    if (path)
-        plait_file_write(session, path, plait_text_string(&text), text.length);
-    else
-        plait_text_add(&session->output, plait_text_string(&text));
+    if (path) plait_file_write(session, path, plait_text_string(&text), text.length);
+    else plait_text_add(&session->output, plait_text_string(&text));
     plait_text_add(&session->fields, ", \"ir\": ");
     plait_text_json_string(&session->fields, plait_text_string(&text));
 }

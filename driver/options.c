@@ -163,8 +163,7 @@ static void long_option(Parser *parser, const char *argument)
     uint32_t option = find_option(parser->options->command, name, length, 0);
     if (option == PLAIT_OPTION_COUNT)
         unknown_option(parser, argument, plait_arena_strndup(parser->diagnostics->arena, name, length));
-    else
-        take_option(parser, option, equals ? equals + 1 : NULL);
+    else take_option(parser, option, equals ? equals + 1 : NULL);
 }
 
 /* `-abc`: flags may stand together; a letter with a value takes the rest. */
@@ -208,12 +207,9 @@ static void parse_rest(Parser *parser)
         const char *argument = parser->argv[parser->next++];
         if (options_over || argument[0] != '-' || argument[1] == '\0')
             plait_push(parser->diagnostics->arena, &parser->options->arguments, argument);
-        else if (strcmp(argument, "--") == 0)
-            options_over = true;
-        else if (argument[1] == '-')
-            long_option(parser, argument);
-        else
-            short_options(parser, argument);
+        else if (strcmp(argument, "--") == 0) options_over = true;
+        else if (argument[1] == '-') long_option(parser, argument);
+        else short_options(parser, argument);
     }
 }
 

@@ -120,8 +120,7 @@ static void load_inputs(PlaitSession *session, Run *run)
         const char *path = file_for(session, PLAIT_OPTION_IN, argument->name);
         double fallback = run->variant->tensors[i].fallback;
         argument->absent = !path && fallback == fallback;
-        if (path)
-            plait_argument_load(session, argument, path, bits);
+        if (path) plait_argument_load(session, argument, path, bits);
         else if (!argument->absent)
             plait_session_error(session, PLAIT_MISSING_INPUT,
                                 plait_session_text(session, "no array for the input `%s`", argument->name),

@@ -46,10 +46,8 @@ static void mark(PlaitSession *session, const char *list, bool *wanted)
         size_t length = strcspn(list, ",");
         const char *name = plait_arena_strndup(session->arena, list, length);
         const PlaitTargetRow *target = plait_target_row_by_name(name);
-        if (target)
-            wanted[target - rows] = true;
-        else
-            unknown_target(session, name);
+        if (target) wanted[target - rows] = true;
+        else unknown_target(session, name);
         if (!list[length]) return;
         list += length + 1;
     }

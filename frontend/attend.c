@@ -130,10 +130,8 @@ static void close_scope(PlaitSema *sema, uint32_t mark, PlaitAxis axis, bool goo
 {
     for (uint32_t i = mark; i < sema->scope.count; i++) {
         PlaitBinding *binding = &sema->scope.data[i];
-        if (!good)
-            binding->term = plait_poison();
-        else if (plait_term_has_axis(sema, binding->term, axis))
-            binding->escaped = axis;
+        if (!good) binding->term = plait_poison();
+        else if (plait_term_has_axis(sema, binding->term, axis)) binding->escaped = axis;
     }
 }
 

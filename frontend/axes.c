@@ -81,8 +81,7 @@ static PlaitName declared_same(PlaitSema *sema, const PlaitAstAxis *axis, PlaitA
                           "write `axis t : time` and then `axis s : time same t`");
         return 0;
     }
-    if (*size == PLAIT_RUNTIME_SIZE)
-        *size = other->size;
+    if (*size == PLAIT_RUNTIME_SIZE) *size = other->size;
     else if (*size != other->size)
         plait_sema_report(
             sema, PLAIT_UNEQUAL_SIZES, axis->same_as.span,

@@ -208,8 +208,7 @@ static PlaitTerm call_cast(PlaitSema *sema, const PlaitAstExpression *expression
     PlaitTerm x = argument(sema, expression, 0);
     PlaitScalarKind kind = plait_scalar_kind(scalar);
     if (x.kind == PLAIT_TERM_NUMBER) {
-        if (kind == PLAIT_TRUTH)
-            x = plait_number(x.number != 0, PLAIT_NUMBER_TRUTH);
+        if (kind == PLAIT_TRUTH) x = plait_number(x.number != 0, PLAIT_NUMBER_TRUTH);
         else
             x = plait_number(kind == PLAIT_INTEGER ? trunc(x.number) : x.number,
                              kind == PLAIT_INTEGER ? PLAIT_NUMBER_WHOLE : PLAIT_NUMBER_REAL);

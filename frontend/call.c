@@ -86,10 +86,8 @@ static PlaitTerm lower_body(PlaitSema *sema, const PlaitAstFunction *function)
     for (uint32_t i = 0; i < body->count; i++) {
         pending.next = i + 1;
         bool last = i + 1 == body->count && body->data[i]->kind == PLAIT_AST_VALUE;
-        if (last)
-            result = plait_sema_expression(sema, body->data[i]->value);
-        else
-            plait_sema_statement(sema, body->data[i]);
+        if (last) result = plait_sema_expression(sema, body->data[i]->value);
+        else plait_sema_statement(sema, body->data[i]);
     }
     sema->pending = outer;
     return result;

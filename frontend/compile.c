@@ -171,10 +171,8 @@ static void declare_all(PlaitSema *sema, const PlaitAxisSize *overrides, uint32_
     sema->builder = (PlaitBuilder){.function = function, .region = function->body};
     for (uint32_t i = 0; i < file->order.count; i++) {
         uint32_t entry = file->order.data[i];
-        if (entry < PLAIT_AST_CONSTANT)
-            plait_axes_declare(sema, &file->axes.data[entry], overrides, count);
-        else
-            declare_constant(sema, &file->constants.data[entry - PLAIT_AST_CONSTANT]);
+        if (entry < PLAIT_AST_CONSTANT) plait_axes_declare(sema, &file->axes.data[entry], overrides, count);
+        else declare_constant(sema, &file->constants.data[entry - PLAIT_AST_CONSTANT]);
     }
     check_overrides(sema, overrides, count);
     for (uint32_t i = 0; i < file->functions.count; i++) {

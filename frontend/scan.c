@@ -33,10 +33,8 @@ static bool check_nesting(PlaitSema *sema, const PlaitAstStatement *statement, P
     const char *found = NULL;
     for (const PlaitStage *stage = sema->stage; stage && !found; stage = stage->outer) {
         const char *name = plait_axis_text(sema->builder.function, stage->axis);
-        if (stage->attend)
-            found = plait_sema_format(sema, "a scan inside `attend %s`", name);
-        else if (stage->axis == axis)
-            found = plait_sema_format(sema, "a scan inside a scan over `%s` as well", name);
+        if (stage->attend) found = plait_sema_format(sema, "a scan inside `attend %s`", name);
+        else if (stage->axis == axis) found = plait_sema_format(sema, "a scan inside a scan over `%s` as well", name);
         else if (++scans == PLAIT_MAX_SCAN_DEPTH)
             found = plait_sema_format(sema, "more than %d scans in one another", PLAIT_MAX_SCAN_DEPTH);
     }
@@ -87,10 +85,8 @@ static bool carry_scalar(PlaitSema *sema, Carry *carry)
         return carry_type_error(sema, declared->span, plait_sema_type_text(sema, carry->type), "f32, f64, i32 or bool",
                                 "a state is carried in f32: 16 bits lose small updates");
     }
-    if (carry->initial.kind == PLAIT_TERM_VALUE)
-        carry->type = plait_term_type(sema, carry->initial);
-    else
-        carry->type = plait_type(carry->initial.number_kind == PLAIT_NUMBER_TRUTH ? PLAIT_BOOL : PLAIT_F32);
+    if (carry->initial.kind == PLAIT_TERM_VALUE) carry->type = plait_term_type(sema, carry->initial);
+    else carry->type = plait_type(carry->initial.number_kind == PLAIT_NUMBER_TRUTH ? PLAIT_BOOL : PLAIT_F32);
     return true;
 }
 
@@ -410,10 +406,8 @@ void plait_sema_scan(PlaitSema *sema, const PlaitAstStatement *statement)
     scan.carries = PLAIT_NEW_ARRAY(sema->arena, Carry, scan.count);
     if (prepare(sema, &scan) && settle(sema, &scan)) {
         lower_body(sema, &scan);
-        if (yield_carries(sema, &scan))
-            finish(sema, &scan);
-        else
-            poison(sema, &scan);
+        if (yield_carries(sema, &scan)) finish(sema, &scan);
+        else poison(sema, &scan);
     } else {
         recover(sema, &scan);
     }

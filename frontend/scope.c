@@ -112,10 +112,8 @@ static bool mentions_later(PlaitSema *sema, PlaitPending *pending, PlaitName nam
     uint32_t low = 0, high = pending->mentions.count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (pending->mentions.data[middle].name <= name)
-            low = middle + 1;
-        else
-            high = middle;
+        if (pending->mentions.data[middle].name <= name) low = middle + 1;
+        else high = middle;
     }
     return low > 0 && pending->mentions.data[low - 1].name == name &&
            pending->mentions.data[low - 1].statement >= pending->next;

@@ -40,15 +40,12 @@ static bool find_binary(Search *search, const PlaitInst *inst, PlaitAffine *affi
     if (!find(search, inst->operands[0], &a) || !find(search, inst->operands[1], &b)) return false;
     *affine = (PlaitAffine){0};
     switch ((int)inst->op) {
-    case PLAIT_OP_ADD:
-        return add_scaled(affine, &a, 1) && add_scaled(affine, &b, 1);
-    case PLAIT_OP_SUB:
-        return add_scaled(affine, &a, 1) && add_scaled(affine, &b, -1);
+    case PLAIT_OP_ADD: return add_scaled(affine, &a, 1) && add_scaled(affine, &b, 1);
+    case PLAIT_OP_SUB: return add_scaled(affine, &a, 1) && add_scaled(affine, &b, -1);
     case PLAIT_OP_MUL:
         if (a.count && b.count) return false;
         return a.count ? add_scaled(affine, &a, b.offset) : add_scaled(affine, &b, a.offset);
-    default:
-        return false;
+    default: return false;
     }
 }
 
@@ -58,24 +55,19 @@ static bool find(Search *search, PlaitValue value, PlaitAffine *affine)
     *affine = (PlaitAffine){0};
     if (inst->type.scalar != PLAIT_I32 || search->steps++ == MOST_STEPS) return false;
     switch ((int)inst->op) {
-    case PLAIT_OP_CONST:
-        affine->offset = (int64_t)inst->number;
-        return small(affine->offset);
+    case PLAIT_OP_CONST: affine->offset = (int64_t)inst->number; return small(affine->offset);
     case PLAIT_OP_IOTA:
         *affine = (PlaitAffine){.count = 1, .axes = {inst->axes[0]}, .coefficients = {1}};
         return inst->operand_count == 0;
-    case PLAIT_OP_BROADCAST:
-        return find(search, inst->operands[0], affine);
+    case PLAIT_OP_BROADCAST: return find(search, inst->operands[0], affine);
     case PLAIT_OP_NEG: {
         PlaitAffine a;
         return find(search, inst->operands[0], &a) && add_scaled(affine, &a, -1);
     }
     case PLAIT_OP_ADD:
     case PLAIT_OP_SUB:
-    case PLAIT_OP_MUL:
-        return find_binary(search, inst, affine);
-    default:
-        return false;
+    case PLAIT_OP_MUL: return find_binary(search, inst, affine);
+    default: return false;
     }
 }
 

@@ -69,7 +69,8 @@ PlaitValue plait_build(PlaitBuilder *builder, PlaitOp op, PlaitType type, const 
 {
     PlaitFunction *function = builder->function;
     PlaitArena *arena = function->module->arena;
-    PlaitInst inst = {.op = (uint16_t)op, .type = type, .operand_count = count, .region = builder->region, .span = builder->span};
+    PlaitInst inst = {
+        .op = (uint16_t)op, .type = type, .operand_count = count, .region = builder->region, .span = builder->span};
     inst.operands = count ? plait_arena_copy(arena, operands, count * sizeof *operands) : NULL;
     PlaitValue value = add_inst(function, inst);
     plait_push(arena, &builder->region->body, value);
@@ -109,7 +110,10 @@ PlaitValue plait_build_scalar(PlaitBuilder *builder, PlaitOp op, const PlaitValu
     return plait_build(builder, op, plait_type_as(type, result), operands, count);
 }
 
-PlaitValue plait_build_unary(PlaitBuilder *builder, PlaitOp op, PlaitValue x) { return plait_build_scalar(builder, op, &x, 1); }
+PlaitValue plait_build_unary(PlaitBuilder *builder, PlaitOp op, PlaitValue x)
+{
+    return plait_build_scalar(builder, op, &x, 1);
+}
 
 PlaitValue plait_build_binary(PlaitBuilder *builder, PlaitOp op, PlaitValue x, PlaitValue y)
 {
@@ -120,7 +124,8 @@ PlaitValue plait_build_select(PlaitBuilder *builder, PlaitValue condition, Plait
 {
     PlaitValue operands[] = {condition, yes, no};
     PlaitScalar scalar = (PlaitScalar)plait_type_of(builder->function, yes).scalar;
-    return plait_build(builder, PLAIT_OP_SELECT, plait_type_as(union_type(builder->function, operands, 3), scalar), operands, 3);
+    return plait_build(builder, PLAIT_OP_SELECT, plait_type_as(union_type(builder->function, operands, 3), scalar),
+                       operands, 3);
 }
 
 PlaitValue plait_build_cast(PlaitBuilder *builder, PlaitValue x, PlaitScalar scalar)
@@ -148,7 +153,8 @@ PlaitValue plait_build_broadcast(PlaitBuilder *builder, PlaitValue x, PlaitType 
 
 PlaitValue plait_build_iota(PlaitBuilder *builder, PlaitAxis axis, PlaitValue start)
 {
-    PlaitValue value = plait_build(builder, PLAIT_OP_IOTA, plait_type_with(plait_type(PLAIT_I32), axis), &start, start ? 1 : 0);
+    PlaitValue value =
+        plait_build(builder, PLAIT_OP_IOTA, plait_type_with(plait_type(PLAIT_I32), axis), &start, start ? 1 : 0);
     plait_set_axes(builder->function, value, &axis, 1);
     return value;
 }
@@ -160,7 +166,8 @@ PlaitValue plait_build_size(PlaitBuilder *builder, PlaitAxis axis)
     return value;
 }
 
-PlaitValue plait_build_reduce(PlaitBuilder *builder, PlaitOp op, PlaitValue x, PlaitValue mask, const PlaitAxis *axes, uint32_t count)
+PlaitValue plait_build_reduce(PlaitBuilder *builder, PlaitOp op, PlaitValue x, PlaitValue mask, const PlaitAxis *axes,
+                              uint32_t count)
 {
     PlaitValue operands[] = {x, mask};
     PlaitScalar scalar = (PlaitScalar)plait_type_of(builder->function, x).scalar;
@@ -183,7 +190,8 @@ PlaitValue plait_build_gather(PlaitBuilder *builder, PlaitValue x, PlaitAxis axi
 PlaitValue plait_build_conv(PlaitBuilder *builder, PlaitValue x, PlaitValue w, PlaitAxis time, PlaitAxis taps)
 {
     PlaitType weights = plait_type_of(builder->function, w);
-    PlaitType type = plait_type_union(plait_type_of(builder->function, x), taps == time ? weights : plait_type_without(weights, taps));
+    PlaitType type = plait_type_union(plait_type_of(builder->function, x),
+                                      taps == time ? weights : plait_type_without(weights, taps));
     PlaitValue value = plait_build(builder, PLAIT_OP_CONV, type, (PlaitValue[]){x, w}, 2);
     plait_set_axes(builder->function, value, (PlaitAxis[]){time, taps}, 2);
     return value;
@@ -201,12 +209,14 @@ PlaitValue plait_build_param(PlaitBuilder *builder, PlaitName name, PlaitType ty
 
 PlaitValue plait_build_argument(PlaitFunction *function, PlaitRegion *region, PlaitType type, PlaitSpan span)
 {
-    PlaitValue value = add_inst(function, (PlaitInst){.op = PLAIT_OP_ARGUMENT, .type = type, .region = region, .span = span});
+    PlaitValue value =
+        add_inst(function, (PlaitInst){.op = PLAIT_OP_ARGUMENT, .type = type, .region = region, .span = span});
     plait_push(function->module->arena, &region->params, value);
     return value;
 }
 
-PlaitValue plait_build_owner(PlaitBuilder *builder, PlaitOp op, const PlaitValue *operands, uint32_t count, PlaitRegion *body)
+PlaitValue plait_build_owner(PlaitBuilder *builder, PlaitOp op, const PlaitValue *operands, uint32_t count,
+                             PlaitRegion *body)
 {
     PlaitValue value = plait_build(builder, op, plait_type(PLAIT_BOOL), operands, count);
     plait_inst(builder->function, value)->body = body;

@@ -33,7 +33,8 @@ static PlaitRegion *clone_region(PlaitBuilder *builder, const PlaitRegion *from,
     }
     PlaitBuilder inner = {function, to, builder->span};
     plait_clone_body(&inner, from, map);
-    for (uint32_t i = 0; i < from->yields.count; i++) plait_yield(function, to, plait_clone_get(map, from->yields.data[i]));
+    for (uint32_t i = 0; i < from->yields.count; i++)
+        plait_yield(function, to, plait_clone_get(map, from->yields.data[i]));
     return to;
 }
 

@@ -22,7 +22,8 @@ typedef struct PlaitArray {
  *   outputs  one for each of function->outputs; data is allocated here with malloc, freed by plait_array_free
  *   fold_block  positions per block of a fold (any value >= 1 gives the same result to rounding)
  * Returns false when memory runs out; then no output holds data. */
-bool plait_interpret(const PlaitFunction *function, const int64_t *extents, const PlaitArray *inputs, PlaitArray *outputs, int64_t fold_block);
+bool plait_interpret(const PlaitFunction *function, const int64_t *extents, const PlaitArray *inputs,
+                     PlaitArray *outputs, int64_t fold_block);
 void plait_array_free(PlaitArray *array);
 
 #endif

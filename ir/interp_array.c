@@ -5,8 +5,8 @@
 #include "ir/interp_machine.h"
 
 enum {
-    KEEP = 4096,      /* buffers up to this many elements stay with their slot when it is released */
-    PIECE = 1 << 15,  /* elements of one piece: stays in the second-level cache */
+    KEEP = 4096,     /* buffers up to this many elements stay with their slot when it is released */
+    PIECE = 1 << 15, /* elements of one piece: stays in the second-level cache */
 };
 
 double *plait_interp_doubles(int64_t count)

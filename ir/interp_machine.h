@@ -46,7 +46,8 @@ enum { PLAIT_INTERP_LARGE = 1 << 20 };
 
 /* ---- slots (interp_array.c) ---- */
 
-int64_t plait_interp_count(const PlaitMachine *machine, PlaitType type); /* elements at the present windows; saturates */
+int64_t plait_interp_count(const PlaitMachine *machine,
+                           PlaitType type); /* elements at the present windows; saturates */
 /* Room for `type` at the present windows, all strides dense; contents undefined, valid unchanged. */
 bool plait_interp_allocate(const PlaitMachine *machine, PlaitSlot *slot, PlaitType type);
 /* Frees or keeps the buffer (small ones are kept for reuse); nothing is valid afterwards. */

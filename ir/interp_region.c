@@ -201,7 +201,8 @@ static bool enter_carries(PlaitMachine *machine, PlaitValue owner, const PlaitRe
         param->capacity = result->capacity;
         result->buffer = buffer;
         result->capacity = capacity;
-        if (!plait_interp_allocate(machine, param, plait_type_of(machine->function, body->params.data[i]))) return false;
+        if (!plait_interp_allocate(machine, param, plait_type_of(machine->function, body->params.data[i])))
+            return false;
         if (!plait_interp_allocate(machine, result, result->type)) return false;
         param->valid = true;
     }

@@ -7,11 +7,11 @@
 #include "ir/interp_machine.h"
 
 /* Formulas. A row that has none does not compile; y is unused where there is one operand. */
-#define FORMULA(id, formula) \
-    static inline double float_##id(double x, double y) \
-    { \
-        (void)y; \
-        return (formula); \
+#define FORMULA(id, formula)                                                                                           \
+    static inline double float_##id(double x, double y)                                                                \
+    {                                                                                                                  \
+        (void)y;                                                                                                       \
+        return (formula);                                                                                              \
     }
 FORMULA(NEG, -x)
 FORMULA(ABS, fabs(x))
@@ -56,11 +56,11 @@ static inline int64_t floor_divide(int64_t x, int64_t y)
 }
 
 /* The rows of class NUMBER, on integers. Operands are in the range of i32, so nothing overflows here. */
-#define FORMULA(id, formula) \
-    static inline int64_t integer_##id(int64_t x, int64_t y) \
-    { \
-        (void)y; \
-        return (formula); \
+#define FORMULA(id, formula)                                                                                           \
+    static inline int64_t integer_##id(int64_t x, int64_t y)                                                           \
+    {                                                                                                                  \
+        (void)y;                                                                                                       \
+        return (formula);                                                                                              \
     }
 FORMULA(NEG, -x)
 FORMULA(ABS, x < 0 ? -x : x)
@@ -73,30 +73,31 @@ FORMULA(MIN, x < y ? x : y)
 FORMULA(MAX, x > y ? x : y)
 #undef FORMULA
 
-#define LOOP_HEAD(name, id, operands) \
-    static void name##_##id(const void *context, int64_t n, double *const *data, const int64_t *strides) \
-    { \
-        (void)context; \
-        double *restrict out = data[0]; \
-        const double *x = data[1], *y = data[(operands) == 2 ? 2 : 1]; \
+#define LOOP_HEAD(name, id, operands)                                                                                  \
+    static void name##_##id(const void *context, int64_t n, double *const *data, const int64_t *strides)               \
+    {                                                                                                                  \
+        (void)context;                                                                                                 \
+        double *restrict out = data[0];                                                                                \
+        const double *x = data[1], *y = data[(operands) == 2 ? 2 : 1];                                                 \
         int64_t so = strides[0], sx = strides[1], sy = strides[(operands) == 2 ? 2 : 1];
 
 /* Neighbouring elements, with or without a repeated second operand, are the common cases. */
-#define FLOAT_LOOP(id, operands) \
-    LOOP_HEAD(float_loop, id, operands) \
-    if (so == 1 && sx == 1 && sy == 1) \
-        for (int64_t i = 0; i < n; i++) out[i] = float_##id(x[i], y[i]); \
-    else if (so == 1 && sx == 1 && sy == 0) \
-        for (int64_t i = 0; i < n; i++) out[i] = float_##id(x[i], *y); \
-    else if (so == 1 && sx == 0 && sy == 1) \
-        for (int64_t i = 0; i < n; i++) out[i] = float_##id(*x, y[i]); \
-    else \
-        for (int64_t i = 0; i < n; i++) out[i * so] = float_##id(x[i * sx], y[i * sy]); \
+#define FLOAT_LOOP(id, operands)                                                                                       \
+    LOOP_HEAD(float_loop, id, operands)                                                                                \
+    if (so == 1 && sx == 1 && sy == 1)                                                                                 \
+        for (int64_t i = 0; i < n; i++) out[i] = float_##id(x[i], y[i]);                                               \
+    else if (so == 1 && sx == 1 && sy == 0)                                                                            \
+        for (int64_t i = 0; i < n; i++) out[i] = float_##id(x[i], *y);                                                 \
+    else if (so == 1 && sx == 0 && sy == 1)                                                                            \
+        for (int64_t i = 0; i < n; i++) out[i] = float_##id(*x, y[i]);                                                 \
+    else                                                                                                               \
+        for (int64_t i = 0; i < n; i++) out[i * so] = float_##id(x[i * sx], y[i * sy]);                                \
     }
 
-#define INTEGER_LOOP(id, operands) \
-    LOOP_HEAD(integer_loop, id, operands) \
-    for (int64_t i = 0; i < n; i++) out[i * so] = plait_interp_wrap(integer_##id((int64_t)x[i * sx], (int64_t)y[i * sy])); \
+#define INTEGER_LOOP(id, operands)                                                                                     \
+    LOOP_HEAD(integer_loop, id, operands)                                                                              \
+    for (int64_t i = 0; i < n; i++)                                                                                    \
+        out[i * so] = plait_interp_wrap(integer_##id((int64_t)x[i * sx], (int64_t)y[i * sy]));                         \
     }
 
 #define CLASS_FLOAT(id, operands) FLOAT_LOOP(id, operands)
@@ -115,10 +116,22 @@ typedef struct ScalarLoops {
     PlaitLoop *floating, *integer; /* integer NULL: the same as floating (comparisons, logic) */
 } ScalarLoops;
 
-#define CLASS_FLOAT(id) {float_loop_##id, NULL}
-#define CLASS_NUMBER(id) {float_loop_##id, integer_loop_##id}
-#define CLASS_COMPARE(id) {float_loop_##id, NULL}
-#define CLASS_LOGIC(id) {float_loop_##id, NULL}
+#define CLASS_FLOAT(id)                                                                                                \
+    {                                                                                                                  \
+        float_loop_##id, NULL                                                                                          \
+    }
+#define CLASS_NUMBER(id)                                                                                               \
+    {                                                                                                                  \
+        float_loop_##id, integer_loop_##id                                                                             \
+    }
+#define CLASS_COMPARE(id)                                                                                              \
+    {                                                                                                                  \
+        float_loop_##id, NULL                                                                                          \
+    }
+#define CLASS_LOGIC(id)                                                                                                \
+    {                                                                                                                  \
+        float_loop_##id, NULL                                                                                          \
+    }
 static const ScalarLoops scalar_loops[PLAIT_OP_COUNT] = {
 #define SCALAR_OP(id, text, operands, class, meaning) [PLAIT_OP_##id] = CLASS_##class(id),
 #include "ir/scalar_ops.def"

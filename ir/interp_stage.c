@@ -67,30 +67,27 @@ bool plait_interp_PARAM(PlaitMachine *machine, PlaitValue value, const PlaitInst
 static inline double sum_float(double sum, double x) { return sum + x; }
 static inline double prod_float(double product, double x) { return product * x; }
 static inline double sum_integer(double sum, double x) { return plait_interp_wrap((int64_t)sum + (int64_t)x); }
-static inline double prod_integer(double product, double x)
-{
-    return plait_interp_wrap((int64_t)product * (int64_t)x);
-}
+static inline double prod_integer(double product, double x) { return plait_interp_wrap((int64_t)product * (int64_t)x); }
 /* The accumulator starts at the identity and is never NaN; a NaN loses every comparison. */
 static inline double max_number(double most, double x) { return x > most ? x : most; }
 static inline double min_number(double least, double x) { return x < least ? x : least; }
 
-#define REDUCE_LOOPS(step) \
-    static void loop_##step(const void *context, int64_t n, double *const *data, const int64_t *strides) \
-    { \
-        (void)context; \
-        double result = *data[0]; \
-        for (int64_t i = 0; i < n && strides[0] == 0; i++) result = step(result, data[1][i * strides[1]]); \
-        *data[0] = result; \
-        for (int64_t i = 0; i < n && strides[0] != 0; i++) \
-            data[0][i * strides[0]] = step(data[0][i * strides[0]], data[1][i * strides[1]]); \
-    } \
-    static void masked_##step(const void *context, int64_t n, double *const *data, const int64_t *strides) \
-    { \
-        (void)context; \
-        for (int64_t i = 0; i < n; i++) \
-            if (data[2][i * strides[2]] != 0) \
-                data[0][i * strides[0]] = step(data[0][i * strides[0]], data[1][i * strides[1]]); \
+#define REDUCE_LOOPS(step)                                                                                             \
+    static void loop_##step(const void *context, int64_t n, double *const *data, const int64_t *strides)               \
+    {                                                                                                                  \
+        (void)context;                                                                                                 \
+        double result = *data[0];                                                                                      \
+        for (int64_t i = 0; i < n && strides[0] == 0; i++) result = step(result, data[1][i * strides[1]]);             \
+        *data[0] = result;                                                                                             \
+        for (int64_t i = 0; i < n && strides[0] != 0; i++)                                                             \
+            data[0][i * strides[0]] = step(data[0][i * strides[0]], data[1][i * strides[1]]);                          \
+    }                                                                                                                  \
+    static void masked_##step(const void *context, int64_t n, double *const *data, const int64_t *strides)             \
+    {                                                                                                                  \
+        (void)context;                                                                                                 \
+        for (int64_t i = 0; i < n; i++)                                                                                \
+            if (data[2][i * strides[2]] != 0)                                                                          \
+                data[0][i * strides[0]] = step(data[0][i * strides[0]], data[1][i * strides[1]]);                      \
     }
 REDUCE_LOOPS(sum_float)
 REDUCE_LOOPS(prod_float)
@@ -165,7 +162,8 @@ static bool reduce(PlaitMachine *machine, PlaitValue value, const PlaitInst *ins
 {
     PlaitSlot *slot = &machine->slots[value];
     if (!plait_interp_allocate(machine, slot, inst->type)) return false;
-    bool integer = plait_scalar_kind((PlaitScalar)inst->type.scalar) == PLAIT_INTEGER, masked = inst->operand_count == 2;
+    bool integer = plait_scalar_kind((PlaitScalar)inst->type.scalar) == PLAIT_INTEGER,
+         masked = inst->operand_count == 2;
     double identity = plait_reduce_identity((PlaitOp)inst->op, (PlaitScalar)inst->type.scalar);
     int64_t count = plait_interp_count(machine, inst->type);
     for (int64_t i = 0; i < count; i++) slot->data[i] = identity;

@@ -44,7 +44,13 @@ typedef enum PlaitLevel { PLAIT_LEVEL_STAGE = 1, PLAIT_LEVEL_TILE = 2, PLAIT_LEV
 /* Attributes an operation uses. */
 enum { A_AXES = 1, A_INTS = 2, A_NUMBER = 4, A_NAME = 8 };
 
-typedef enum PlaitScalarClass { PLAIT_CLASS_NONE, PLAIT_CLASS_FLOAT, PLAIT_CLASS_NUMBER, PLAIT_CLASS_COMPARE, PLAIT_CLASS_LOGIC } PlaitScalarClass;
+typedef enum PlaitScalarClass {
+    PLAIT_CLASS_NONE,
+    PLAIT_CLASS_FLOAT,
+    PLAIT_CLASS_NUMBER,
+    PLAIT_CLASS_COMPARE,
+    PLAIT_CLASS_LOGIC
+} PlaitScalarClass;
 
 typedef struct PlaitOpInfo {
     const char *text;
@@ -59,7 +65,10 @@ const PlaitOpInfo *plait_op_info(PlaitOp op);
 PlaitOp plait_op_by_text(const char *text); /* PLAIT_OP_NONE when there is none */
 static inline bool plait_op_is_scalar(PlaitOp op) { return plait_op_info(op)->scalar_class != PLAIT_CLASS_NONE; }
 /* Pointwise: a row of scalar_ops.def, select or cast. */
-static inline bool plait_op_is_pointwise(PlaitOp op) { return plait_op_is_scalar(op) || op == PLAIT_OP_SELECT || op == PLAIT_OP_CAST; }
+static inline bool plait_op_is_pointwise(PlaitOp op)
+{
+    return plait_op_is_scalar(op) || op == PLAIT_OP_SELECT || op == PLAIT_OP_CAST;
+}
 static inline bool plait_op_is_reduce(PlaitOp op) { return op >= PLAIT_OP_REDUCE_SUM && op <= PLAIT_OP_REDUCE_MIN; }
 
 const char *plait_scalar_text(PlaitScalar scalar);
@@ -71,14 +80,21 @@ bool plait_scalar_by_text(const char *text, PlaitScalar *scalar);
 typedef uint16_t PlaitAxis;
 enum { PLAIT_NO_AXIS = 0xFFFF, PLAIT_RUNTIME_SIZE = -1 };
 
-typedef enum PlaitAxisRole { PLAIT_ROLE_FEATURE, PLAIT_ROLE_BATCH, PLAIT_ROLE_HEAD, PLAIT_ROLE_TIME, PLAIT_ROLE_COUNT } PlaitAxisRole;
+typedef enum PlaitAxisRole {
+    PLAIT_ROLE_FEATURE,
+    PLAIT_ROLE_BATCH,
+    PLAIT_ROLE_HEAD,
+    PLAIT_ROLE_TIME,
+    PLAIT_ROLE_COUNT
+} PlaitAxisRole;
 
 typedef struct PlaitAxisInfo {
     PlaitName name;
     PlaitAxisRole role;
     int64_t size;      /* number of positions, or PLAIT_RUNTIME_SIZE */
     PlaitAxis same_as; /* an axis of the same extent under another name (attend's second time axis), or PLAIT_NO_AXIS */
-    uint32_t tile;     /* Tile IR: positions of a tile along this axis (>= size when the whole axis is one tile); 0: never in a tile */
+    uint32_t tile; /* Tile IR: positions of a tile along this axis (>= size when the whole axis is one tile); 0: never
+                      in a tile */
 } PlaitAxisInfo;
 
 typedef enum PlaitSpace { PLAIT_SPACE_VALUE, PLAIT_SPACE_SHARED, PLAIT_SPACE_GLOBAL, PLAIT_SPACE_COUNT } PlaitSpace;
@@ -98,7 +114,7 @@ typedef uint32_t PlaitValue; /* 0: none */
 typedef struct PlaitRegion PlaitRegion;
 
 typedef struct PlaitInst {
-    uint16_t op; /* PlaitOp */
+    uint16_t op;    /* PlaitOp */
     PlaitType type; /* of an operation with several results or none: bool, rank 0, unused */
     PlaitValue *operands;
     uint32_t operand_count;
@@ -118,7 +134,7 @@ struct PlaitRegion {
     PlaitValue owner;    /* the instruction that owns the region; 0: the function's body */
     PlaitRegion *parent; /* NULL for the function's body */
     PlaitValues params;  /* ARGUMENT instructions */
-    PlaitValues body;    /* instructions in order; an operand stands earlier, or in an enclosing region before the owner */
+    PlaitValues body; /* instructions in order; an operand stands earlier, or in an enclosing region before the owner */
     PlaitValues yields;
 };
 
@@ -169,12 +185,17 @@ typedef struct PlaitFunction {
 } PlaitFunction;
 
 /* The signature of an operator beside its kernels, in a Tile IR module. Kernels run in the order of the module. */
-typedef enum PlaitTensorKind { PLAIT_TENSOR_INPUT, PLAIT_TENSOR_OUTPUT, PLAIT_TENSOR_WORKSPACE, PLAIT_TENSOR_KIND_COUNT } PlaitTensorKind;
+typedef enum PlaitTensorKind {
+    PLAIT_TENSOR_INPUT,
+    PLAIT_TENSOR_OUTPUT,
+    PLAIT_TENSOR_WORKSPACE,
+    PLAIT_TENSOR_KIND_COUNT
+} PlaitTensorKind;
 
 typedef struct PlaitTensorInfo {
     PlaitName name; /* unique within the signature */
     PlaitTensorKind kind;
-    PlaitType type; /* axes index the signature's table */
+    PlaitType type;  /* axes index the signature's table */
     double fallback; /* inputs: the value when the caller gives none; NaN: it must be given */
 } PlaitTensorInfo;
 
@@ -201,20 +222,31 @@ PlaitAxis plait_axis_find(const PlaitFunction *function, PlaitName name); /* PLA
 const char *plait_axis_text(const PlaitFunction *function, PlaitAxis axis);
 /* The axis whose run-time extent `axis` has: follows same_as. */
 PlaitAxis plait_axis_extent_of(const PlaitFunction *function, PlaitAxis axis);
-static inline PlaitInst *plait_inst(const PlaitFunction *function, PlaitValue value) { return &function->insts.data[value]; }
-static inline PlaitType plait_type_of(const PlaitFunction *function, PlaitValue value) { return function->insts.data[value].type; }
-static inline PlaitOp plait_op_of(const PlaitFunction *function, PlaitValue value) { return (PlaitOp)function->insts.data[value].op; }
+static inline PlaitInst *plait_inst(const PlaitFunction *function, PlaitValue value)
+{
+    return &function->insts.data[value];
+}
+static inline PlaitType plait_type_of(const PlaitFunction *function, PlaitValue value)
+{
+    return function->insts.data[value].type;
+}
+static inline PlaitOp plait_op_of(const PlaitFunction *function, PlaitValue value)
+{
+    return (PlaitOp)function->insts.data[value].op;
+}
 
 /* ---- types ---- */
 
-PlaitType plait_type(PlaitScalar scalar); /* rank 0 */
+PlaitType plait_type(PlaitScalar scalar);                     /* rank 0 */
 PlaitType plait_type_with(PlaitType type, PlaitAxis axis);    /* adds at the end unless present; plait_bug when full */
 PlaitType plait_type_without(PlaitType type, PlaitAxis axis); /* removes if present */
 PlaitType plait_type_as(PlaitType type, PlaitScalar scalar);
 bool plait_type_has(PlaitType type, PlaitAxis axis);
 bool plait_type_same_axes(PlaitType a, PlaitType b); /* as sets */
 bool plait_type_equal(PlaitType a, PlaitType b);     /* scalar, axes as sets, space */
-PlaitType plait_type_union(PlaitType a, PlaitType b); /* a's scalar and axes, then b's new axes; more than PLAIT_MAX_RANK is a plait_bug: check plait_type_union_rank first */
+PlaitType plait_type_union(PlaitType a,
+                           PlaitType b); /* a's scalar and axes, then b's new axes; more than PLAIT_MAX_RANK is a
+                                            plait_bug: check plait_type_union_rank first */
 uint32_t plait_type_union_rank(PlaitType a, PlaitType b);
 
 /* ---- building ---- */
@@ -235,18 +267,24 @@ PlaitValue plait_build_scalar(PlaitBuilder *builder, PlaitOp op, const PlaitValu
 PlaitValue plait_build_unary(PlaitBuilder *builder, PlaitOp op, PlaitValue x);
 PlaitValue plait_build_binary(PlaitBuilder *builder, PlaitOp op, PlaitValue x, PlaitValue y);
 PlaitValue plait_build_select(PlaitBuilder *builder, PlaitValue condition, PlaitValue yes, PlaitValue no);
-PlaitValue plait_build_cast(PlaitBuilder *builder, PlaitValue x, PlaitScalar scalar); /* x itself when it has that type */
+PlaitValue plait_build_cast(PlaitBuilder *builder, PlaitValue x,
+                            PlaitScalar scalar); /* x itself when it has that type */
 PlaitValue plait_build_const(PlaitBuilder *builder, PlaitScalar scalar, double number);
-PlaitValue plait_build_broadcast(PlaitBuilder *builder, PlaitValue x, PlaitType type); /* to the axes of `type`; x itself when it has them */
+PlaitValue plait_build_broadcast(PlaitBuilder *builder, PlaitValue x,
+                                 PlaitType type); /* to the axes of `type`; x itself when it has them */
 PlaitValue plait_build_iota(PlaitBuilder *builder, PlaitAxis axis, PlaitValue start); /* start 0: none */
 PlaitValue plait_build_size(PlaitBuilder *builder, PlaitAxis axis);
-PlaitValue plait_build_reduce(PlaitBuilder *builder, PlaitOp op, PlaitValue x, PlaitValue mask, const PlaitAxis *axes, uint32_t count); /* mask 0: none */
+PlaitValue plait_build_reduce(PlaitBuilder *builder, PlaitOp op, PlaitValue x, PlaitValue mask, const PlaitAxis *axes,
+                              uint32_t count); /* mask 0: none */
 PlaitValue plait_build_gather(PlaitBuilder *builder, PlaitValue x, PlaitAxis axis, PlaitValue index);
 PlaitValue plait_build_conv(PlaitBuilder *builder, PlaitValue x, PlaitValue w, PlaitAxis time, PlaitAxis taps);
-PlaitValue plait_build_param(PlaitBuilder *builder, PlaitName name, PlaitType type, double fallback); /* also adds it to function->params */
+PlaitValue plait_build_param(PlaitBuilder *builder, PlaitName name, PlaitType type,
+                             double fallback); /* also adds it to function->params */
 PlaitValue plait_build_argument(PlaitFunction *function, PlaitRegion *region, PlaitType type, PlaitSpan span);
-/* An operation with a region and several results (scan, fold, kernel, for); `body` was created with the current region as parent. */
-PlaitValue plait_build_owner(PlaitBuilder *builder, PlaitOp op, const PlaitValue *operands, uint32_t count, PlaitRegion *body);
+/* An operation with a region and several results (scan, fold, kernel, for); `body` was created with the current region
+ * as parent. */
+PlaitValue plait_build_owner(PlaitBuilder *builder, PlaitOp op, const PlaitValue *operands, uint32_t count,
+                             PlaitRegion *body);
 PlaitValue plait_build_result(PlaitBuilder *builder, PlaitValue owner, uint32_t index, PlaitType type);
 void plait_yield(PlaitFunction *function, PlaitRegion *region, PlaitValue value);
 void plait_set_axes(PlaitFunction *function, PlaitValue value, const PlaitAxis *axes, uint32_t count);
@@ -263,8 +301,10 @@ double plait_reduce_identity(PlaitOp op, PlaitScalar scalar);
 uint32_t plait_result_count(const PlaitFunction *function, PlaitValue value);
 /* Uses of each value (operands, yields, outputs), indexed by value; from the module's arena. */
 uint32_t *plait_use_counts(const PlaitFunction *function);
-/* Calls `visit` for every instruction of the region and of the regions inside it, in order, owners before their bodies. */
-void plait_region_walk(const PlaitFunction *function, const PlaitRegion *region, void (*visit)(void *context, PlaitValue value), void *context);
+/* Calls `visit` for every instruction of the region and of the regions inside it, in order, owners before their bodies.
+ */
+void plait_region_walk(const PlaitFunction *function, const PlaitRegion *region,
+                       void (*visit)(void *context, PlaitValue value), void *context);
 /* Replaces every use of values by map[value] where that is not 0 (map indexed by value). */
 void plait_replace_uses(PlaitFunction *function, const PlaitValue *map);
 /* Whether `inner` is `outer` or inside it. */

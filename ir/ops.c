@@ -6,19 +6,19 @@
 
 static const PlaitOpInfo infos[PLAIT_OP_COUNT] = {
     [PLAIT_OP_NONE] = {.text = "none"},
-#define SCALAR_OP(id, name, operands, class, meaning) \
+#define SCALAR_OP(id, name, operands, class, meaning)                                                                  \
     [PLAIT_OP_##id] = {name, operands, operands, 0, 0, PLAIT_LEVEL_BOTH, PLAIT_CLASS_##class, meaning},
 #include "ir/scalar_ops.def"
 #undef SCALAR_OP
-#define OP(id, name, least, most, attributes, regions, meaning) \
+#define OP(id, name, least, most, attributes, regions, meaning)                                                        \
     [PLAIT_OP_##id] = {name, least, most, attributes, regions, PLAIT_LEVEL_BOTH, PLAIT_CLASS_NONE, meaning},
 #include "ir/common_ops.def"
 #undef OP
-#define OP(id, name, least, most, attributes, regions, meaning) \
+#define OP(id, name, least, most, attributes, regions, meaning)                                                        \
     [PLAIT_OP_##id] = {name, least, most, attributes, regions, PLAIT_LEVEL_STAGE, PLAIT_CLASS_NONE, meaning},
 #include "ir/stage_ops.def"
 #undef OP
-#define OP(id, name, least, most, attributes, regions, meaning) \
+#define OP(id, name, least, most, attributes, regions, meaning)                                                        \
     [PLAIT_OP_##id] = {name, least, most, attributes, regions, PLAIT_LEVEL_TILE, PLAIT_CLASS_NONE, meaning},
 #include "ir/tile_ops.def"
 #undef OP
@@ -62,30 +62,23 @@ bool plait_scalar_result(PlaitOp op, PlaitScalar scalar, PlaitScalar *result)
     bool computing_float = scalar == PLAIT_F32 || scalar == PLAIT_F64;
     bool integer = plait_scalar_kind(scalar) == PLAIT_INTEGER;
     switch ((PlaitScalarClass)infos[op].scalar_class) {
-    case PLAIT_CLASS_FLOAT:
-        *result = scalar;
-        return computing_float;
-    case PLAIT_CLASS_NUMBER:
-        *result = scalar;
-        return computing_float || integer;
-    case PLAIT_CLASS_COMPARE:
-        *result = PLAIT_BOOL;
-        return computing_float || integer || scalar == PLAIT_BOOL;
-    case PLAIT_CLASS_LOGIC:
-        *result = PLAIT_BOOL;
-        return scalar == PLAIT_BOOL;
+    case PLAIT_CLASS_FLOAT: *result = scalar; return computing_float;
+    case PLAIT_CLASS_NUMBER: *result = scalar; return computing_float || integer;
+    case PLAIT_CLASS_COMPARE: *result = PLAIT_BOOL; return computing_float || integer || scalar == PLAIT_BOOL;
+    case PLAIT_CLASS_LOGIC: *result = PLAIT_BOOL; return scalar == PLAIT_BOOL;
     case PLAIT_CLASS_NONE:
-    default:
-        return false;
+    default: return false;
     }
 }
 
 double plait_reduce_identity(PlaitOp op, PlaitScalar scalar)
 {
     bool integer = plait_scalar_kind(scalar) == PLAIT_INTEGER;
-    double largest = scalar == PLAIT_I32 ? 2147483647.0 : 9223372036854774784.0; /* i64: the largest double below 2^63 */
+    double largest =
+        scalar == PLAIT_I32 ? 2147483647.0 : 9223372036854774784.0; /* i64: the largest double below 2^63 */
     if (op == PLAIT_OP_REDUCE_PROD) return 1;
-    if (op == PLAIT_OP_REDUCE_MAX) return integer ? (scalar == PLAIT_I32 ? -2147483648.0 : -9223372036854775808.0) : -INFINITY;
+    if (op == PLAIT_OP_REDUCE_MAX)
+        return integer ? (scalar == PLAIT_I32 ? -2147483648.0 : -9223372036854775808.0) : -INFINITY;
     if (op == PLAIT_OP_REDUCE_MIN) return integer ? largest : (double)INFINITY;
     return 0;
 }

@@ -15,7 +15,8 @@ static void place_all(Sorter *sorter, const PlaitValue *values, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         /* A value inside a nested region is reached through the owner that stands in this one. */
         const PlaitRegion *home = plait_inst(sorter->function, values[i])->region;
-        if (home == sorter->region && plait_op_of(sorter->function, values[i]) != PLAIT_OP_ARGUMENT) place(sorter, values[i]);
+        if (home == sorter->region && plait_op_of(sorter->function, values[i]) != PLAIT_OP_ARGUMENT)
+            place(sorter, values[i]);
     }
 }
 
@@ -43,7 +44,9 @@ static void place(Sorter *sorter, PlaitValue value)
 
 void plait_region_sort(PlaitFunction *function, PlaitRegion *region)
 {
-    Sorter sorter = {.function = function, .region = region, .state = PLAIT_NEW_ARRAY(function->module->arena, uint8_t, function->insts.count)};
+    Sorter sorter = {.function = function,
+                     .region = region,
+                     .state = PLAIT_NEW_ARRAY(function->module->arena, uint8_t, function->insts.count)};
     for (uint32_t i = 0; i < region->body.count; i++) place(&sorter, region->body.data[i]);
     region->body = sorter.done;
 }

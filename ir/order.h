@@ -4,8 +4,8 @@
 
 #include "ir/ir.h"
 
-/* Puts the region's own instructions in an order where each stands after what it and its regions read, keeping the present
- * order where it can. There must be no cycle. Instructions inside nested regions are not moved. */
+/* Puts the region's own instructions in an order where each stands after what it and its regions read, keeping the
+ * present order where it can. There must be no cycle. Instructions inside nested regions are not moved. */
 void plait_region_sort(PlaitFunction *function, PlaitRegion *region);
 
 #endif

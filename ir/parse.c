@@ -14,8 +14,8 @@ typedef struct Reader {
     uint32_t id; /* of the source */
     uint32_t at;
     bool failed;
-    PlaitFunction *function;  /* being read */
-    PLAIT_VECTOR(PlaitValue) values; /* of the function being read: by number in the text; 0: not defined */
+    PlaitFunction *function;          /* being read */
+    PLAIT_VECTOR(PlaitValue) values;  /* of the function being read: by number in the text; 0: not defined */
     PLAIT_VECTOR(PlaitAxisInfo) axes; /* of the function or signature being read */
 } Reader;
 
@@ -23,7 +23,10 @@ static bool fail_as(Reader *reader, PlaitDiagnosticId id, uint32_t begin, const 
 {
     if (!reader->failed)
         plait_report(reader->module->diagnostics,
-                     (PlaitDiagnostic){.id = id, .span = {reader->id, begin, begin + 1}, .found = found, .expected = expected,
+                     (PlaitDiagnostic){.id = id,
+                                       .span = {reader->id, begin, begin + 1},
+                                       .found = found,
+                                       .expected = expected,
                                        .help = "docs/ir.md describes the text; `plait emit` and `plait opt` write it"});
     reader->failed = true;
     return false;
@@ -52,7 +55,8 @@ static bool fail(Reader *reader, const char *expected)
     const char *rest = here(reader);
     size_t length = strcspn(rest, " \n\t\r");
     if (length > 40) length = 40;
-    const char *found = *rest ? plait_arena_printf(reader->module->arena, "`%.*s`", (int)length, rest) : "the end of the text";
+    const char *found =
+        *rest ? plait_arena_printf(reader->module->arena, "`%.*s`", (int)length, rest) : "the end of the text";
     return fail_as(reader, PLAIT_IR_SYNTAX, reader->at, found, expected);
 }
 
@@ -110,7 +114,8 @@ static bool read_integer(Reader *reader, int64_t least, int64_t most, int64_t *n
     char *end;
     long long value = strtoll(rest, &end, 10);
     if (reader->failed || end == rest || value < least || value > most)
-        return fail(reader, plait_arena_printf(reader->module->arena, "a whole number from %lld to %lld", (long long)least, (long long)most));
+        return fail(reader, plait_arena_printf(reader->module->arena, "a whole number from %lld to %lld",
+                                               (long long)least, (long long)most));
     *number = value;
     reader->at += (uint32_t)(end - rest);
     return true;
@@ -141,7 +146,8 @@ static bool read_axis(Reader *reader, PlaitAxis *axis)
     if (!name) return false;
     *axis = find_axis(reader, name);
     if (*axis != PLAIT_NO_AXIS) return true;
-    return fail_as(reader, PLAIT_IR_UNKNOWN, begin, plait_names_text(reader->module->names, name), "an axis of this function");
+    return fail_as(reader, PLAIT_IR_UNKNOWN, begin, plait_names_text(reader->module->names, name),
+                   "an axis of this function");
 }
 
 static bool read_type_axes(Reader *reader, PlaitType *type)
@@ -149,7 +155,8 @@ static bool read_type_axes(Reader *reader, PlaitType *type)
     do {
         PlaitAxis axis;
         if (!read_axis(reader, &axis)) return false;
-        if (plait_type_has(*type, axis) || type->rank == PLAIT_MAX_RANK) return fail(reader, "each axis once, 12 axes at most");
+        if (plait_type_has(*type, axis) || type->rank == PLAIT_MAX_RANK)
+            return fail(reader, "each axis once, 12 axes at most");
         *type = plait_type_with(*type, axis);
     } while (take(reader, ","));
     return expect(reader, "]");
@@ -162,7 +169,8 @@ static bool read_type(Reader *reader, PlaitType *type)
     uint32_t begin = reader->at;
     const char *word = read_word(reader, "a scalar type");
     if (!word) return false;
-    if (!plait_scalar_by_text(word, &scalar)) return fail_as(reader, PLAIT_IR_UNKNOWN, begin, word, "a scalar type such as f32");
+    if (!plait_scalar_by_text(word, &scalar))
+        return fail_as(reader, PLAIT_IR_UNKNOWN, begin, word, "a scalar type such as f32");
     *type = plait_type(scalar);
     if (take(reader, "[") && !read_type_axes(reader, type)) return false;
     if (take(reader, "shared")) type->space = PLAIT_SPACE_SHARED;
@@ -204,7 +212,8 @@ static bool read_value(Reader *reader, PlaitValue *value)
     if (!read_integer(reader, 1, INT32_MAX, &number)) return false;
     *value = number < reader->values.count ? reader->values.data[number] : 0;
     if (*value) return true;
-    return fail_as(reader, PLAIT_IR_UNKNOWN, begin, plait_arena_printf(reader->module->arena, "%%%lld", (long long)number),
+    return fail_as(reader, PLAIT_IR_UNKNOWN, begin,
+                   plait_arena_printf(reader->module->arena, "%%%lld", (long long)number),
                    "a value defined earlier in the text");
 }
 
@@ -224,7 +233,8 @@ static bool read_definition(Reader *reader, uint32_t *number)
 {
     int64_t given;
     if (!expect(reader, "%") || !read_integer(reader, 1, INT32_MAX, &given)) return false;
-    if (given != (reader->values.count ? reader->values.count : 1)) return fail(reader, "values numbered 1, 2, ... in the order of the text");
+    if (given != (reader->values.count ? reader->values.count : 1))
+        return fail(reader, "values numbered 1, 2, ... in the order of the text");
     if (!reader->values.count) plait_push(reader->module->arena, &reader->values, 0);
     plait_push(reader->module->arena, &reader->values, 0);
     *number = (uint32_t)given;
@@ -276,7 +286,8 @@ static bool read_attributes(Reader *reader, PlaitInst *inst)
         good = expect(reader, "ints") && expect(reader, "=") && read_int_list(reader, inst);
         if (attributes & A_NUMBER) good = good && expect(reader, ",");
     }
-    if (good && (attributes & A_NUMBER)) good = expect(reader, "number") && expect(reader, "=") && read_number(reader, &inst->number);
+    if (good && (attributes & A_NUMBER))
+        good = expect(reader, "number") && expect(reader, "=") && read_number(reader, &inst->number);
     return good && expect(reader, "}");
 }
 
@@ -307,7 +318,8 @@ static bool read_inst(Reader *reader, PlaitRegion *region, uint32_t depth)
     const char *word = read_word(reader, "an operation");
     if (!word) return false;
     PlaitOp op = plait_op_by_text(word);
-    if (op == PLAIT_OP_NONE || op == PLAIT_OP_ARGUMENT || !(plait_op_info(op)->level & reader->function->level) || defines == (op == PLAIT_OP_STORE))
+    if (op == PLAIT_OP_NONE || op == PLAIT_OP_ARGUMENT || !(plait_op_info(op)->level & reader->function->level) ||
+        defines == (op == PLAIT_OP_STORE))
         return fail_as(reader, PLAIT_IR_UNKNOWN, begin, word, "an operation of this level");
     PlaitValues operands = {0};
     PlaitInst attributes = {.op = (uint16_t)op};
@@ -357,8 +369,8 @@ static bool read_layout(Reader *reader)
     while (is_word(*rest) && strncmp(rest, "layout", 6) != 0) {
         PlaitLayoutAxis *entry = &layout.axes[layout.count];
         if (layout.count == PLAIT_MAX_RANK) return fail(reader, "at most 12 axes");
-        if (!read_axis(reader, &entry->axis) || !read_integer(reader, 0, 15, &bit) || !read_integer(reader, 0, 10, &bits) ||
-            !read_integer(reader, 1, 1024, &vec))
+        if (!read_axis(reader, &entry->axis) || !read_integer(reader, 0, 15, &bit) ||
+            !read_integer(reader, 0, 10, &bits) || !read_integer(reader, 1, 1024, &vec))
             return false;
         entry->bit = (uint8_t)bit, entry->bits = (uint8_t)bits, entry->vec = (uint16_t)vec;
         layout.count++;
@@ -386,7 +398,9 @@ static bool read_outputs(Reader *reader)
     while (take(reader, "output")) {
         PlaitOutput output = {0};
         output.name = read_quoted(reader);
-        if (!expect(reader, ":") || !read_type(reader, &output.type) || !expect(reader, "=") || !read_value(reader, &output.value)) return false;
+        if (!expect(reader, ":") || !read_type(reader, &output.type) || !expect(reader, "=") ||
+            !read_value(reader, &output.value))
+            return false;
         plait_push(reader->module->arena, &reader->function->outputs, output);
     }
     return true;
@@ -415,7 +429,8 @@ static bool read_function_body(Reader *reader)
 static bool read_operator(Reader *reader)
 {
     if (!expect(reader, "@")) return false;
-    reader->function = plait_function_create(reader->module, PLAIT_LEVEL_STAGE, read_name(reader, "the name of the operator"));
+    reader->function =
+        plait_function_create(reader->module, PLAIT_LEVEL_STAGE, read_name(reader, "the name of the operator"));
     return !reader->failed && read_function_body(reader);
 }
 
@@ -423,7 +438,8 @@ static bool read_kernel(Reader *reader)
 {
     int64_t threads;
     if (!expect(reader, "@")) return false;
-    PlaitFunction *function = plait_function_create(reader->module, PLAIT_LEVEL_TILE, read_name(reader, "the name of the kernel"));
+    PlaitFunction *function =
+        plait_function_create(reader->module, PLAIT_LEVEL_TILE, read_name(reader, "the name of the kernel"));
     reader->function = function;
     if (!expect(reader, "of") || !expect(reader, "@")) return false;
     function->of = read_name(reader, "the name of the operator");
@@ -458,7 +474,8 @@ static bool read_signature(Reader *reader)
         if (!read_axis_line(reader)) return false;
     for (uint32_t i = 0; i < reader->axes.count; i++) plait_push(arena, &signature->axes, reader->axes.data[i]);
     plait_push(arena, &reader->module->signatures, signature);
-    return read_tensors(reader, signature, "input", PLAIT_TENSOR_INPUT) && read_tensors(reader, signature, "output", PLAIT_TENSOR_OUTPUT) &&
+    return read_tensors(reader, signature, "input", PLAIT_TENSOR_INPUT) &&
+           read_tensors(reader, signature, "output", PLAIT_TENSOR_OUTPUT) &&
            read_tensors(reader, signature, "workspace", PLAIT_TENSOR_WORKSPACE) && expect(reader, "}");
 }
 
@@ -466,7 +483,8 @@ PlaitModule *plait_module_parse(PlaitArena *arena, PlaitNames *names, PlaitDiagn
 {
     PlaitModule *module = plait_module_create(arena, names, diagnostics);
     Reader reader = {.module = module, .source = plait_sources_get(diagnostics->sources, source), .id = source};
-    if (strlen(reader.source->text) != reader.source->length) return fail_as(&reader, PLAIT_IR_SYNTAX, 0, "a zero byte", "text"), NULL;
+    if (strlen(reader.source->text) != reader.source->length)
+        return fail_as(&reader, PLAIT_IR_SYNTAX, 0, "a zero byte", "text"), NULL;
     while (!reader.failed && *here(&reader)) {
         if (take(&reader, "signature")) read_signature(&reader);
         else if (take(&reader, "operator")) read_operator(&reader);

@@ -55,7 +55,10 @@ static void print_axis(AxisTable table, const PlaitAxisInfo *axis, PlaitText *te
     plait_text_add(text, "\n");
 }
 
-static const char *axis_text(const Printer *printer, PlaitAxis axis) { return plait_axis_text(printer->function, axis); }
+static const char *axis_text(const Printer *printer, PlaitAxis axis)
+{
+    return plait_axis_text(printer->function, axis);
+}
 
 static const char *name_text(const Printer *printer, PlaitName name)
 {
@@ -154,8 +157,8 @@ static void print_kernel_head(const PlaitFunction *function, PlaitText *text)
 {
     if (function->grid.count) {
         for (uint32_t i = 0; i < function->grid.count; i++)
-            plait_text_printf(text, "%s%s %u", i ? ", " : "  grid ", plait_axis_text(function, function->grid.data[i].axis),
-                              function->grid.data[i].block);
+            plait_text_printf(text, "%s%s %u", i ? ", " : "  grid ",
+                              plait_axis_text(function, function->grid.data[i].axis), function->grid.data[i].block);
         plait_text_add(text, "\n");
     }
     for (uint32_t i = 1; i < function->layouts.count; i++) {
@@ -173,11 +176,11 @@ void plait_function_print(const PlaitFunction *function, PlaitText *text)
     const PlaitNames *names = function->module->names;
     Printer printer = {function, text, PLAIT_NEW_ARRAY(text->arena, uint32_t, function->insts.count), 0};
     const char *name = plait_names_text(names, function->name);
-    if (function->level == PLAIT_LEVEL_STAGE)
-        plait_text_printf(text, "operator @%s {\n", name);
+    if (function->level == PLAIT_LEVEL_STAGE) plait_text_printf(text, "operator @%s {\n", name);
     else
-        plait_text_printf(text, "kernel @%s of @%s target \"%s\" threads %u {\n", name, plait_names_text(names, function->of),
-                          plait_names_text(names, function->target), function->threads);
+        plait_text_printf(text, "kernel @%s of @%s target \"%s\" threads %u {\n", name,
+                          plait_names_text(names, function->of), plait_names_text(names, function->target),
+                          function->threads);
     for (uint32_t i = 0; i < function->axes.count; i++) print_axis(table_of(function), &function->axes.data[i], text);
     if (function->level == PLAIT_LEVEL_TILE) print_kernel_head(function, text);
     print_region(&printer, function->body, 1);
@@ -197,7 +200,8 @@ static void print_signature(const PlaitModule *module, const PlaitSignature *sig
     for (uint32_t i = 0; i < signature->axes.count; i++) print_axis(table, &signature->axes.data[i], text);
     for (uint32_t i = 0; i < signature->tensors.count; i++) {
         const PlaitTensorInfo *tensor = &signature->tensors.data[i];
-        plait_text_printf(text, "  %s \"%s\" : ", kind_texts[tensor->kind], plait_names_text(module->names, tensor->name));
+        plait_text_printf(text, "  %s \"%s\" : ", kind_texts[tensor->kind],
+                          plait_names_text(module->names, tensor->name));
         print_type(table, tensor->type, text);
         if (!isnan(tensor->fallback)) {
             plait_text_add(text, " default ");

@@ -25,7 +25,8 @@ uint32_t *plait_use_counts(const PlaitFunction *function)
     return counts;
 }
 
-void plait_region_walk(const PlaitFunction *function, const PlaitRegion *region, void (*visit)(void *context, PlaitValue value), void *context)
+void plait_region_walk(const PlaitFunction *function, const PlaitRegion *region,
+                       void (*visit)(void *context, PlaitValue value), void *context)
 {
     for (uint32_t i = 0; i < region->body.count; i++) {
         PlaitValue value = region->body.data[i];

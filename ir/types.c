@@ -47,6 +47,12 @@ PlaitType plait_type_union(PlaitType a, PlaitType b)
     return a;
 }
 
-bool plait_type_same_axes(PlaitType a, PlaitType b) { return a.rank == b.rank && plait_type_union_rank(a, b) == a.rank; }
+bool plait_type_same_axes(PlaitType a, PlaitType b)
+{
+    return a.rank == b.rank && plait_type_union_rank(a, b) == a.rank;
+}
 
-bool plait_type_equal(PlaitType a, PlaitType b) { return a.scalar == b.scalar && a.space == b.space && plait_type_same_axes(a, b); }
+bool plait_type_equal(PlaitType a, PlaitType b)
+{
+    return a.scalar == b.scalar && a.space == b.space && plait_type_same_axes(a, b);
+}

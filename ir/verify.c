@@ -13,10 +13,15 @@ bool plait_verify_fail(PlaitVerifier *verifier, PlaitValue value, const char *ru
     va_start(arguments, rule);
     const char *expected = plait_arena_vprintf(module->arena, rule, arguments);
     va_end(arguments);
-    const char *found = plait_arena_printf(module->arena, "`%s` in `%s`", value ? plait_op_info(plait_op_of(function, value))->text : "the function",
+    const char *found = plait_arena_printf(module->arena, "`%s` in `%s`",
+                                           value ? plait_op_info(plait_op_of(function, value))->text : "the function",
                                            plait_names_text(module->names, function->name));
-    plait_report(module->diagnostics, (PlaitDiagnostic){.id = PLAIT_IR_INVALID, .span = value ? plait_inst(function, value)->span : function->span,
-                                                        .found = found, .expected = expected, .help = "docs/ir.md gives the rules of each operation"});
+    plait_report(module->diagnostics,
+                 (PlaitDiagnostic){.id = PLAIT_IR_INVALID,
+                                   .span = value ? plait_inst(function, value)->span : function->span,
+                                   .found = found,
+                                   .expected = expected,
+                                   .help = "docs/ir.md gives the rules of each operation"});
     verifier->good = false;
     return false;
 }
@@ -44,10 +49,13 @@ static bool verify_scalar_op(PlaitVerifier *verifier, PlaitValue value, const Pl
 {
     PlaitScalar operand = (PlaitScalar)plait_verify_operand(verifier, inst, 0).scalar, result;
     for (uint32_t i = 1; i < inst->operand_count; i++)
-        if (plait_verify_operand(verifier, inst, i).scalar != operand) return plait_verify_fail(verifier, value, "operands of one scalar type");
+        if (plait_verify_operand(verifier, inst, i).scalar != operand)
+            return plait_verify_fail(verifier, value, "operands of one scalar type");
     if (!plait_scalar_result((PlaitOp)inst->op, operand, &result))
-        return plait_verify_fail(verifier, value, "operands of a type that the operation takes, not %s", plait_scalar_text(operand));
-    if (inst->type.scalar != result) return plait_verify_fail(verifier, value, "a result of type %s", plait_scalar_text(result));
+        return plait_verify_fail(verifier, value, "operands of a type that the operation takes, not %s",
+                                 plait_scalar_text(operand));
+    if (inst->type.scalar != result)
+        return plait_verify_fail(verifier, value, "a result of type %s", plait_scalar_text(result));
     if (!plait_type_same_axes(inst->type, plait_verify_union(verifier, inst, 0, inst->operand_count)))
         return plait_verify_fail(verifier, value, "a result with the union of the operands' axes");
     return true;
@@ -72,8 +80,10 @@ static bool verify_type(PlaitVerifier *verifier, PlaitValue value, PlaitType typ
         if (type.axes[i] >= function->axes.count) return plait_verify_fail(verifier, value, "axes of the function");
         for (uint32_t k = 0; k < i; k++)
             if (type.axes[k] == type.axes[i]) return plait_verify_fail(verifier, value, "each axis once in a type");
-        if (function->level == PLAIT_LEVEL_TILE && type.space != PLAIT_SPACE_GLOBAL && function->axes.data[type.axes[i]].tile == 0)
-            return plait_verify_fail(verifier, value, "axes of tiles have a tile size, `%s` has none", plait_axis_text(function, type.axes[i]));
+        if (function->level == PLAIT_LEVEL_TILE && type.space != PLAIT_SPACE_GLOBAL &&
+            function->axes.data[type.axes[i]].tile == 0)
+            return plait_verify_fail(verifier, value, "axes of tiles have a tile size, `%s` has none",
+                                     plait_axis_text(function, type.axes[i]));
     }
     if (type.layout >= function->layouts.count) return plait_verify_fail(verifier, value, "a layout of the kernel");
     if (function->level == PLAIT_LEVEL_STAGE && (type.space != PLAIT_SPACE_VALUE || type.scalar == PLAIT_I64))
@@ -106,12 +116,17 @@ static bool verify_operands(PlaitVerifier *verifier, PlaitValue value, const Pla
     if (inst->operand_count < info->least_operands || inst->operand_count > info->most_operands)
         return plait_verify_fail(verifier, value, "%u to %u operands", info->least_operands, info->most_operands);
     for (uint32_t i = 0; i < inst->operand_count; i++) {
-        if (!visible(verifier, inst->operands[i])) return plait_verify_fail(verifier, value, "operands defined earlier and in sight");
-        if (!readable(verifier, inst, i)) return plait_verify_fail(verifier, value, "operands that are values (results of owners are read by `result`)");
+        if (!visible(verifier, inst->operands[i]))
+            return plait_verify_fail(verifier, value, "operands defined earlier and in sight");
+        if (!readable(verifier, inst, i))
+            return plait_verify_fail(verifier, value,
+                                     "operands that are values (results of owners are read by `result`)");
     }
     for (uint32_t i = 0; i < inst->axis_count; i++)
-        if (inst->axes[i] >= verifier->function->axes.count) return plait_verify_fail(verifier, value, "axes of the function");
-    if ((info->attributes & A_AXES) && inst->axis_count == 0) return plait_verify_fail(verifier, value, "at least one axis in `axes`");
+        if (inst->axes[i] >= verifier->function->axes.count)
+            return plait_verify_fail(verifier, value, "axes of the function");
+    if ((info->attributes & A_AXES) && inst->axis_count == 0)
+        return plait_verify_fail(verifier, value, "at least one axis in `axes`");
     return true;
 }
 
@@ -139,7 +154,8 @@ static void verify_inst(PlaitVerifier *verifier, PlaitValue value)
     const PlaitFunction *function = verifier->function;
     const PlaitInst *inst = plait_inst(function, value);
     const PlaitOpInfo *info = plait_op_info((PlaitOp)inst->op);
-    if (inst->op == PLAIT_OP_NONE || inst->op >= PLAIT_OP_COUNT || !(info->level & function->level) || inst->op == PLAIT_OP_ARGUMENT) {
+    if (inst->op == PLAIT_OP_NONE || inst->op >= PLAIT_OP_COUNT || !(info->level & function->level) ||
+        inst->op == PLAIT_OP_ARGUMENT) {
         plait_verify_fail(verifier, value, "an operation of this level");
         return;
     }
@@ -166,7 +182,8 @@ static void verify_region(PlaitVerifier *verifier, const PlaitRegion *region)
     verifier->open[verifier->open_count++] = region;
     for (uint32_t i = 0; i < region->params.count; i++) {
         PlaitValue param = region->params.data[i];
-        if (plait_op_of(verifier->function, param) != PLAIT_OP_ARGUMENT) plait_verify_fail(verifier, param, "parameters that are arguments");
+        if (plait_op_of(verifier->function, param) != PLAIT_OP_ARGUMENT)
+            plait_verify_fail(verifier, param, "parameters that are arguments");
         else verify_type(verifier, param, plait_type_of(verifier->function, param));
         verifier->defined_at[param] = ++verifier->position;
     }
@@ -174,8 +191,7 @@ static void verify_region(PlaitVerifier *verifier, const PlaitRegion *region)
         PlaitValue value = region->body.data[i];
         if (plait_inst(verifier->function, value)->region != region || verifier->defined_at[value])
             plait_verify_fail(verifier, value, "each instruction once, in the region that it names");
-        else
-            verify_inst(verifier, value);
+        else verify_inst(verifier, value);
         verifier->defined_at[value] = ++verifier->position;
     }
     for (uint32_t i = 0; i < region->yields.count && verifier->good; i++)
@@ -187,16 +203,20 @@ static void verify_region(PlaitVerifier *verifier, const PlaitRegion *region)
 static void verify_axes(PlaitVerifier *verifier)
 {
     const PlaitFunction *function = verifier->function;
-    if (function->axes.count > PLAIT_MAX_FUNCTION_AXES) plait_verify_fail(verifier, 0, "at most %d axes", PLAIT_MAX_FUNCTION_AXES);
+    if (function->axes.count > PLAIT_MAX_FUNCTION_AXES)
+        plait_verify_fail(verifier, 0, "at most %d axes", PLAIT_MAX_FUNCTION_AXES);
     for (uint32_t i = 0; i < function->axes.count; i++) {
         const PlaitAxisInfo *axis = &function->axes.data[i];
-        if (axis->size < PLAIT_RUNTIME_SIZE || axis->size == 0 || axis->size > INT32_MAX) plait_verify_fail(verifier, 0, "sizes of axes from 1 to below 2^31");
-        if (axis->same_as != PLAIT_NO_AXIS && (axis->same_as >= i || function->axes.data[axis->same_as].size != axis->size))
+        if (axis->size < PLAIT_RUNTIME_SIZE || axis->size == 0 || axis->size > INT32_MAX)
+            plait_verify_fail(verifier, 0, "sizes of axes from 1 to below 2^31");
+        if (axis->same_as != PLAIT_NO_AXIS &&
+            (axis->same_as >= i || function->axes.data[axis->same_as].size != axis->size))
             plait_verify_fail(verifier, 0, "`same` names an earlier axis of the same size");
     }
     for (uint32_t i = 0; i < function->grid.count; i++) {
         PlaitAxis axis = function->grid.data[i].axis;
-        if (axis >= function->axes.count || function->grid.data[i].block == 0) plait_verify_fail(verifier, 0, "grid axes with a block of at least 1");
+        if (axis >= function->axes.count || function->grid.data[i].block == 0)
+            plait_verify_fail(verifier, 0, "grid axes with a block of at least 1");
         for (uint32_t k = 0; k < i; k++)
             if (function->grid.data[k].axis == axis) plait_verify_fail(verifier, 0, "each axis once in the grid");
     }
@@ -208,7 +228,8 @@ static void verify_layouts(PlaitVerifier *verifier)
     for (uint32_t i = 1; i < function->layouts.count; i++)
         for (uint32_t k = 0; k < function->layouts.data[i].count; k++) {
             const PlaitLayoutAxis *entry = &function->layouts.data[i].axes[k];
-            if (entry->axis >= function->axes.count || entry->vec == 0 || (1u << (entry->bit + entry->bits)) > function->threads)
+            if (entry->axis >= function->axes.count || entry->vec == 0 ||
+                (1u << (entry->bit + entry->bits)) > function->threads)
                 plait_verify_fail(verifier, 0, "layouts over the kernel's thread bits");
         }
 }
@@ -230,13 +251,17 @@ bool plait_function_verify(const PlaitFunction *function)
 {
     PlaitArena *arena = function->module->arena;
     const PlaitRegion *open[MAX_DEPTH + 1];
-    PlaitVerifier verifier = {.function = function, .open = open, .good = true,
+    PlaitVerifier verifier = {.function = function,
+                              .open = open,
+                              .good = true,
                               .defined_at = PLAIT_NEW_ARRAY(arena, uint32_t, function->insts.count)};
     verify_axes(&verifier);
     verify_layouts(&verifier);
     if (verifier.good) verify_region(&verifier, function->body);
-    if (verifier.good && function->body->yields.count) plait_verify_fail(&verifier, 0, "no yields of the function's body");
-    if (verifier.good && function->body->params.count) plait_verify_fail(&verifier, 0, "no parameters of the function's body");
+    if (verifier.good && function->body->yields.count)
+        plait_verify_fail(&verifier, 0, "no yields of the function's body");
+    if (verifier.good && function->body->params.count)
+        plait_verify_fail(&verifier, 0, "no parameters of the function's body");
     if (verifier.good) verify_outputs(&verifier);
     return verifier.good;
 }
@@ -244,6 +269,7 @@ bool plait_function_verify(const PlaitFunction *function)
 bool plait_module_verify(const PlaitModule *module)
 {
     bool good = true;
-    for (uint32_t i = 0; i < module->functions.count; i++) good = plait_function_verify(module->functions.data[i]) && good;
+    for (uint32_t i = 0; i < module->functions.count; i++)
+        good = plait_function_verify(module->functions.data[i]) && good;
     return good;
 }

@@ -6,17 +6,19 @@
 
 typedef struct PlaitVerifier {
     const PlaitFunction *function;
-    uint32_t *defined_at; /* by value: 1 + its position in a walk of the text; 0: not seen yet */
+    uint32_t *defined_at;     /* by value: 1 + its position in a walk of the text; 0: not seen yet */
     const PlaitRegion **open; /* regions being walked, outermost first */
     uint32_t open_count, position;
     bool good;
 } PlaitVerifier;
 
 /* Reports that `value` breaks `rule` (a printf format); returns false. */
-bool plait_verify_fail(PlaitVerifier *verifier, PlaitValue value, const char *rule, ...) __attribute__((format(printf, 3, 4)));
+bool plait_verify_fail(PlaitVerifier *verifier, PlaitValue value, const char *rule, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* One function for each row of common_ops.def, stage_ops.def and tile_ops.def: the linker finds a forgotten one. */
-#define OP(id, text, least, most, attributes, regions, meaning) bool plait_verify_##id(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst);
+#define OP(id, text, least, most, attributes, regions, meaning)                                                        \
+    bool plait_verify_##id(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst);
 #include "ir/common_ops.def"
 #include "ir/stage_ops.def"
 #include "ir/tile_ops.def"

@@ -49,23 +49,28 @@ bool plait_verify_BROADCAST(PlaitVerifier *verifier, PlaitValue value, const Pla
 bool plait_verify_IOTA(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
     PlaitType type = plait_type_with(plait_type(PLAIT_I32), inst->axes[0]);
-    if (inst->axis_count != 1 || !plait_type_equal(type, inst->type)) return plait_verify_fail(verifier, value, "one axis and type i32 of that axis");
-    if (inst->operand_count && (verifier->function->level == PLAIT_LEVEL_STAGE || !scalar_i32(plait_verify_operand(verifier, inst, 0))))
+    if (inst->axis_count != 1 || !plait_type_equal(type, inst->type))
+        return plait_verify_fail(verifier, value, "one axis and type i32 of that axis");
+    if (inst->operand_count &&
+        (verifier->function->level == PLAIT_LEVEL_STAGE || !scalar_i32(plait_verify_operand(verifier, inst, 0))))
         return plait_verify_fail(verifier, value, "a scalar i32 start, in Tile IR only");
     return true;
 }
 
 bool plait_verify_SIZE(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
-    if (inst->axis_count != 1 || !scalar_i32(inst->type)) return plait_verify_fail(verifier, value, "one axis and type i32");
+    if (inst->axis_count != 1 || !scalar_i32(inst->type))
+        return plait_verify_fail(verifier, value, "one axis and type i32");
     return true;
 }
 
 bool plait_verify_SELECT(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
     PlaitType yes = plait_verify_operand(verifier, inst, 1), no = plait_verify_operand(verifier, inst, 2);
-    if (plait_verify_operand(verifier, inst, 0).scalar != PLAIT_BOOL) return plait_verify_fail(verifier, value, "a bool first operand");
-    if (yes.scalar != no.scalar || inst->type.scalar != yes.scalar) return plait_verify_fail(verifier, value, "both choices and the result of one scalar type");
+    if (plait_verify_operand(verifier, inst, 0).scalar != PLAIT_BOOL)
+        return plait_verify_fail(verifier, value, "a bool first operand");
+    if (yes.scalar != no.scalar || inst->type.scalar != yes.scalar)
+        return plait_verify_fail(verifier, value, "both choices and the result of one scalar type");
     if (!plait_type_same_axes(inst->type, plait_verify_union(verifier, inst, 0, 3)))
         return plait_verify_fail(verifier, value, "a result with the union of the operands' axes");
     return true;
@@ -73,7 +78,8 @@ bool plait_verify_SELECT(PlaitVerifier *verifier, PlaitValue value, const PlaitI
 
 bool plait_verify_CAST(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
-    if (!plait_type_same_axes(inst->type, plait_verify_operand(verifier, inst, 0))) return plait_verify_fail(verifier, value, "the operand's axes");
+    if (!plait_type_same_axes(inst->type, plait_verify_operand(verifier, inst, 0)))
+        return plait_verify_fail(verifier, value, "the operand's axes");
     return true;
 }
 
@@ -83,17 +89,33 @@ static bool verify_reduce(PlaitVerifier *verifier, PlaitValue value, const Plait
     PlaitScalar scalar = (PlaitScalar)plait_verify_operand(verifier, inst, 0).scalar, same;
     if (!plait_scalar_result(PLAIT_OP_ADD, scalar, &same) || inst->type.scalar != scalar)
         return plait_verify_fail(verifier, value, "a number to reduce and a result of its type");
-    if (inst->operand_count == 2 && plait_verify_operand(verifier, inst, 1).scalar != PLAIT_BOOL) return plait_verify_fail(verifier, value, "a bool mask");
-    if (inst->operand_count == 2 && verifier->function->level == PLAIT_LEVEL_TILE) return plait_verify_fail(verifier, value, "no mask in Tile IR: use select");
+    if (inst->operand_count == 2 && plait_verify_operand(verifier, inst, 1).scalar != PLAIT_BOOL)
+        return plait_verify_fail(verifier, value, "a bool mask");
+    if (inst->operand_count == 2 && verifier->function->level == PLAIT_LEVEL_TILE)
+        return plait_verify_fail(verifier, value, "no mask in Tile IR: use select");
     for (uint32_t i = 0; i < inst->axis_count; i++) {
-        if (!plait_type_has(type, inst->axes[i])) return plait_verify_fail(verifier, value, "axes that the operand has, each once");
+        if (!plait_type_has(type, inst->axes[i]))
+            return plait_verify_fail(verifier, value, "axes that the operand has, each once");
         type = plait_type_without(type, inst->axes[i]);
     }
-    if (!plait_type_same_axes(type, inst->type)) return plait_verify_fail(verifier, value, "a result without the reduced axes");
+    if (!plait_type_same_axes(type, inst->type))
+        return plait_verify_fail(verifier, value, "a result without the reduced axes");
     return true;
 }
 
-bool plait_verify_REDUCE_SUM(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst) { return verify_reduce(verifier, value, inst); }
-bool plait_verify_REDUCE_PROD(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst) { return verify_reduce(verifier, value, inst); }
-bool plait_verify_REDUCE_MAX(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst) { return verify_reduce(verifier, value, inst); }
-bool plait_verify_REDUCE_MIN(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst) { return verify_reduce(verifier, value, inst); }
+bool plait_verify_REDUCE_SUM(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
+{
+    return verify_reduce(verifier, value, inst);
+}
+bool plait_verify_REDUCE_PROD(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
+{
+    return verify_reduce(verifier, value, inst);
+}
+bool plait_verify_REDUCE_MAX(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
+{
+    return verify_reduce(verifier, value, inst);
+}
+bool plait_verify_REDUCE_MIN(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
+{
+    return verify_reduce(verifier, value, inst);
+}

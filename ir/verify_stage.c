@@ -4,7 +4,8 @@
 bool plait_verify_PARAM(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
     if (!inst->name) return plait_verify_fail(verifier, value, "a name");
-    if (inst->region != verifier->function->body) return plait_verify_fail(verifier, value, "parameters in the operator's body");
+    if (inst->region != verifier->function->body)
+        return plait_verify_fail(verifier, value, "parameters in the operator's body");
     return true;
 }
 
@@ -12,7 +13,8 @@ bool plait_verify_GATHER(PlaitVerifier *verifier, PlaitValue value, const PlaitI
 {
     PlaitType x = plait_verify_operand(verifier, inst, 0), index = plait_verify_operand(verifier, inst, 1);
     if (index.scalar != PLAIT_I32) return plait_verify_fail(verifier, value, "an i32 index");
-    if (inst->axis_count != 1 || !plait_type_has(x, inst->axes[0])) return plait_verify_fail(verifier, value, "one axis, which operand 0 has");
+    if (inst->axis_count != 1 || !plait_type_has(x, inst->axes[0]))
+        return plait_verify_fail(verifier, value, "one axis, which operand 0 has");
     PlaitType type = plait_type_union(plait_type_without(x, inst->axes[0]), index);
     if (type.scalar != inst->type.scalar || !plait_type_same_axes(type, inst->type))
         return plait_verify_fail(verifier, value, "operand 0's type with the axis replaced by the index's axes");
@@ -25,17 +27,21 @@ bool plait_verify_CONV(PlaitVerifier *verifier, PlaitValue value, const PlaitIns
     if (inst->axis_count != 2) return plait_verify_fail(verifier, value, "two axes: time, taps");
     PlaitAxis time = inst->axes[0], taps = inst->axes[1];
     bool longer = taps == time;
-    if (!plait_type_has(x, time) || !plait_type_has(w, taps) || (!longer && (plait_type_has(x, taps) || plait_type_has(w, time))))
+    if (!plait_type_has(x, time) || !plait_type_has(w, taps) ||
+        (!longer && (plait_type_has(x, taps) || plait_type_has(w, time))))
         return plait_verify_fail(verifier, value, "operand 0 over time and not taps, operand 1 over taps and not time");
-    if (!longer && verifier->function->axes.data[taps].size < 1) return plait_verify_fail(verifier, value, "a taps axis of static size >= 1");
+    if (!longer && verifier->function->axes.data[taps].size < 1)
+        return plait_verify_fail(verifier, value, "a taps axis of static size >= 1");
     bool computing = x.scalar == PLAIT_F32 || x.scalar == PLAIT_F64;
-    if (!computing || x.scalar != w.scalar || x.scalar != inst->type.scalar) return plait_verify_fail(verifier, value, "f32 or f64, all alike");
+    if (!computing || x.scalar != w.scalar || x.scalar != inst->type.scalar)
+        return plait_verify_fail(verifier, value, "f32 or f64, all alike");
     if (!plait_type_same_axes(inst->type, plait_type_union(x, longer ? w : plait_type_without(w, taps))))
         return plait_verify_fail(verifier, value, "a result with the union of the axes, without taps");
     return true;
 }
 
-/* Initial values, parameters and next values of carries agree; `along` is an axis that parameters have and the others lack or may have. */
+/* Initial values, parameters and next values of carries agree; `along` is an axis that parameters have and the others
+ * lack or may have. */
 static bool verify_carries(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst, PlaitAxis along)
 {
     const PlaitRegion *body = inst->body;
@@ -44,11 +50,16 @@ static bool verify_carries(PlaitVerifier *verifier, PlaitValue value, const Plai
         return plait_verify_fail(verifier, value, "one parameter and one yield for each initial carry");
     for (uint32_t i = 0; i < inst->operand_count; i++) {
         PlaitType param = plait_type_of(verifier->function, body->params.data[i]);
-        PlaitType initial = plait_verify_operand(verifier, inst, i), next = plait_type_of(verifier->function, body->yields.data[i]);
-        if (plait_type_has(param, along) != scan) return plait_verify_fail(verifier, value, "carry %u with%s the axis of the loop", i, scan ? "" : "out");
-        if (initial.scalar != param.scalar || next.scalar != param.scalar) return plait_verify_fail(verifier, value, "carry %u of one scalar type", i);
-        if (!plait_verify_axes_inside(initial, plait_type_without(param, along))) return plait_verify_fail(verifier, value, "initial carry %u with axes of its parameter", i);
-        if (!plait_verify_axes_inside(next, param)) return plait_verify_fail(verifier, value, "next carry %u with axes of its parameter", i);
+        PlaitType initial = plait_verify_operand(verifier, inst, i),
+                  next = plait_type_of(verifier->function, body->yields.data[i]);
+        if (plait_type_has(param, along) != scan)
+            return plait_verify_fail(verifier, value, "carry %u with%s the axis of the loop", i, scan ? "" : "out");
+        if (initial.scalar != param.scalar || next.scalar != param.scalar)
+            return plait_verify_fail(verifier, value, "carry %u of one scalar type", i);
+        if (!plait_verify_axes_inside(initial, plait_type_without(param, along)))
+            return plait_verify_fail(verifier, value, "initial carry %u with axes of its parameter", i);
+        if (!plait_verify_axes_inside(next, param))
+            return plait_verify_fail(verifier, value, "next carry %u with axes of its parameter", i);
     }
     return true;
 }
@@ -61,16 +72,19 @@ static void mark_dependent(const PlaitFunction *function, const PlaitRegion *reg
         const PlaitInst *inst = plait_inst(function, value);
         for (uint32_t k = 0; k < inst->operand_count; k++) dependent[value] |= dependent[inst->operands[k]];
         if (!inst->body) continue;
-        for (uint32_t k = 0; k < inst->body->params.count; k++) dependent[inst->body->params.data[k]] |= dependent[value];
+        for (uint32_t k = 0; k < inst->body->params.count; k++)
+            dependent[inst->body->params.data[k]] |= dependent[value];
         mark_dependent(function, inst->body, dependent);
-        for (uint32_t k = 0; k < inst->body->yields.count; k++) dependent[value] |= dependent[inst->body->yields.data[k]];
+        for (uint32_t k = 0; k < inst->body->yields.count; k++)
+            dependent[value] |= dependent[inst->body->yields.data[k]];
     }
 }
 
 static bool moves_along(const PlaitInst *inst, PlaitAxis axis)
 {
     PlaitOp op = (PlaitOp)inst->op;
-    bool over = plait_op_is_reduce(op) || op == PLAIT_OP_GATHER || op == PLAIT_OP_CONV || op == PLAIT_OP_SCAN || op == PLAIT_OP_FOLD;
+    bool over = plait_op_is_reduce(op) || op == PLAIT_OP_GATHER || op == PLAIT_OP_CONV || op == PLAIT_OP_SCAN ||
+                op == PLAIT_OP_FOLD;
     for (uint32_t i = 0; over && i < inst->axis_count; i++)
         if (inst->axes[i] == axis) return true;
     return false;
@@ -82,7 +96,9 @@ static bool verify_no_motion(PlaitVerifier *verifier, const PlaitRegion *region,
         PlaitValue value = region->body.data[i];
         const PlaitInst *inst = plait_inst(verifier->function, value);
         if (dependent[value] && moves_along(inst, axis))
-            return plait_verify_fail(verifier, value, "nothing that depends on a carry is reduced or read at other positions along the scan's axis");
+            return plait_verify_fail(
+                verifier, value,
+                "nothing that depends on a carry is reduced or read at other positions along the scan's axis");
         if (inst->body && !verify_no_motion(verifier, inst->body, axis, dependent)) return false;
     }
     return true;
@@ -100,7 +116,8 @@ bool plait_verify_SCAN(PlaitVerifier *verifier, PlaitValue value, const PlaitIns
     return verify_no_motion(verifier, inst->body, inst->axes[0], dependent);
 }
 
-/* In a fold the axis stands for one block: only reductions may run along it over what is made inside, whatever the blocks are. */
+/* In a fold the axis stands for one block: only reductions may run along it over what is made inside, whatever the
+ * blocks are. */
 static bool verify_blocks(PlaitVerifier *verifier, const PlaitRegion *fold, const PlaitRegion *region, PlaitAxis axis)
 {
     const PlaitFunction *function = verifier->function;
@@ -109,9 +126,12 @@ static bool verify_blocks(PlaitVerifier *verifier, const PlaitRegion *fold, cons
         bool motion = !plait_op_is_reduce((PlaitOp)inst->op) && moves_along(inst, axis);
         uint32_t moved = inst->op == PLAIT_OP_GATHER ? 1 : inst->operand_count; /* not the index of a gather */
         for (uint32_t k = 0; k < moved && motion; k++)
-            if (plait_region_inside(plait_inst(function, inst->operands[k])->region, fold) && plait_type_has(plait_type_of(function, inst->operands[k]), axis))
-                return plait_verify_fail(verifier, region->body.data[i], "only reductions along the fold's axis of what is made inside it");
-        if (inst->op == PLAIT_OP_SCAN && motion) return plait_verify_fail(verifier, region->body.data[i], "no scan along the fold's axis inside it");
+            if (plait_region_inside(plait_inst(function, inst->operands[k])->region, fold) &&
+                plait_type_has(plait_type_of(function, inst->operands[k]), axis))
+                return plait_verify_fail(verifier, region->body.data[i],
+                                         "only reductions along the fold's axis of what is made inside it");
+        if (inst->op == PLAIT_OP_SCAN && motion)
+            return plait_verify_fail(verifier, region->body.data[i], "no scan along the fold's axis inside it");
         if (inst->body && !verify_blocks(verifier, fold, inst->body, axis)) return false;
     }
     return true;
@@ -120,13 +140,16 @@ static bool verify_blocks(PlaitVerifier *verifier, const PlaitRegion *fold, cons
 bool plait_verify_FOLD(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
     if (inst->axis_count != 1) return plait_verify_fail(verifier, value, "one axis");
-    if (inst->body->yields.count != inst->operand_count) return plait_verify_fail(verifier, value, "yields that are the carries");
-    return verify_carries(verifier, value, inst, inst->axes[0]) && verify_blocks(verifier, inst->body, inst->body, inst->axes[0]);
+    if (inst->body->yields.count != inst->operand_count)
+        return plait_verify_fail(verifier, value, "yields that are the carries");
+    return verify_carries(verifier, value, inst, inst->axes[0]) &&
+           verify_blocks(verifier, inst->body, inst->body, inst->axes[0]);
 }
 
 bool plait_verify_KERNEL(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
     if (inst->body->params.count) return plait_verify_fail(verifier, value, "no parameters");
-    if (inst->region != verifier->function->body) return plait_verify_fail(verifier, value, "kernels in the operator's body");
+    if (inst->region != verifier->function->body)
+        return plait_verify_fail(verifier, value, "kernels in the operator's body");
     return true;
 }

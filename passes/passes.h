@@ -35,7 +35,8 @@ typedef struct PlaitPassOptions {
 } PlaitPassOptions;
 
 /* Runs passes in order on every function of the module that has their level. */
-void plait_passes_run(PlaitModule *module, const PlaitPass *const *passes, uint32_t count, const PlaitPassOptions *options);
+void plait_passes_run(PlaitModule *module, const PlaitPass *const *passes, uint32_t count,
+                      const PlaitPassOptions *options);
 
 /* The passes from the frontend's Stage IR to fused kernels; ends with NULL. */
 extern const char *const plait_stage_pipeline[];
@@ -51,8 +52,9 @@ typedef struct PlaitTileTarget {
 /* The passes over Tile IR for that target; plait_lower_to_tiles has run them. */
 void plait_tile_pipeline_run(PlaitModule *module, const PlaitTileTarget *target, const PlaitPassOptions *options);
 
-/* Stage IR after the pipeline -> Tile IR for one target: a signature and kernels for each operator. `suffix` is added to
- * the operators' names (".d64" for one of several variants, else ""). NULL after reporting (E08..) what cannot be compiled. */
+/* Stage IR after the pipeline -> Tile IR for one target: a signature and kernels for each operator. `suffix` is added
+ * to the operators' names (".d64" for one of several variants, else ""). NULL after reporting (E08..) what cannot be
+ * compiled. */
 PlaitModule *plait_lower_to_tiles(const PlaitModule *module, const PlaitTileTarget *target, const char *suffix);
 
 #endif

@@ -2,10 +2,18 @@
 #include "passes/passes.h"
 
 const char *const plait_stage_pipeline[] = {
-    "canonicalise", "cse", "dce",
-    "expand-long-conv", "online", "dce", /* no reduction over an axis of run-time length is left */
-    "canonicalise", "cse", "dce",
-    "fuse", "cse", "dce", /* dce: each kernel keeps only the carries that it needs; the lowering relies on it */
+    "canonicalise",
+    "cse",
+    "dce",
+    "expand-long-conv",
+    "online",
+    "dce", /* no reduction over an axis of run-time length is left */
+    "canonicalise",
+    "cse",
+    "dce",
+    "fuse",
+    "cse",
+    "dce", /* dce: each kernel keeps only the carries that it needs; the lowering relies on it */
     NULL};
 
 static const char *const cpu_tile_pipeline[] = {"canonicalise", "cse", "dce", NULL};
@@ -19,7 +27,10 @@ static void run_names(PlaitModule *module, const char *const *names, const Plait
     plait_passes_run(module, passes, count, options);
 }
 
-void plait_stage_pipeline_run(PlaitModule *module, const PlaitPassOptions *options) { run_names(module, plait_stage_pipeline, options); }
+void plait_stage_pipeline_run(PlaitModule *module, const PlaitPassOptions *options)
+{
+    run_names(module, plait_stage_pipeline, options);
+}
 
 void plait_tile_pipeline_run(PlaitModule *module, const PlaitTileTarget *target, const PlaitPassOptions *options)
 {

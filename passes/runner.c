@@ -42,15 +42,19 @@ static void check(PlaitModule *module, const PlaitPass *pass)
     plait_bug("pass %s broke a rule:\n%s", pass->name, plait_text_string(&text));
 }
 
-void plait_passes_run(PlaitModule *module, const PlaitPass *const *passes, uint32_t count, const PlaitPassOptions *options)
+void plait_passes_run(PlaitModule *module, const PlaitPass *const *passes, uint32_t count,
+                      const PlaitPassOptions *options)
 {
     for (uint32_t i = 0; i < count; i++) {
         const PlaitPass *pass = passes[i];
         double begin = milliseconds();
         bool changed = run_one(module, pass);
-        if (options->time_passes) plait_text_printf(options->sink, "%8.3f ms  %s%s\n", milliseconds() - begin, pass->name, changed ? "" : " (no change)");
+        if (options->time_passes)
+            plait_text_printf(options->sink, "%8.3f ms  %s%s\n", milliseconds() - begin, pass->name,
+                              changed ? "" : " (no change)");
         if (options->verify_each) check(module, pass);
-        if (options->print_after && (strcmp(options->print_after, "all") == 0 || strcmp(options->print_after, pass->name) == 0)) {
+        if (options->print_after &&
+            (strcmp(options->print_after, "all") == 0 || strcmp(options->print_after, pass->name) == 0)) {
             plait_text_printf(options->sink, "// after %s\n", pass->name);
             plait_module_print(module, options->sink);
         }

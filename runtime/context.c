@@ -329,10 +329,8 @@ void plait_context_release_all(void)
             Kept *kept = list.first;
             list.first = kept->next;
             kept->next = primaries;
-            if (kept->device >= 0)
-                primaries = kept; /* last, since the others live in them */
-            else
-                release(driver, kept);
+            if (kept->device >= 0) primaries = kept; /* last, since the others live in them */
+            else release(driver, kept);
         }
         while (primaries) {
             Kept *kept = primaries;

@@ -53,10 +53,8 @@ static void *take_workspace(uint64_t bytes, bool *shared)
 
 static void give_workspace(void *memory, bool shared)
 {
-    if (shared)
-        atomic_store(&kept.taken, false);
-    else
-        free(memory);
+    if (shared) atomic_store(&kept.taken, false);
+    else free(memory);
 }
 
 __attribute__((destructor)) static void free_kept(void)

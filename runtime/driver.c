@@ -53,10 +53,8 @@ static PlaitStatus start(const PlaitDriver *driver)
 static PlaitStatus open_locked(const PlaitDriver **driver)
 {
     PlaitStatus status = PLAIT_STATUS_OK;
-    if (state.substitute)
-        *driver = state.substitute;
-    else
-        *driver = &state.table;
+    if (state.substitute) *driver = state.substitute;
+    else *driver = &state.table;
     if (state.started) return status;
     if (!state.substitute) status = load_table(&state.table);
     if (!status) status = start(*driver);

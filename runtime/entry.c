@@ -21,10 +21,8 @@ static PlaitStatus run(const PlaitOperatorDescriptor *op, DLTensor *const *tenso
     PlaitCall call;
     plait_error_begin(op->name);
     PlaitStatus status = plait_call_prepare(&call, op, tensors, false);
-    if (!status && call.device.device_type == kDLCPU)
-        status = plait_cpu_run(&call, given);
-    else if (!status)
-        status = plait_gpu_run(&call, stream, given);
+    if (!status && call.device.device_type == kDLCPU) status = plait_cpu_run(&call, given);
+    else if (!status) status = plait_gpu_run(&call, stream, given);
     plait_call_finish(&call);
     return status;
 }
@@ -95,8 +93,7 @@ EXPORTED const char *plait_status_text(PlaitStatus status)
 {
     switch (status) {
 #define STATUS_TEXT(id, number, text)                                                                                  \
-    case PLAIT_STATUS_##id:                                                                                            \
-        return text;
+    case PLAIT_STATUS_##id: return text;
         PLAIT_STATUS_TABLE(STATUS_TEXT)
 #undef STATUS_TEXT
     }

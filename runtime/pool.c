@@ -232,9 +232,7 @@ void plait_pool_run(PlaitPoolWork *work, void *context, int64_t count)
         return;
     }
     if (!pool.started) start();
-    if (pool.thread_count > 0)
-        run_together(work, context, count);
-    else
-        work(context, 0, count);
+    if (pool.thread_count > 0) run_together(work, context, count);
+    else work(context, 0, count);
     atomic_store(&pool.taken, false);
 }

@@ -1,7 +1,7 @@
 /* What the code that Plait generates calls: the wrapper of an operator, `int NAME(const DLTensor *a, ..., void
- * *stream)`, collects its tensors in an array and calls plait_runtime_call; NAME_workspace_bytes and NAME_error call the
- * others. Hidden: no symbol of a library beside those
- * of plait.h, `plait_library` and the operators is visible to the host.
+ * *stream)`, collects its tensors in an array and calls plait_runtime_call; NAME_workspace_bytes and NAME_error call
+ * the others. Hidden: no symbol of a library beside those of plait.h, `plait_library` and the operators is visible to
+ * the host.
  */
 #ifndef PLAIT_RUNTIME_RUNTIME_H
 #define PLAIT_RUNTIME_RUNTIME_H

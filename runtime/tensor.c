@@ -41,12 +41,10 @@ static void type_text(DLDataType type, PlaitPiece *text)
 {
     static const char *const letters[] = {
         [kDLInt] = "i", [kDLUInt] = "u", [kDLFloat] = "f", [kDLBfloat] = "bf", [kDLComplex] = "complex"};
-    if (type.code == kDLBool && type.bits == 8)
-        plait_piece_add(text, "bool");
+    if (type.code == kDLBool && type.bits == 8) plait_piece_add(text, "bool");
     else if (type.code < sizeof letters / sizeof *letters && letters[type.code])
         plait_piece_add(text, "%s%d", letters[type.code], type.bits);
-    else
-        plait_piece_add(text, "code %d of %d bits", type.code, type.bits);
+    else plait_piece_add(text, "code %d of %d bits", type.code, type.bits);
     if (type.lanes != 1) plait_piece_add(text, "x%d", type.lanes);
 }
 
@@ -90,8 +88,7 @@ static const char *device_text(int type)
         return name;
 #include "runtime/devices.def"
 #undef DEVICE
-    default:
-        return "unknown";
+    default: return "unknown";
     }
 }
 
@@ -103,8 +100,7 @@ static const char *device_refusal(int type)
         return refusal;
 #include "runtime/devices.def"
 #undef DEVICE
-    default:
-        return "Plait runs on cpu and cuda";
+    default: return "Plait runs on cpu and cuda";
     }
 }
 

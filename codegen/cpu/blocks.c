@@ -1,8 +1,10 @@
-/* How many units of each loop stand in the body of a nest: enough for independent work in flight, no more than the registers hold.
+/* How many units of each loop stand in the body of a nest: enough for independent work in flight, no more than the
+ * registers hold.
  *
- * Dot: V vectors by M rows of the axis that only one operand has, M V partial results; each step of the contracted axis loads V vectors
- * and broadcasts M numbers. Reduction over other axes than the vector axis: as many vectors as the tile has, up to the registers; a
- * narrow tile takes several steps of the reduced axis at once instead, into partial results of their own. Else: a few vectors.
+ * Dot: V vectors by M rows of the axis that only one operand has, M V partial results; each step of the contracted axis
+ * loads V vectors and broadcasts M numbers. Reduction over other axes than the vector axis: as many vectors as the tile
+ * has, up to the registers; a narrow tile takes several steps of the reduced axis at once instead, into partial results
+ * of their own. Else: a few vectors.
  */
 #include "codegen/cpu/nest.h"
 
@@ -25,7 +27,8 @@ static uint32_t count_members(const PlaitNest *nest, bool reductions)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < nest->group->members.count; i++)
-        count += plait_cpu_is_accumulation(plait_cpu_node(nest->cpu->kernel, nest->group->members.data[i])->op) == reductions;
+        count += plait_cpu_is_accumulation(plait_cpu_node(nest->cpu->kernel, nest->group->members.data[i])->op) ==
+                 reductions;
     return count;
 }
 
@@ -34,11 +37,13 @@ static uint32_t count_members(const PlaitNest *nest, bool reductions)
 /* The loop over rows: a kept axis, not the vector axis, that only one operand has; UINT32_MAX when there is none. */
 static uint32_t row_loop(const PlaitNest *nest, const PlaitCpuNode *dot)
 {
-    PlaitAxisSet a = plait_cpu_node(nest->cpu->kernel, dot->operands[0])->axes, b = plait_cpu_node(nest->cpu->kernel, dot->operands[1])->axes;
+    PlaitAxisSet a = plait_cpu_node(nest->cpu->kernel, dot->operands[0])->axes,
+                 b = plait_cpu_node(nest->cpu->kernel, dot->operands[1])->axes;
     uint32_t best = UINT32_MAX;
     for (uint32_t i = 0; i < nest->kept_count; i++) {
         bool one = (a ^ b) & plait_axis_bit(nest->loops[i].axis);
-        if (i != nest->vector_loop && one && (best == UINT32_MAX || nest->loops[i].full > nest->loops[best].full)) best = i;
+        if (i != nest->vector_loop && one && (best == UINT32_MAX || nest->loops[i].full > nest->loops[best].full))
+            best = i;
     }
     return best;
 }
@@ -78,7 +83,8 @@ static void block_dot(PlaitNest *nest, const PlaitCpuNode *dot)
 static bool is_heavy(const PlaitNest *nest)
 {
     uint32_t cost = 0;
-    for (uint32_t i = 0; i < nest->group->members.count; i++) cost += plait_cpu_node(nest->cpu->kernel, nest->group->members.data[i])->cost;
+    for (uint32_t i = 0; i < nest->group->members.count; i++)
+        cost += plait_cpu_node(nest->cpu->kernel, nest->group->members.data[i])->cost;
     return cost >= 60;
 }
 

@@ -1,15 +1,16 @@
 /* Groups: which real nodes share a loop nest, and which of them need a buffer.
  *
- * 1. The instructions of a region are taken in program order. A real node joins the first group whose points are its own and which runs
- *    late enough for its operands, or makes a new group at the end. A reduction joins the group that computes its operand and turns the
- *    reduced axes into inner loops; what only combines its result with tiles of the kept axes becomes phase 1 of that nest.
- *        S1 = a * S;  r = sum d (k * S1);  u = v - r      one pass over S, u computed when the sum over d is done
- *        S2 = S1 + k * u;  o = sum d (q * S2)             a second pass
- * 2. A `for` is a group of its own at the end of those before it. Its carries have buffers; initial values are written to them where they are computed.
- * 3. The next value of a carry is written over the old one, in the nest that computes it, if no later group reads the old one. That is
- *    safe inside that nest too: a nest visits each point of the carry's axes once and reads before it writes. Otherwise, and
- *    when the next value is another carry, copies stand at the end of the body: those of the same axes, which may be of one
- *    another's carries, in one nest.
+ * 1. The instructions of a region are taken in program order. A real node joins the first group whose points are its
+ * own and which runs late enough for its operands, or makes a new group at the end. A reduction joins the group that
+ * computes its operand and turns the reduced axes into inner loops; what only combines its result with tiles of the
+ * kept axes becomes phase 1 of that nest. S1 = a * S;  r = sum d (k * S1);  u = v - r      one pass over S, u computed
+ * when the sum over d is done S2 = S1 + k * u;  o = sum d (q * S2)             a second pass
+ * 2. A `for` is a group of its own at the end of those before it. Its carries have buffers; initial values are written
+ * to them where they are computed.
+ * 3. The next value of a carry is written over the old one, in the nest that computes it, if no later group reads the
+ * old one. That is safe inside that nest too: a nest visits each point of the carry's axes once and reads before it
+ * writes. Otherwise, and when the next value is another carry, copies stand at the end of the body: those of the same
+ * axes, which may be of one another's carries, in one nest.
  * 4. A real node that another group reads gets a buffer.
  */
 #include "codegen/cpu/plan.h"
@@ -52,8 +53,9 @@ uint32_t plait_cpu_buffer_add(PlaitCpuKernel *kernel, PlaitScalar scalar, PlaitA
 /* What a node's operands demand of group `group`, if the node is to join it. */
 typedef struct Demand {
     const Clusterer *clusterer;
-    uint32_t group, earliest; /* earliest: the first group that may compute it if it is not one that computes an operand */
-    bool early, late;         /* reads values of that group: of phase 0, of phase 1 or its reductions */
+    uint32_t group,
+        earliest;     /* earliest: the first group that may compute it if it is not one that computes an operand */
+    bool early, late; /* reads values of that group: of phase 0, of phase 1 or its reductions */
 } Demand;
 
 static void demand_read(void *context, PlaitCpuId read)
@@ -90,10 +92,12 @@ static bool joins(const Clusterer *clusterer, PlaitCpuId id, uint32_t index, uin
     *phase = demand.late;
     if (!demand.late) {
         bool reduces = plait_cpu_is_accumulation(node->op);
-        return !group->closed && group->axes == node->space && (!reduces || !group->reduced || group->reduced == node->reduced);
+        return !group->closed && group->axes == node->space &&
+               (!reduces || !group->reduced || group->reduced == node->reduced);
     }
     bool kept = group->vector != PLAIT_NO_AXIS && !(group->reduced & plait_axis_bit(group->vector));
-    return !demand.early && kept && !plait_cpu_is_accumulation(node->op) && (group->axes & ~group->reduced) == node->space;
+    return !demand.early && kept && !plait_cpu_is_accumulation(node->op) &&
+           (group->axes & ~group->reduced) == node->space;
 }
 
 static uint32_t new_group(Clusterer *clusterer, PlaitCpuGroup group)
@@ -118,7 +122,8 @@ static void place_alone(Clusterer *clusterer, PlaitCpuId id, bool closed)
     const PlaitCpuNode *node = plait_cpu_node(clusterer->kernel, id);
     PlaitAxisSet along = node->op == PLAIT_OP_DOT && node->axes ? node->axes : node->space;
     PlaitAxis vector = node->inner != PLAIT_NO_AXIS ? node->inner : plait_cpu_top(clusterer->kernel, along);
-    enter(clusterer, id, new_group(clusterer, (PlaitCpuGroup){.axes = node->space, .vector = vector, .closed = closed}), 0);
+    enter(clusterer, id, new_group(clusterer, (PlaitCpuGroup){.axes = node->space, .vector = vector, .closed = closed}),
+          0);
 }
 
 static bool keeps_order(const PlaitCpuKernel *kernel, const PlaitCpuNode *node)
@@ -163,7 +168,11 @@ static PlaitCpuId copy_to(Clusterer *clusterer, PlaitCpuId value, uint32_t buffe
 {
     PlaitCpuKernel *kernel = clusterer->kernel;
     const PlaitCpuNode *node = plait_cpu_node(kernel, value);
-    PlaitCpuNode copy = {.op = PLAIT_CPU_COPY, .region = clusterer->plan->region, .scalar = node->scalar, .axes = node->axes, .inner = PLAIT_NO_AXIS};
+    PlaitCpuNode copy = {.op = PLAIT_CPU_COPY,
+                         .region = clusterer->plan->region,
+                         .scalar = node->scalar,
+                         .axes = node->axes,
+                         .inner = PLAIT_NO_AXIS};
     plait_push(kernel->arena, &copy.targets, buffer);
     return plait_cpu_node_add(kernel, copy, value);
 }
@@ -182,7 +191,8 @@ static void begin_carries(Clusterer *clusterer, PlaitCpuId loop)
     for (uint32_t i = 2; i < inst->operand_count; i++) {
         PlaitCpuId initial = inst->operands[i];
         PlaitAxisSet axes = plait_cpu_node(kernel, initial)->axes;
-        uint32_t buffer = axes ? plait_cpu_buffer_add(kernel, plait_cpu_node(kernel, initial)->scalar, axes, PLAIT_NO_AXIS) : 0;
+        uint32_t buffer =
+            axes ? plait_cpu_buffer_add(kernel, plait_cpu_node(kernel, initial)->scalar, axes, PLAIT_NO_AXIS) : 0;
         plait_push(kernel->arena, &kernel->carries, buffer);
         plait_cpu_node(kernel, inst->body->params.data[i - 1])->buffer = buffer;
         if (!buffer) continue;
@@ -203,7 +213,8 @@ static void note_read(void *context, PlaitCpuId read)
     reads->group[read] = reads->now;
 }
 
-static void visit_group(const PlaitCpuKernel *kernel, const PlaitCpuGroup *group, void (*visit)(void *context, PlaitCpuId read), void *context)
+static void visit_group(const PlaitCpuKernel *kernel, const PlaitCpuGroup *group,
+                        void (*visit)(void *context, PlaitCpuId read), void *context)
 {
     for (uint32_t i = 0; i < group->members.count; i++) plait_cpu_reads(kernel, group->members.data[i], visit, context);
     if (!group->loop) return;
@@ -258,7 +269,8 @@ static void place_loop(Clusterer *clusterer, PlaitCpuId id)
 {
     begin_carries(clusterer, id);
     cluster_region(clusterer->kernel, plait_cpu_node(clusterer->kernel, id)->inst->body, id);
-    plait_cpu_node(clusterer->kernel, id)->place = new_group(clusterer, (PlaitCpuGroup){.loop = id, .vector = PLAIT_NO_AXIS});
+    plait_cpu_node(clusterer->kernel, id)->place =
+        new_group(clusterer, (PlaitCpuGroup){.loop = id, .vector = PLAIT_NO_AXIS});
 }
 
 static void place_leaf(Clusterer *clusterer, PlaitCpuId id)
@@ -316,7 +328,8 @@ static void make_buffers(PlaitCpuKernel *kernel, const PlaitCpuPlan *plan)
     for (uint32_t g = 0; g < plan->groups.count; g++) {
         const PlaitCpuGroup *group = &plan->groups.data[g];
         Reader reader = {kernel, plan->region, g};
-        for (uint32_t i = 0; i < group->members.count; i++) plait_cpu_reads(kernel, group->members.data[i], note_far_read, &reader);
+        for (uint32_t i = 0; i < group->members.count; i++)
+            plait_cpu_reads(kernel, group->members.data[i], note_far_read, &reader);
     }
 }
 

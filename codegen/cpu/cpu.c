@@ -1,11 +1,13 @@
-/* CPU kernels: one function for each kernel and level of x86-64, with a loop over the programs that the runtime gives it.
+/* CPU kernels: one function for each kernel and level of x86-64, with a loop over the programs that the runtime gives
+ * it.
  *
  *     void KERNEL.vN(const int64_t *slots, int64_t first, int64_t end)
  *         tiles that need memory lie on the stack (a few hundred KiB at most; threads have 8 MiB)
  *         for program in [first, end): its block of every grid axis, then the kernel's body
  *
- * The decisions stand in a plan (plan.h) made once: graph.c, order.c, cluster.c. Loop nests are written by nest.c and its helpers.
- * Loops are ours: which, how blocked and how vectorised. LLVM is asked to select instructions and to clean up, not to find loops.
+ * The decisions stand in a plan (plan.h) made once: graph.c, order.c, cluster.c. Loop nests are written by nest.c and
+ * its helpers. Loops are ours: which, how blocked and how vectorised. LLVM is asked to select instructions and to clean
+ * up, not to find loops.
  */
 #include "codegen/cpu/nest.h"
 
@@ -73,7 +75,8 @@ static void begin_for(PlaitCpu *cpu, For *loop, LLVMBasicBlockRef before, LLVMVa
     }
     int64_t step = loop->inst->ints[0];
     LLVMValueRef at = index;
-    if (step < 0) at = LLVMBuildSub(builder, LLVMBuildSub(builder, loop->count, plait_cpu_number(cpu, 1), ""), index, "");
+    if (step < 0)
+        at = LLVMBuildSub(builder, LLVMBuildSub(builder, loop->count, plait_cpu_number(cpu, 1), ""), index, "");
     at = LLVMBuildMul(builder, at, plait_cpu_number(cpu, (uint64_t)(step < 0 ? -step : step)), "");
     cpu->scalars[body->params.data[0]] = LLVMBuildTrunc(builder, LLVMBuildAdd(builder, loop->from, at, ""), i32, "");
 }
@@ -91,7 +94,8 @@ static void end_for(PlaitCpu *cpu, const For *loop, PlaitCpuId id, LLVMBasicBloc
     }
     for (PlaitCpuId other = 1; other < cpu->kernel->function->insts.count; other++) {
         const PlaitCpuNode *node = plait_cpu_node(cpu->kernel, other);
-        if (node->op == PLAIT_OP_RESULT && node->operands[0] == id && !node->axes) cpu->scalars[other] = results[node->inst->ints[0]];
+        if (node->op == PLAIT_OP_RESULT && node->operands[0] == id && !node->axes)
+            cpu->scalars[other] = results[node->inst->ints[0]];
     }
 }
 
@@ -105,7 +109,8 @@ static void emit_for(PlaitCpu *cpu, PlaitCpuId id)
     loop.from = LLVMBuildSExt(builder, cpu->scalars[loop.inst->operands[0]], cpu->i64, "");
     LLVMValueRef to = LLVMBuildSExt(builder, cpu->scalars[loop.inst->operands[1]], cpu->i64, "");
     loop.count = step_count(cpu, loop.from, to, step < 0 ? -step : step);
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(builder), first = plait_cpu_block_add(cpu, "for"), join = plait_cpu_block_add(cpu, "done");
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(builder), first = plait_cpu_block_add(cpu, "for"),
+                      join = plait_cpu_block_add(cpu, "done");
     LLVMBuildCondBr(builder, LLVMBuildICmp(builder, LLVMIntSGT, loop.count, plait_cpu_number(cpu, 0), ""), first, join);
     LLVMPositionBuilderAtEnd(builder, first);
     PlaitCpuLoop counter = plait_cpu_loop_begin(cpu, plait_cpu_number(cpu, 0));
@@ -164,7 +169,8 @@ static void load_arguments(PlaitCpu *cpu)
     }
     for (uint32_t i = 0; i < function->axes.count; i++) {
         int64_t size = function->axes.data[i].size;
-        cpu->extents[i] = size == PLAIT_RUNTIME_SIZE ? load_slot(cpu, slots.axis_slot[i], cpu->i64) : plait_cpu_number(cpu, (uint64_t)size);
+        cpu->extents[i] = size == PLAIT_RUNTIME_SIZE ? load_slot(cpu, slots.axis_slot[i], cpu->i64)
+                                                     : plait_cpu_number(cpu, (uint64_t)size);
     }
 }
 
@@ -223,7 +229,8 @@ static void find_program(PlaitCpu *cpu, LLVMValueRef number)
 
 static void set_attribute(const PlaitEmit *emit, const char *key, const char *value)
 {
-    LLVMAttributeRef attribute = LLVMCreateStringAttribute(emit->context, key, (unsigned)strlen(key), value, (unsigned)strlen(value));
+    LLVMAttributeRef attribute =
+        LLVMCreateStringAttribute(emit->context, key, (unsigned)strlen(key), value, (unsigned)strlen(value));
     LLVMAddAttributeAtIndex(emit->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, attribute);
 }
 
@@ -233,9 +240,11 @@ static void add_function(PlaitEmit *emit, const PlaitFunction *function)
     LLVMTypeRef parameters[] = {LLVMPointerTypeInContext(emit->context, 0), i64, i64};
     const char *kernel = plait_names_text(function->module->names, function->name);
     const char *name = plait_arena_printf(emit->arena, "%s.%s", kernel, emit->isa->suffix);
-    emit->function = LLVMAddFunction(emit->module, name, LLVMFunctionType(LLVMVoidTypeInContext(emit->context), parameters, 3, 0));
+    emit->function =
+        LLVMAddFunction(emit->module, name, LLVMFunctionType(LLVMVoidTypeInContext(emit->context), parameters, 3, 0));
     unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
-    LLVMAddAttributeAtIndex(emit->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(emit->context, nounwind, 0));
+    LLVMAddAttributeAtIndex(emit->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                            LLVMCreateEnumAttribute(emit->context, nounwind, 0));
     set_attribute(emit, "target-cpu", emit->isa->llvm_cpu);
     set_attribute(emit, "prefer-vector-width", plait_arena_printf(emit->arena, "%u", emit->isa->vector_bytes * 8));
 }

@@ -1,10 +1,11 @@
 /* The nodes of a kernel and what becomes of each: scalar, virtual, real or leaf (plan.h).
  *
- * Costs of computing a virtual node again: 2 for an operation, 1 for a tile read from a buffer, summed over the virtual nodes
- * below it. Up to CHEAP a tile is virtual if every use has exactly its axes (at a wider use it would be computed again for every
- * point of the axes it does not have, and one lane at a time) and stands in its region (not in a loop inside). A tile that
- * reads no buffer (positions and masks made of them) is virtual at any use. A tile with one use of its own axes is
- * virtual at any cost: it is computed once all the same. Operands of dots are read many times and must lie in a buffer.
+ * Costs of computing a virtual node again: 2 for an operation, 1 for a tile read from a buffer, summed over the virtual
+ * nodes below it. Up to CHEAP a tile is virtual if every use has exactly its axes (at a wider use it would be computed
+ * again for every point of the axes it does not have, and one lane at a time) and stands in its region (not in a loop
+ * inside). A tile that reads no buffer (positions and masks made of them) is virtual at any use. A tile with one use of
+ * its own axes is virtual at any cost: it is computed once all the same. Operands of dots are read many times and must
+ * lie in a buffer.
  */
 #include "codegen/cpu/plan.h"
 
@@ -30,7 +31,8 @@ static void node_fill(PlaitCpuKernel *kernel, PlaitCpuId id)
     node->inner = PLAIT_NO_AXIS;
     if (inst->op == PLAIT_OP_TENSOR || inst->op == PLAIT_OP_FOR) return;
     node->axes = node->space = axes_of_type(inst->type);
-    for (uint32_t i = 0; i < inst->operand_count && inst->op != PLAIT_OP_RESULT; i++) node->space |= plait_cpu_node(kernel, inst->operands[i])->axes;
+    for (uint32_t i = 0; i < inst->operand_count && inst->op != PLAIT_OP_RESULT; i++)
+        node->space |= plait_cpu_node(kernel, inst->operands[i])->axes;
     node->reduced = node->space & ~node->axes;
     if (inst->op == PLAIT_OP_STORE) node->axes = node->reduced = 0;
     if (plait_cpu_is_reduce(node->op) && !node->reduced) node->op = PLAIT_OP_BROADCAST; /* over no axis */
@@ -68,7 +70,8 @@ void plait_cpu_graph_build(PlaitCpuKernel *kernel)
 {
     const PlaitFunction *function = kernel->function;
     if (function->axes.count > PLAIT_CPU_MAX_AXES) plait_bug("kernel with %u axes", function->axes.count);
-    for (uint32_t i = 0; i < function->insts.count; i++) plait_push(kernel->arena, &kernel->nodes, (PlaitCpuNode){.kind = PLAIT_CPU_NOTHING});
+    for (uint32_t i = 0; i < function->insts.count; i++)
+        plait_push(kernel->arena, &kernel->nodes, (PlaitCpuNode){.kind = PLAIT_CPU_NOTHING});
     fill_region(kernel, function->body);
     find_hazards(kernel);
 }
@@ -153,7 +156,8 @@ static PlaitCpuKind kind_of_tile(const PlaitCpuKernel *kernel, PlaitCpuId id, co
     const PlaitCpuNode *node = plait_cpu_node(kernel, id);
     if (node->op == PLAIT_OP_ARGUMENT || node->op == PLAIT_OP_RESULT) return PLAIT_CPU_LEAF;
     if (node->op == PLAIT_OP_LOAD || plait_cpu_is_accumulation(node->op) || uses->stored[id]) return PLAIT_CPU_REAL;
-    if (node->op == PLAIT_OP_BROADCAST || node->op == PLAIT_OP_CONST || node->op == PLAIT_OP_IOTA) return PLAIT_CPU_VIRTUAL;
+    if (node->op == PLAIT_OP_BROADCAST || node->op == PLAIT_OP_CONST || node->op == PLAIT_OP_IOTA)
+        return PLAIT_CPU_VIRTUAL;
     bool same_points = !uses->wider[id] && !uses->elsewhere[id];
     if (node->uses == 1 && same_points) return PLAIT_CPU_VIRTUAL;
     return node->cost <= CHEAP && (same_points || !node->touches_memory) ? PLAIT_CPU_VIRTUAL : PLAIT_CPU_REAL;
@@ -186,21 +190,24 @@ static void choose_kinds(PlaitCpuKernel *kernel, const PlaitRegion *region, cons
 static PlaitCpuId packed(PlaitCpuKernel *kernel, PlaitCpuId operand, PlaitScalar scalar, PlaitAxis vector)
 {
     const PlaitCpuNode *node = plait_cpu_node(kernel, operand);
-    bool turned = vector != PLAIT_NO_AXIS && (node->axes & plait_axis_bit(vector)) && plait_cpu_top(kernel, node->axes) != vector;
+    bool turned =
+        vector != PLAIT_NO_AXIS && (node->axes & plait_axis_bit(vector)) && plait_cpu_top(kernel, node->axes) != vector;
     if (!turned && node->scalar == scalar) return operand;
     PlaitAxis inner = turned ? vector : PLAIT_NO_AXIS;
     for (PlaitCpuId other = kernel->function->insts.count; other < kernel->nodes.count; other++) {
         const PlaitCpuNode *made = plait_cpu_node(kernel, other);
         if (made->operands[0] == operand && made->scalar == scalar && made->inner == inner) return other;
     }
-    PlaitCpuNode copy = {.op = PLAIT_OP_CAST, .region = node->region, .scalar = scalar, .axes = node->axes, .inner = inner};
+    PlaitCpuNode copy = {
+        .op = PLAIT_OP_CAST, .region = node->region, .scalar = scalar, .axes = node->axes, .inner = inner};
     return plait_cpu_node_add(kernel, copy, operand);
 }
 
 void plait_cpu_kinds_choose(PlaitCpuKernel *kernel)
 {
     uint32_t count = kernel->nodes.count;
-    Uses uses = {PLAIT_NEW_ARRAY(kernel->arena, bool, count), PLAIT_NEW_ARRAY(kernel->arena, bool, count), PLAIT_NEW_ARRAY(kernel->arena, bool, count)};
+    Uses uses = {PLAIT_NEW_ARRAY(kernel->arena, bool, count), PLAIT_NEW_ARRAY(kernel->arena, bool, count),
+                 PLAIT_NEW_ARRAY(kernel->arena, bool, count)};
     for (PlaitCpuId id = 1; id < count; id++) note_uses(kernel, id, &uses);
     choose_kinds(kernel, kernel->function->body, &uses);
     for (PlaitCpuId id = 1; id < count; id++) {
@@ -214,7 +221,8 @@ void plait_cpu_kinds_choose(PlaitCpuKernel *kernel)
     }
 }
 
-void plait_cpu_reads(const PlaitCpuKernel *kernel, PlaitCpuId id, void (*visit)(void *context, PlaitCpuId read), void *context)
+void plait_cpu_reads(const PlaitCpuKernel *kernel, PlaitCpuId id, void (*visit)(void *context, PlaitCpuId read),
+                     void *context)
 {
     const PlaitCpuNode *node = plait_cpu_node(kernel, id);
     for (uint32_t i = 0; i < node->operand_count; i++) {

@@ -1,13 +1,13 @@
 /* Reading and writing tensors and buffers at the points of a nest.
  *
  * Tensors come with run-time strides and extents, and an access outside is 0 or nothing. Two ways:
- *   rows   The index of the tensor's last axis is `something + position along the vector axis`. If the stride there is 1 and that index stays inside the
- *          tensor over the whole nest (both checked once before the nest, which exists in two versions), a vector is loaded
- *          or stored at once. The other indices are the same for all lanes: if one is outside, the address is replaced
- *          by that of a row of zeros (loads) or a place nobody reads (stores), without a branch.
- *   lanes  Everything else: lane by lane, with the same replacement. Where the other way was possible, in a loop over the lanes, by way of a row of
- *          memory: that version of the nest runs rarely but must be compiled always.
- * Global memory is aligned to elements only. Buffers are aligned to 64 bytes, and their rows to 16 elements.
+ *   rows   The index of the tensor's last axis is `something + position along the vector axis`. If the stride there is
+ * 1 and that index stays inside the tensor over the whole nest (both checked once before the nest, which exists in two
+ * versions), a vector is loaded or stored at once. The other indices are the same for all lanes: if one is outside, the
+ * address is replaced by that of a row of zeros (loads) or a place nobody reads (stores), without a branch. lanes
+ * Everything else: lane by lane, with the same replacement. Where the other way was possible, in a loop over the lanes,
+ * by way of a row of memory: that version of the nest runs rarely but must be compiled always. Global memory is aligned
+ * to elements only. Buffers are aligned to 64 bytes, and their rows to 16 elements.
  */
 #include "codegen/cpu/nest.h"
 
@@ -32,7 +32,8 @@ static LLVMValueRef load(PlaitEmit *emit, PlaitScalar scalar, uint32_t lanes, LL
     return from_memory(emit, scalar, value);
 }
 
-static void store(PlaitEmit *emit, PlaitScalar scalar, uint32_t lanes, LLVMValueRef value, LLVMValueRef address, uint32_t alignment)
+static void store(PlaitEmit *emit, PlaitScalar scalar, uint32_t lanes, LLVMValueRef value, LLVMValueRef address,
+                  uint32_t alignment)
 {
     LLVMSetAlignment(LLVMBuildStore(emit->builder, to_memory(emit, scalar, value, lanes), address), alignment);
 }
@@ -49,8 +50,10 @@ static LLVMValueRef cut(PlaitEmit *emit, LLVMValueRef value, uint32_t first, uin
     LLVMValueRef picks[PLAIT_CPU_ROW];
     if (count == 1) return LLVMBuildExtractElement(emit->builder, value, LLVMConstInt(i32, first, 0), "");
     uint32_t lanes = LLVMGetVectorSize(LLVMTypeOf(value));
-    for (uint32_t i = 0; i < count; i++) picks[i] = first + i < lanes ? LLVMConstInt(i32, first + i, 0) : LLVMGetPoison(i32);
-    return LLVMBuildShuffleVector(emit->builder, value, LLVMGetPoison(LLVMTypeOf(value)), LLVMConstVector(picks, count), "");
+    for (uint32_t i = 0; i < count; i++)
+        picks[i] = first + i < lanes ? LLVMConstInt(i32, first + i, 0) : LLVMGetPoison(i32);
+    return LLVMBuildShuffleVector(emit->builder, value, LLVMGetPoison(LLVMTypeOf(value)), LLVMConstVector(picks, count),
+                                  "");
 }
 
 /* Puts `part`, of `count` lanes, into the lanes of `whole` from `first` on. */
@@ -61,7 +64,8 @@ static LLVMValueRef put(PlaitEmit *emit, LLVMValueRef whole, LLVMValueRef part, 
     LLVMValueRef picks[PLAIT_CPU_ROW];
     uint32_t lanes = LLVMGetVectorSize(LLVMTypeOf(whole));
     LLVMValueRef widened = count == lanes ? part : cut(emit, part, 0, lanes);
-    for (uint32_t i = 0; i < lanes; i++) picks[i] = LLVMConstInt(i32, i >= first && i < first + count ? lanes + i - first : i, 0);
+    for (uint32_t i = 0; i < lanes; i++)
+        picks[i] = LLVMConstInt(i32, i >= first && i < first + count ? lanes + i - first : i, 0);
     return LLVMBuildShuffleVector(emit->builder, whole, widened, LLVMConstVector(picks, lanes), "");
 }
 
@@ -76,7 +80,8 @@ static LLVMValueRef load_row(PlaitNest *nest, PlaitScalar scalar, LLVMValueRef a
     LLVMValueRef result = LLVMConstNull(plait_emit_type(emit, scalar, nest->lanes));
     for (uint32_t at = 0; at < valid;) {
         uint32_t count = largest_power(valid - at);
-        LLVMValueRef part = load(emit, scalar, count, element(emit, scalar, address, plait_cpu_number(nest->cpu, at)), bytes);
+        LLVMValueRef part =
+            load(emit, scalar, count, element(emit, scalar, address, plait_cpu_number(nest->cpu, at)), bytes);
         result = put(emit, result, part, at, count);
         at += count;
     }
@@ -93,7 +98,8 @@ static void store_row(PlaitNest *nest, PlaitScalar scalar, LLVMValueRef value, L
     }
     for (uint32_t at = 0; at < valid;) {
         uint32_t count = largest_power(valid - at);
-        store(emit, scalar, count, cut(emit, value, at, count), element(emit, scalar, address, plait_cpu_number(nest->cpu, at)), bytes);
+        store(emit, scalar, count, cut(emit, value, at, count),
+              element(emit, scalar, address, plait_cpu_number(nest->cpu, at)), bytes);
         at += count;
     }
 }
@@ -133,7 +139,9 @@ static LLVMValueRef first_lane(PlaitNest *nest, PlaitCpuId id, uint32_t instance
     if (node->op == PLAIT_OP_IOTA) {
         LLVMValueRef position = plait_nest_position(nest, nest->vector_loop, instance);
         position = LLVMBuildTrunc(builder, position, LLVMInt32TypeInContext(nest->cpu->emit->context), "");
-        return node->operand_count ? LLVMBuildAdd(builder, position, plait_nest_value(nest, node->operands[0], instance), "") : position;
+        return node->operand_count
+                   ? LLVMBuildAdd(builder, position, plait_nest_value(nest, node->operands[0], instance), "")
+                   : position;
     }
     LLVMValueRef a = first_lane(nest, node->operands[0], instance), b = first_lane(nest, node->operands[1], instance);
     return node->op == PLAIT_OP_ADD ? LLVMBuildAdd(builder, a, b, "") : LLVMBuildSub(builder, a, b, "");
@@ -152,7 +160,8 @@ static Range range_of(PlaitNest *nest, PlaitCpuId id)
     LLVMValueRef start = plait_cpu_number(cpu, 0);
     if (node->op == PLAIT_OP_BROADCAST && node->axes) return range_of(nest, node->operands[0]);
     if (node->op == PLAIT_OP_IOTA && node->axes) {
-        if (node->operand_count) start = LLVMBuildSExt(builder, plait_nest_value(nest, node->operands[0], 0), cpu->i64, "");
+        if (node->operand_count)
+            start = LLVMBuildSExt(builder, plait_nest_value(nest, node->operands[0], 0), cpu->i64, "");
         uint32_t last = plait_cpu_tile(cpu->kernel, node->inst->axes[0]) - 1;
         return (Range){start, LLVMBuildAdd(builder, start, plait_cpu_number(cpu, last), "")};
     }
@@ -161,7 +170,8 @@ static Range range_of(PlaitNest *nest, PlaitCpuId id)
         return (Range){start, start};
     }
     Range a = range_of(nest, node->operands[0]), b = range_of(nest, node->operands[1]);
-    if (node->op == PLAIT_OP_ADD) return (Range){LLVMBuildAdd(builder, a.least, b.least, ""), LLVMBuildAdd(builder, a.most, b.most, "")};
+    if (node->op == PLAIT_OP_ADD)
+        return (Range){LLVMBuildAdd(builder, a.least, b.least, ""), LLVMBuildAdd(builder, a.most, b.most, "")};
     return (Range){LLVMBuildSub(builder, a.least, b.most, ""), LLVMBuildSub(builder, a.most, b.least, "")};
 }
 
@@ -173,7 +183,9 @@ static int32_t row_of(const PlaitNest *nest, const PlaitCpuNode *access)
     if (!rank || nest->lanes == 1) return -1;
     for (uint32_t i = 1; i < rank; i++)
         if (plait_nest_is_wide(nest, plait_cpu_node(nest->cpu->kernel, access->operands[i])->axes)) return -1;
-    if (access->operand_count > rank + 2 && plait_nest_is_wide(nest, plait_cpu_node(nest->cpu->kernel, access->operands[rank + 2])->axes)) return -1;
+    if (access->operand_count > rank + 2 &&
+        plait_nest_is_wide(nest, plait_cpu_node(nest->cpu->kernel, access->operands[rank + 2])->axes))
+        return -1;
     return is_affine(nest, access->operands[rank], &step) && step == 1 ? (int32_t)rank - 1 : -1;
 }
 
@@ -199,7 +211,8 @@ LLVMValueRef plait_nest_rows_allowed(PlaitNest *nest)
         PlaitCpuId tensor = node->operands[0];
         PlaitAxis axis = plait_cpu_node(cpu->kernel, tensor)->inst->type.axes[access->row];
         Range range = range_of(nest, node->operands[1 + access->row]);
-        LLVMValueRef unit = LLVMBuildICmp(builder, LLVMIntEQ, cpu->tensors[tensor].strides[access->row], plait_cpu_number(cpu, 1), "");
+        LLVMValueRef unit =
+            LLVMBuildICmp(builder, LLVMIntEQ, cpu->tensors[tensor].strides[access->row], plait_cpu_number(cpu, 1), "");
         LLVMValueRef low = LLVMBuildICmp(builder, LLVMIntSGE, range.least, plait_cpu_number(cpu, 0), "");
         LLVMValueRef high = LLVMBuildICmp(builder, LLVMIntSLT, range.most, cpu->extents[axis], "");
         LLVMValueRef good = LLVMBuildAnd(builder, unit, LLVMBuildAnd(builder, low, high, ""), "");
@@ -218,7 +231,8 @@ static int32_t possible_row(const PlaitNest *nest, PlaitCpuId id)
 
 static int32_t row_at(const PlaitNest *nest, PlaitCpuId id) { return nest->rows ? possible_row(nest, id) : -1; }
 
-/* How late an index is known: loops outside of the nest, then the nest's own. Sums begin with what is known first, so that it can be hoisted. */
+/* How late an index is known: loops outside of the nest, then the nest's own. Sums begin with what is known first, so
+ * that it can be hoisted. */
 static uint32_t depth_of(const PlaitNest *nest, PlaitCpuId id)
 {
     const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
@@ -253,13 +267,20 @@ typedef struct Place {
     LLVMValueRef predicate; /* address of a byte for each lane, or NULL */
 } Place;
 
-static LLVMValueRef both(PlaitEmit *emit, LLVMValueRef a, LLVMValueRef b) { return a ? LLVMBuildAnd(emit->builder, a, b, "") : b; }
-static LLVMValueRef sum(PlaitEmit *emit, LLVMValueRef a, LLVMValueRef b) { return a ? LLVMBuildAdd(emit->builder, a, b, "") : b; }
+static LLVMValueRef both(PlaitEmit *emit, LLVMValueRef a, LLVMValueRef b)
+{
+    return a ? LLVMBuildAnd(emit->builder, a, b, "") : b;
+}
+static LLVMValueRef sum(PlaitEmit *emit, LLVMValueRef a, LLVMValueRef b)
+{
+    return a ? LLVMBuildAdd(emit->builder, a, b, "") : b;
+}
 
 /* Row `slot` of the memory in which vectors are taken apart: 0 a value, 1 a predicate, then indices. */
 static LLVMValueRef spill_row(PlaitNest *nest, uint32_t slot)
 {
-    return element(nest->cpu->emit, PLAIT_BOOL, nest->cpu->spill, plait_cpu_number(nest->cpu, (uint64_t)slot * PLAIT_CPU_ROW * 8));
+    return element(nest->cpu->emit, PLAIT_BOOL, nest->cpu->spill,
+                   plait_cpu_number(nest->cpu, (uint64_t)slot * PLAIT_CPU_ROW * 8));
 }
 
 static LLVMValueRef spilled(PlaitNest *nest, PlaitScalar scalar, LLVMValueRef value, uint32_t slot)
@@ -274,7 +295,8 @@ static bool differs_by_lane(const PlaitNest *nest, PlaitCpuId id)
     return nest->lanes > 1 && plait_nest_is_wide(nest, plait_cpu_node(nest->cpu->kernel, id)->axes);
 }
 
-static void add_lane_index(PlaitNest *nest, PlaitCpuId id, uint32_t instance, LLVMValueRef stride, LLVMValueRef extent, Place *place)
+static void add_lane_index(PlaitNest *nest, PlaitCpuId id, uint32_t instance, LLVMValueRef stride, LLVMValueRef extent,
+                           Place *place)
 {
     LaneIndex index = {.stride = stride, .extent = extent};
     if (is_affine(nest, id, &index.step)) index.first = first_lane(nest, id, instance);
@@ -283,7 +305,8 @@ static void add_lane_index(PlaitNest *nest, PlaitCpuId id, uint32_t instance, LL
 }
 
 /* Adds one index; `unit`: it is the row, whose stride is 1 and whose range was checked. */
-static void add_index(PlaitNest *nest, const PlaitCpuNode *access, uint32_t index, bool unit, uint32_t instance, Place *place)
+static void add_index(PlaitNest *nest, const PlaitCpuNode *access, uint32_t index, bool unit, uint32_t instance,
+                      Place *place)
 {
     PlaitCpu *cpu = nest->cpu;
     PlaitEmit *emit = cpu->emit;
@@ -339,13 +362,16 @@ static Place place_of_lane(PlaitNest *nest, const Place *place, LLVMValueRef lan
         if (index->spilled) at = load(emit, PLAIT_I32, 1, element(emit, PLAIT_I32, index->spilled, lane), 4);
         else {
             LLVMValueRef step = LLVMConstInt(i32, (unsigned long long)(long long)index->step, 1);
-            at = LLVMBuildAdd(builder, index->first, LLVMBuildMul(builder, LLVMBuildTrunc(builder, lane, i32, ""), step, ""), "");
+            at = LLVMBuildAdd(builder, index->first,
+                              LLVMBuildMul(builder, LLVMBuildTrunc(builder, lane, i32, ""), step, ""), "");
         }
         at = LLVMBuildSExt(builder, at, cpu->i64, "");
         single.offset = LLVMBuildAdd(builder, single.offset, LLVMBuildMul(builder, at, index->stride, ""), "");
         single.inside = both(emit, single.inside, LLVMBuildICmp(builder, LLVMIntULT, at, index->extent, ""));
     }
-    if (place->predicate) single.inside = both(emit, single.inside, load(emit, PLAIT_BOOL, 1, element(emit, PLAIT_BOOL, place->predicate, lane), 1));
+    if (place->predicate)
+        single.inside =
+            both(emit, single.inside, load(emit, PLAIT_BOOL, 1, element(emit, PLAIT_BOOL, place->predicate, lane), 1));
     return single;
 }
 
@@ -355,15 +381,20 @@ static LLVMValueRef address_of_lane(PlaitNest *nest, const PlaitCpuNode *access,
     return address_of(nest, access, &single, access->op == PLAIT_OP_STORE ? nest->cpu->dump : nest->cpu->zeros);
 }
 
-/* Whether lanes go in a loop: where vectors were possible and this is the other version, and where it runs once for a program. */
-static bool is_rolled(const PlaitNest *nest, PlaitCpuId id) { return possible_row(nest, id) >= 0 || !nest->plan->region->parent; }
+/* Whether lanes go in a loop: where vectors were possible and this is the other version, and where it runs once for a
+ * program. */
+static bool is_rolled(const PlaitNest *nest, PlaitCpuId id)
+{
+    return possible_row(nest, id) >= 0 || !nest->plan->region->parent;
+}
 
 static LLVMValueRef least_of(PlaitNest *nest, LLVMValueRef a, LLVMValueRef b)
 {
     return plait_emit_select(nest->cpu->emit, LLVMBuildICmp(nest->cpu->emit->builder, LLVMIntSLT, a, b, ""), a, b);
 }
 
-/* The lanes from which to which an access of one index with step 1 is inside: a tile may be much larger than the axis. */
+/* The lanes from which to which an access of one index with step 1 is inside: a tile may be much larger than the axis.
+ */
 static Range lanes_inside(PlaitNest *nest, const Place *place, uint32_t valid)
 {
     PlaitCpu *cpu = nest->cpu;
@@ -376,7 +407,8 @@ static Range lanes_inside(PlaitNest *nest, const Place *place, uint32_t valid)
 }
 
 /* Moves lanes between the tensor and a row of memory, those that are inside. */
-static void move_lanes(PlaitNest *nest, const PlaitCpuNode *access, const Place *place, LLVMValueRef row, uint32_t valid)
+static void move_lanes(PlaitNest *nest, const PlaitCpuNode *access, const Place *place, LLVMValueRef row,
+                       uint32_t valid)
 {
     PlaitCpu *cpu = nest->cpu;
     bool stores = access->op == PLAIT_OP_STORE;
@@ -384,11 +416,14 @@ static void move_lanes(PlaitNest *nest, const PlaitCpuNode *access, const Place 
     uint32_t bytes = plait_scalar_bytes(scalar);
     Range lanes = lanes_inside(nest, place, valid);
     LLVMBasicBlockRef some = plait_cpu_block_add(cpu, "some"), after = plait_cpu_block_add(cpu, "moved");
-    LLVMBuildCondBr(cpu->emit->builder, LLVMBuildICmp(cpu->emit->builder, LLVMIntSLT, lanes.least, lanes.most, ""), some, after);
+    LLVMBuildCondBr(cpu->emit->builder, LLVMBuildICmp(cpu->emit->builder, LLVMIntSLT, lanes.least, lanes.most, ""),
+                    some, after);
     LLVMPositionBuilderAtEnd(cpu->emit->builder, some);
     PlaitCpuLoop loop = plait_cpu_loop_begin(cpu, lanes.least);
-    LLVMValueRef outside = address_of_lane(nest, access, place, loop.index), inside = element(cpu->emit, scalar, row, loop.index);
-    store(cpu->emit, scalar, 1, load(cpu->emit, scalar, 1, stores ? inside : outside, bytes), stores ? outside : inside, bytes);
+    LLVMValueRef outside = address_of_lane(nest, access, place, loop.index),
+                 inside = element(cpu->emit, scalar, row, loop.index);
+    store(cpu->emit, scalar, 1, load(cpu->emit, scalar, 1, stores ? inside : outside, bytes), stores ? outside : inside,
+          bytes);
     plait_cpu_loop_end(cpu, &loop, plait_cpu_number(cpu, 1), lanes.most);
     LLVMBuildBr(cpu->emit->builder, after);
     LLVMPositionBuilderAtEnd(cpu->emit->builder, after);
@@ -411,7 +446,8 @@ static LLVMValueRef load_lanes(PlaitNest *nest, PlaitCpuId id, const Place *plac
     return result;
 }
 
-static void store_lanes(PlaitNest *nest, PlaitCpuId id, const Place *place, PlaitScalar scalar, LLVMValueRef value, uint32_t valid)
+static void store_lanes(PlaitNest *nest, PlaitCpuId id, const Place *place, PlaitScalar scalar, LLVMValueRef value,
+                        uint32_t valid)
 {
     PlaitEmit *emit = nest->cpu->emit;
     const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
@@ -434,7 +470,8 @@ LLVMValueRef plait_nest_load(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
     Place place = place_of(nest, node, row, instance);
     if (row < 0 && differs_by_lane(nest, id)) return load_lanes(nest, id, &place, valid);
     LLVMValueRef address = address_of(nest, node, &place, nest->cpu->zeros);
-    return row < 0 ? load(emit, node->scalar, 1, address, plait_scalar_bytes(node->scalar)) : load_row(nest, node->scalar, address, valid);
+    return row < 0 ? load(emit, node->scalar, 1, address, plait_scalar_bytes(node->scalar))
+                   : load_row(nest, node->scalar, address, valid);
 }
 
 void plait_nest_store(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
@@ -468,7 +505,9 @@ static LLVMValueRef buffer_offset(PlaitNest *nest, const PlaitCpuBuffer *buffer,
             const PlaitNestLoop *loop = &nest->loops[k];
             if (loop->axis != buffer->axes[i]) continue;
             fixed += (uint64_t)plait_nest_digit(nest, instance, k) * loop->unit * buffer->strides[i];
-            sum_of = LLVMBuildAdd(builder, sum_of, LLVMBuildMul(builder, loop->index, plait_cpu_number(nest->cpu, buffer->strides[i]), ""), "");
+            sum_of = LLVMBuildAdd(
+                builder, sum_of,
+                LLVMBuildMul(builder, loop->index, plait_cpu_number(nest->cpu, buffer->strides[i]), ""), "");
         }
     return LLVMBuildAdd(builder, sum_of, plait_cpu_number(nest->cpu, fixed), "");
 }
@@ -477,7 +516,8 @@ static LLVMValueRef buffer_offset(PlaitNest *nest, const PlaitCpuBuffer *buffer,
 static uint32_t vector_stride(const PlaitNest *nest, const PlaitCpuBuffer *buffer)
 {
     for (uint32_t i = 0; i < buffer->rank; i++)
-        if (nest->vector_loop != UINT32_MAX && nest->loops[nest->vector_loop].axis == buffer->axes[i]) return buffer->strides[i];
+        if (nest->vector_loop != UINT32_MAX && nest->loops[nest->vector_loop].axis == buffer->axes[i])
+            return buffer->strides[i];
     return 0;
 }
 
@@ -494,9 +534,11 @@ LLVMValueRef plait_nest_read_buffer(PlaitNest *nest, PlaitCpuId id, uint32_t ins
     if (!index) plait_bug("a value that no buffer holds");
     const PlaitCpuBuffer *buffer = &nest->cpu->kernel->buffers.data[index];
     uint32_t stride = vector_stride(nest, buffer), bytes = plait_scalar_bytes(buffer->scalar);
-    LLVMValueRef address = element(emit, buffer->scalar, nest->cpu->buffers[index], buffer_offset(nest, buffer, instance));
+    LLVMValueRef address =
+        element(emit, buffer->scalar, nest->cpu->buffers[index], buffer_offset(nest, buffer, instance));
     if (!stride || nest->lanes == 1) return load(emit, buffer->scalar, 1, address, bytes);
-    if (stride == 1) return load(emit, buffer->scalar, nest->lanes, address, vector_alignment(buffer->scalar, nest->lanes));
+    if (stride == 1)
+        return load(emit, buffer->scalar, nest->lanes, address, vector_alignment(buffer->scalar, nest->lanes));
     LLVMValueRef result = LLVMConstNull(plait_emit_type(emit, buffer->scalar, nest->lanes));
     for (uint32_t i = 0; i < plait_nest_lanes(nest, instance); i++) {
         LLVMValueRef at = element(emit, buffer->scalar, address, plait_cpu_number(nest->cpu, (uint64_t)i * stride));
@@ -511,8 +553,10 @@ void plait_nest_write_buffer(PlaitNest *nest, uint32_t index, LLVMValueRef value
     const PlaitCpuBuffer *buffer = &nest->cpu->kernel->buffers.data[index];
     uint32_t stride = vector_stride(nest, buffer), lanes = stride ? nest->lanes : 1;
     plait_assert(stride <= 1 || lanes == 1);
-    LLVMValueRef address = element(emit, buffer->scalar, nest->cpu->buffers[index], buffer_offset(nest, buffer, instance));
-    /* LLVM turns `p = c ? x : p` into a masked store, which is very slow on some machines without AVX-512; not through a freeze. */
+    LLVMValueRef address =
+        element(emit, buffer->scalar, nest->cpu->buffers[index], buffer_offset(nest, buffer, instance));
+    /* LLVM turns `p = c ? x : p` into a masked store, which is very slow on some machines without AVX-512; not through
+     * a freeze. */
     if (LLVMIsASelectInst(value)) value = LLVMBuildFreeze(emit->builder, value, "");
     store(emit, buffer->scalar, lanes, value, address, vector_alignment(buffer->scalar, lanes));
 }

@@ -7,8 +7,9 @@
  *         combine the instances of reduced axes, and the lanes if the vector axis is reduced
  *         compute members of phase 1, write
  *
- * Sizes are static: every loop is written as whole blocks and then one rest, each with its own copy of what is inside. A value that does not depend on
- * the inner loops is computed before them. The broken last vector stands in the rest, so that its lanes are known.
+ * Sizes are static: every loop is written as whole blocks and then one rest, each with its own copy of what is inside.
+ * A value that does not depend on the inner loops is computed before them. The broken last vector stands in the rest,
+ * so that its lanes are known.
  */
 #include "codegen/cpu/nest.h"
 
@@ -26,7 +27,10 @@ static PlaitNest nest_create(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t p
     };
 }
 
-PlaitNest plait_nest_of_scalars(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place) { return nest_create(cpu, plan, place); }
+PlaitNest plait_nest_of_scalars(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place)
+{
+    return nest_create(cpu, plan, place);
+}
 
 static uint32_t lanes_of(const PlaitCpu *cpu, PlaitAxis vector)
 {
@@ -44,16 +48,19 @@ static void add_loops(PlaitNest *nest, PlaitAxisSet axes)
         bool is_vector = sorted[i] == nest->group->vector;
         uint32_t unit = is_vector ? nest->lanes : 1, tile = plait_cpu_tile(nest->cpu->kernel, sorted[i]);
         if (is_vector) nest->vector_loop = nest->loop_count;
-        nest->loops[nest->loop_count++] = (PlaitNestLoop){.axis = sorted[i], .unit = unit, .full = tile / unit, .tail = tile % unit, .block = 1};
+        nest->loops[nest->loop_count++] =
+            (PlaitNestLoop){.axis = sorted[i], .unit = unit, .full = tile / unit, .tail = tile % unit, .block = 1};
     }
 }
 
-/* Buffers are padded: only where surplus lanes would be summed or leave for global memory does a broken vector matter. */
+/* Buffers are padded: only where surplus lanes would be summed or leave for global memory does a broken vector matter.
+ */
 static void forget_tail(PlaitNest *nest)
 {
     if (nest->vector_loop == UINT32_MAX) return;
     PlaitNestLoop *loop = &nest->loops[nest->vector_loop];
-    bool packs = plait_cpu_node(nest->cpu->kernel, nest->group->members.data[0])->inner != PLAIT_NO_AXIS; /* reads along no row */
+    bool packs = plait_cpu_node(nest->cpu->kernel, nest->group->members.data[0])->inner !=
+                 PLAIT_NO_AXIS; /* reads along no row */
     if (nest->accesses.count || (nest->group->reduced & plait_axis_bit(loop->axis)) || packs) return;
     loop->full += loop->tail != 0;
     loop->tail = 0;
@@ -66,7 +73,8 @@ static void collect(PlaitNest *nest, PlaitCpuId id, bool *seen)
     seen[id] = true;
     if (node->kind == PLAIT_CPU_VIRTUAL)
         for (uint32_t i = 0; i < node->operand_count; i++) collect(nest, node->operands[i], seen);
-    if (node->kind == PLAIT_CPU_VIRTUAL || !plait_nest_is_here(nest, id)) plait_push(nest->cpu->emit->arena, &nest->hoisted, id);
+    if (node->kind == PLAIT_CPU_VIRTUAL || !plait_nest_is_here(nest, id))
+        plait_push(nest->cpu->emit->arena, &nest->hoisted, id);
 }
 
 static void collect_hoisted(PlaitNest *nest)
@@ -104,7 +112,8 @@ static PlaitNest nest_of_group(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t
     plait_nest_choose_blocks(&nest);
     number_instances(&nest);
     nest.sums = PLAIT_NEW_ARRAY(cpu->emit->arena, LLVMValueRef *, nest.group->members.count);
-    for (uint32_t i = 0; i < nest.group->members.count; i++) nest.sums[i] = PLAIT_NEW_ARRAY(cpu->emit->arena, LLVMValueRef, nest.instances);
+    for (uint32_t i = 0; i < nest.group->members.count; i++)
+        nest.sums[i] = PLAIT_NEW_ARRAY(cpu->emit->arena, LLVMValueRef, nest.instances);
     collect_hoisted(&nest);
     return nest;
 }
@@ -148,7 +157,8 @@ static void begin_sums(PlaitNest *nest)
     }
 }
 
-/* Adds `x` to a partial result. A partial maximum is never NaN: it begins as -inf and a NaN never wins; so one comparison will do. */
+/* Adds `x` to a partial result. A partial maximum is never NaN: it begins as -inf and a NaN never wins; so one
+ * comparison will do. */
 static LLVMValueRef combine(const PlaitNest *nest, const PlaitCpuNode *node, LLVMValueRef sum, LLVMValueRef x)
 {
     PlaitEmit *emit = nest->cpu->emit;
@@ -157,7 +167,8 @@ static LLVMValueRef combine(const PlaitNest *nest, const PlaitCpuNode *node, LLV
         LLVMValueRef wins = LLVMBuildFCmp(emit->builder, largest ? LLVMRealOGT : LLVMRealOLT, x, sum, "");
         return plait_emit_select(emit, wins, x, sum);
     }
-    return plait_emit_combine(emit, node->op == PLAIT_OP_DOT ? PLAIT_OP_REDUCE_SUM : (PlaitOp)node->op, node->scalar, sum, x);
+    return plait_emit_combine(emit, node->op == PLAIT_OP_DOT ? PLAIT_OP_REDUCE_SUM : (PlaitOp)node->op, node->scalar,
+                              sum, x);
 }
 
 /* The identity in the lanes that are not in the tile. */
@@ -172,12 +183,15 @@ static LLVMValueRef masked(const PlaitNest *nest, const PlaitCpuNode *node, LLVM
 static void accumulate(PlaitNest *nest, const PlaitCpuNode *node, LLVMValueRef *sum, uint32_t instance)
 {
     PlaitEmit *emit = nest->cpu->emit;
-    uint32_t valid = nest->vector_loop != UINT32_MAX && nest->vector_loop >= nest->kept_count ? plait_nest_lanes(nest, instance) : nest->lanes;
+    uint32_t valid = nest->vector_loop != UINT32_MAX && nest->vector_loop >= nest->kept_count
+                         ? plait_nest_lanes(nest, instance)
+                         : nest->lanes;
     LLVMValueRef a = NULL, b = NULL;
     if (node->op == PLAIT_OP_DOT) {
         a = plait_nest_wide(nest, node->operands[0], instance);
         b = plait_nest_wide(nest, node->operands[1], instance);
-    } else if (node->op != PLAIT_OP_REDUCE_SUM || !plait_nest_product(nest, node->operands[0], instance, node->space, &a, &b)) {
+    } else if (node->op != PLAIT_OP_REDUCE_SUM ||
+               !plait_nest_product(nest, node->operands[0], instance, node->space, &a, &b)) {
         a = plait_nest_wide(nest, node->operands[0], instance);
     }
     if (b && valid == nest->lanes) {
@@ -214,9 +228,11 @@ static LLVMValueRef finished(PlaitNest *nest, uint32_t index, uint32_t kept)
     LLVMValueRef parts[64];
     uint32_t count = 0;
     for (uint32_t instance = 0; instance < nest->instances; instance++)
-        if (nest->sums[index][instance] && plait_nest_restrict(nest, instance, node->axes) == kept) parts[count++] = nest->sums[index][instance];
+        if (nest->sums[index][instance] && plait_nest_restrict(nest, instance, node->axes) == kept)
+            parts[count++] = nest->sums[index][instance];
     for (; count > 1; count = (count + 1) / 2)
-        for (uint32_t i = 0; i + (count + 1) / 2 < count; i++) parts[i] = combine(nest, node, parts[i], parts[i + (count + 1) / 2]);
+        for (uint32_t i = 0; i + (count + 1) / 2 < count; i++)
+            parts[i] = combine(nest, node, parts[i], parts[i + (count + 1) / 2]);
     if (nest->vector_loop == UINT32_MAX || nest->vector_loop < nest->kept_count) return parts[0];
     LLVMValueRef value = across(nest, node, parts[0]);
     if (node->operand_count == 3) value = combine(nest, node, plait_nest_value(nest, node->operands[2], kept), value);
@@ -233,7 +249,8 @@ static void compute_member(PlaitNest *nest, uint32_t index, uint32_t instance)
         return;
     }
     uint32_t rank = plait_cpu_node(nest->cpu->kernel, node->operands[0])->inst->type.rank;
-    for (uint32_t i = rank + 1; i < node->operand_count; i++) plait_nest_operand(nest, node->operands[i], instance, i == rank + 1 ? node->space : 0);
+    for (uint32_t i = rank + 1; i < node->operand_count; i++)
+        plait_nest_operand(nest, node->operands[i], instance, i == rank + 1 ? node->space : 0);
 }
 
 static void write_member(PlaitNest *nest, uint32_t index, uint32_t instance)
@@ -242,7 +259,8 @@ static void write_member(PlaitNest *nest, uint32_t index, uint32_t instance)
     const PlaitCpuNode *node = member(nest, index);
     if (node->op == PLAIT_OP_STORE) plait_nest_store(nest, id, instance);
     for (uint32_t i = 0; i < node->targets.count; i++)
-        plait_nest_write_buffer(nest, node->targets.data[i], plait_nest_operand(nest, id, instance, node->axes), instance);
+        plait_nest_write_buffer(nest, node->targets.data[i], plait_nest_operand(nest, id, instance, node->axes),
+                                instance);
 }
 
 /* All reads of a point come before its writes: a carry may be written where it is read. */
@@ -257,7 +275,8 @@ static void emit_point(PlaitNest *nest)
             else compute_member(nest, i, instance);
         }
         for (uint32_t i = 0; i < nest->group->members.count; i++)
-            if (!member(nest, i)->phase && !plait_cpu_is_accumulation(member(nest, i)->op)) write_member(nest, i, instance);
+            if (!member(nest, i)->phase && !plait_cpu_is_accumulation(member(nest, i)->op))
+                write_member(nest, i, instance);
     }
 }
 
@@ -268,11 +287,14 @@ static void end_sums(PlaitNest *nest)
         for (uint32_t i = 0; i < nest->group->members.count; i++) {
             PlaitCpuId id = nest->group->members.data[i];
             const PlaitCpuNode *node = member(nest, i);
-            if (plait_cpu_is_accumulation(node->op)) plait_nest_remember(nest, plait_nest_entry(nest, nest->values, id, instance), finished(nest, i, instance));
+            if (plait_cpu_is_accumulation(node->op))
+                plait_nest_remember(nest, plait_nest_entry(nest, nest->values, id, instance),
+                                    finished(nest, i, instance));
             else if (node->phase) compute_member(nest, i, instance);
         }
         for (uint32_t i = 0; i < nest->group->members.count; i++)
-            if (member(nest, i)->phase || plait_cpu_is_accumulation(member(nest, i)->op)) write_member(nest, i, instance);
+            if (member(nest, i)->phase || plait_cpu_is_accumulation(member(nest, i)->op))
+                write_member(nest, i, instance);
     }
 }
 
@@ -294,7 +316,8 @@ static void hoist(PlaitNest *nest, uint32_t level)
         bool newly = level ? axes & plait_axis_bit(nest->loops[level - 1].axis) : true;
         if (!newly || (axes & ~open)) continue;
         for (uint32_t instance = 0; instance < nest->instances; instance++)
-            if (plait_nest_restrict(nest, instance, axes) == instance && is_point(nest, instance, 0, level)) plait_nest_wide(nest, id, instance);
+            if (plait_nest_restrict(nest, instance, axes) == instance && is_point(nest, instance, 0, level))
+                plait_nest_wide(nest, id, instance);
     }
 }
 
@@ -329,7 +352,8 @@ static void emit_copy(PlaitNest *nest, uint32_t level, uint64_t start, uint32_t 
         if (*sum) LLVMAddIncoming(phis[at++], sum, &latch, 1);
     }
     uint64_t step = (uint64_t)now * loop->unit;
-    if (count > 1) plait_cpu_loop_end(cpu, &counter, plait_cpu_number(cpu, step), plait_cpu_number(cpu, start + count * step));
+    if (count > 1)
+        plait_cpu_loop_end(cpu, &counter, plait_cpu_number(cpu, step), plait_cpu_number(cpu, start + count * step));
     forget_since(nest, mark);
 }
 
@@ -340,7 +364,8 @@ static void emit_copies(PlaitNest *nest, uint32_t level)
     loop->broken = false;
     if (whole) emit_copy(nest, level, 0, loop->block, whole);
     loop->broken = loop->tail != 0;
-    if (rest || loop->broken) emit_copy(nest, level, (uint64_t)whole * loop->block * loop->unit, rest + loop->broken, 1);
+    if (rest || loop->broken)
+        emit_copy(nest, level, (uint64_t)whole * loop->block * loop->unit, rest + loop->broken, 1);
 }
 
 /* What stands inside the first `level` loops. */
@@ -371,7 +396,8 @@ static void emit_versions(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t plac
     const PlaitCpuGroup *group = &plan->groups.data[place];
     LLVMBuilderRef builder = cpu->emit->builder;
     LLVMValueRef *results[2];
-    LLVMBasicBlockRef starts[2] = {plait_cpu_block_add(cpu, "rows"), plait_cpu_block_add(cpu, "lanes")}, ends[2], join = plait_cpu_block_add(cpu, "join");
+    LLVMBasicBlockRef starts[2] = {plait_cpu_block_add(cpu, "rows"), plait_cpu_block_add(cpu, "lanes")}, ends[2],
+                      join = plait_cpu_block_add(cpu, "join");
     LLVMBuildCondBr(builder, allowed, starts[0], starts[1]);
     for (uint32_t i = 0; i < 2; i++) {
         results[i] = PLAIT_NEW_ARRAY(cpu->emit->arena, LLVMValueRef, group->members.count);

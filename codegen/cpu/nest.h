@@ -1,8 +1,9 @@
 /* Writing the LLVM IR of a planned kernel, for one level of x86-64.
  *
- * A nest has one loop for each axis of its group: the kept axes first, then the reduced ones. A loop steps over *units*: vectors for
- * the vector axis, elements for the others; its body holds `block` units, unrolled. An *instance* is one of these unrolled
- * points: a number with one digit (radix `block`) for each loop. A value depends only on the digits of its own axes.
+ * A nest has one loop for each axis of its group: the kept axes first, then the reduced ones. A loop steps over
+ * *units*: vectors for the vector axis, elements for the others; its body holds `block` units, unrolled. An *instance*
+ * is one of these unrolled points: a number with one digit (radix `block`) for each loop. A value depends only on the
+ * digits of its own axes.
  */
 #ifndef PLAIT_CODEGEN_CPU_NEST_H
 #define PLAIT_CODEGEN_CPU_NEST_H
@@ -35,15 +36,17 @@ typedef struct PlaitNestLoop {
     uint32_t unit;         /* elements: the lanes of a vector for the vector axis, else 1 */
     uint32_t full, tail;   /* whole units, and elements of the broken one after them */
     uint32_t block, radix; /* units in the body; value of this loop's digit in an instance */
-    uint32_t now;          /* units in the body of the present copy of the loop (the rest after the last whole block has fewer) */
-    bool broken;           /* the last of these is the broken one */
-    LLVMValueRef index;    /* i64: element of the first unit */
+    uint32_t
+        now;     /* units in the body of the present copy of the loop (the rest after the last whole block has fewer) */
+    bool broken; /* the last of these is the broken one */
+    LLVMValueRef index; /* i64: element of the first unit */
 } PlaitNestLoop;
 
 /* How a nest member reaches its tensor. */
 typedef struct PlaitNestAccess {
     PlaitCpuId id;
-    int32_t row; /* the index (0..) that runs along the vector axis with step 1 on the tensor's last axis: vectors, if the stride is 1; -1: lane by lane */
+    int32_t row; /* the index (0..) that runs along the vector axis with step 1 on the tensor's last axis: vectors, if
+                    the stride is 1; -1: lane by lane */
 } PlaitNestAccess;
 
 typedef struct PlaitNest {
@@ -52,13 +55,13 @@ typedef struct PlaitNest {
     const PlaitCpuGroup *group; /* NULL: scalars between groups */
     uint32_t place;             /* of the group in the plan */
     uint32_t lanes;
-    PlaitNestLoop loops[PLAIT_MAX_RANK * 3]; /* a dot has up to the axes of both operands */
+    PlaitNestLoop loops[PLAIT_MAX_RANK * 3];      /* a dot has up to the axes of both operands */
     uint32_t loop_count, kept_count, vector_loop; /* vector_loop: UINT32_MAX when there is none */
     uint32_t instances;                           /* product of the blocks */
     bool rows;                                    /* accesses with a row use vectors */
     PLAIT_VECTOR(PlaitNestAccess) accesses;
-    LLVMValueRef **values; /* by node, by instance: NULL where not computed yet */
-    LLVMValueRef **wide;   /* the same, spread over the lanes */
+    LLVMValueRef **values;              /* by node, by instance: NULL where not computed yet */
+    LLVMValueRef **wide;                /* the same, spread over the lanes */
     PLAIT_VECTOR(LLVMValueRef *) trail; /* entries to be forgotten when the present loop ends */
     PlaitCpuList hoisted;               /* nodes read by phase 0, operands first */
     LLVMValueRef **sums;                /* by member: partial results by instance */
@@ -71,7 +74,8 @@ PlaitNest plait_nest_of_scalars(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_
 
 LLVMBasicBlockRef plait_cpu_block_add(PlaitCpu *cpu, const char *name);
 
-/* A counting loop that runs at least once: the builder stands in its body between begin and end, and after it afterwards. */
+/* A counting loop that runs at least once: the builder stands in its body between begin and end, and after it
+ * afterwards. */
 typedef struct PlaitCpuLoop {
     LLVMValueRef index; /* i64 */
     LLVMBasicBlockRef header;
@@ -86,7 +90,8 @@ void plait_nest_choose_blocks(PlaitNest *nest);
 /* value.c */
 bool plait_nest_is_here(const PlaitNest *nest, PlaitCpuId id); /* computed by this nest */
 uint32_t plait_nest_digit(const PlaitNest *nest, uint32_t instance, uint32_t loop);
-uint32_t plait_nest_restrict(const PlaitNest *nest, uint32_t instance, PlaitAxisSet axes); /* the digits of other axes set to 0 */
+uint32_t plait_nest_restrict(const PlaitNest *nest, uint32_t instance,
+                             PlaitAxisSet axes);                   /* the digits of other axes set to 0 */
 bool plait_nest_is_wide(const PlaitNest *nest, PlaitAxisSet axes); /* has the vector axis */
 /* The value of a node at an instance: a vector if the node has the vector axis, else a scalar. */
 LLVMValueRef plait_nest_value(PlaitNest *nest, PlaitCpuId id, uint32_t instance);
@@ -96,8 +101,10 @@ LLVMValueRef plait_nest_wide(PlaitNest *nest, PlaitCpuId id, uint32_t instance);
 LLVMValueRef plait_nest_operand(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes);
 void plait_nest_remember(PlaitNest *nest, LLVMValueRef *entry, LLVMValueRef value);
 LLVMValueRef *plait_nest_entry(PlaitNest *nest, LLVMValueRef **table, PlaitCpuId id, uint32_t instance);
-/* If the node is a product that may be contracted into a sum over points of `axes`: two factors, in all lanes if those have the vector axis. */
-bool plait_nest_product(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes, LLVMValueRef *a, LLVMValueRef *b);
+/* If the node is a product that may be contracted into a sum over points of `axes`: two factors, in all lanes if those
+ * have the vector axis. */
+bool plait_nest_product(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes, LLVMValueRef *a,
+                        LLVMValueRef *b);
 
 /* memory.c */
 void plait_nest_find_accesses(PlaitNest *nest);
@@ -112,6 +119,9 @@ LLVMValueRef plait_nest_position(PlaitNest *nest, uint32_t loop, uint32_t instan
 /* Lanes of the instance that are inside the tile. */
 uint32_t plait_nest_lanes(const PlaitNest *nest, uint32_t instance);
 
-static inline LLVMValueRef plait_cpu_number(const PlaitCpu *cpu, uint64_t number) { return LLVMConstInt(cpu->i64, number, 0); }
+static inline LLVMValueRef plait_cpu_number(const PlaitCpu *cpu, uint64_t number)
+{
+    return LLVMConstInt(cpu->i64, number, 0);
+}
 
 #endif

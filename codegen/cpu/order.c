@@ -1,9 +1,10 @@
 /* The order of importance of a kernel's axes, by a cost model and hill climbing.
  *
- * The order decides what every nest is vectorised along. In attention, for example, t is a good vector axis for the scores [t, s]: the
- * products with q[d, t] need no transposition and the reductions over s are additions of vectors; but k[s, d] should be loaded
- * along d. The order d < t, s < d says just that. Costs are cycles of a machine with vectors of 16 elements: a vector
- * operation is 1, an element moved alone 3, a reduction across the lanes of a vector 6; the body of a `for` counts 16 times.
+ * The order decides what every nest is vectorised along. In attention, for example, t is a good vector axis for the
+ * scores [t, s]: the products with q[d, t] need no transposition and the reductions over s are additions of vectors;
+ * but k[s, d] should be loaded along d. The order d < t, s < d says just that. Costs are cycles of a machine with
+ * vectors of 16 elements: a vector operation is 1, an element moved alone 3, a reduction across the lanes of a vector
+ * 6; the body of a `for` counts 16 times.
  */
 #include "codegen/cpu/plan.h"
 
@@ -13,7 +14,9 @@ PlaitAxis plait_cpu_top(const PlaitCpuKernel *kernel, PlaitAxisSet axes)
 {
     PlaitAxis top = PLAIT_NO_AXIS;
     for (PlaitAxis axis = 0; axis < kernel->function->axes.count; axis++)
-        if ((axes & plait_axis_bit(axis)) && (top == PLAIT_NO_AXIS || kernel->importance[axis] > kernel->importance[top])) top = axis;
+        if ((axes & plait_axis_bit(axis)) &&
+            (top == PLAIT_NO_AXIS || kernel->importance[axis] > kernel->importance[top]))
+            top = axis;
     return top;
 }
 
@@ -23,7 +26,8 @@ uint32_t plait_cpu_sorted(const PlaitCpuKernel *kernel, PlaitAxisSet axes, Plait
     for (PlaitAxis axis = 0; axis < kernel->function->axes.count; axis++) {
         if (!(axes & plait_axis_bit(axis))) continue;
         uint32_t at = count++;
-        for (; at > 0 && kernel->importance[sorted[at - 1]] > kernel->importance[axis]; at--) sorted[at] = sorted[at - 1];
+        for (; at > 0 && kernel->importance[sorted[at - 1]] > kernel->importance[axis]; at--)
+            sorted[at] = sorted[at - 1];
         sorted[at] = axis;
     }
     return count;
@@ -62,7 +66,8 @@ static double dot_cost(const PlaitCpuKernel *kernel, const PlaitCpuNode *node)
     double cost = vectors(kernel, node->axes, top) * volume(kernel, node->reduced);
     for (uint32_t i = 0; i < 2 && top != PLAIT_NO_AXIS; i++) {
         const PlaitCpuNode *operand = plait_cpu_node(kernel, node->operands[i]);
-        if ((operand->axes & plait_axis_bit(top)) && plait_cpu_top(kernel, operand->axes) != top) cost += ELEMENT * volume(kernel, operand->axes);
+        if ((operand->axes & plait_axis_bit(top)) && plait_cpu_top(kernel, operand->axes) != top)
+            cost += ELEMENT * volume(kernel, operand->axes);
     }
     return cost;
 }
@@ -94,7 +99,8 @@ static double node_cost(const PlaitCpuKernel *kernel, const PlaitCpuNode *node)
 static double total_cost(const PlaitCpuKernel *kernel, const double *weights)
 {
     double cost = 0;
-    for (PlaitCpuId id = 1; id < kernel->function->insts.count; id++) cost += weights[id] * node_cost(kernel, plait_cpu_node(kernel, id));
+    for (PlaitCpuId id = 1; id < kernel->function->insts.count; id++)
+        cost += weights[id] * node_cost(kernel, plait_cpu_node(kernel, id));
     return cost;
 }
 

@@ -1,6 +1,7 @@
 /* Values at the points of a nest: pointwise operations, positions, buffers, each computed once per point and loop.
  *
- * Products are contracted into sums (one rounding instead of two) where the product has no other use that must be computed anyway.
+ * Products are contracted into sums (one rounding instead of two) where the product has no other use that must be
+ * computed anyway.
  */
 #include "codegen/cpu/nest.h"
 
@@ -8,7 +9,8 @@ bool plait_nest_is_here(const PlaitNest *nest, PlaitCpuId id)
 {
     const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
     if (node->kind == PLAIT_CPU_VIRTUAL) return true;
-    return nest->group && node->kind == PLAIT_CPU_REAL && node->region == nest->plan->region && node->place == nest->place;
+    return nest->group && node->kind == PLAIT_CPU_REAL && node->region == nest->plan->region &&
+           node->place == nest->place;
 }
 
 uint32_t plait_nest_digit(const PlaitNest *nest, uint32_t instance, uint32_t loop)
@@ -20,7 +22,8 @@ uint32_t plait_nest_restrict(const PlaitNest *nest, uint32_t instance, PlaitAxis
 {
     uint32_t result = 0;
     for (uint32_t i = 0; i < nest->loop_count; i++)
-        if (axes & plait_axis_bit(nest->loops[i].axis)) result += plait_nest_digit(nest, instance, i) * nest->loops[i].radix;
+        if (axes & plait_axis_bit(nest->loops[i].axis))
+            result += plait_nest_digit(nest, instance, i) * nest->loops[i].radix;
     return result;
 }
 
@@ -41,7 +44,10 @@ void plait_nest_remember(PlaitNest *nest, LLVMValueRef *entry, LLVMValueRef valu
     plait_push(nest->cpu->emit->arena, &nest->trail, entry);
 }
 
-static uint32_t lanes_for(const PlaitNest *nest, PlaitAxisSet axes) { return plait_nest_is_wide(nest, axes) ? nest->lanes : 1; }
+static uint32_t lanes_for(const PlaitNest *nest, PlaitAxisSet axes)
+{
+    return plait_nest_is_wide(nest, axes) ? nest->lanes : 1;
+}
 
 static uint32_t loop_of(const PlaitNest *nest, PlaitAxis axis)
 {
@@ -54,7 +60,8 @@ LLVMValueRef plait_nest_position(PlaitNest *nest, uint32_t loop, uint32_t instan
 {
     const PlaitNestLoop *at = &nest->loops[loop];
     uint32_t offset = plait_nest_digit(nest, instance, loop) * at->unit;
-    return offset ? LLVMBuildAdd(nest->cpu->emit->builder, at->index, plait_cpu_number(nest->cpu, offset), "") : at->index;
+    return offset ? LLVMBuildAdd(nest->cpu->emit->builder, at->index, plait_cpu_number(nest->cpu, offset), "")
+                  : at->index;
 }
 
 uint32_t plait_nest_lanes(const PlaitNest *nest, uint32_t instance)
@@ -71,11 +78,13 @@ static LLVMValueRef positions(PlaitNest *nest, const PlaitCpuNode *node, uint32_
     uint32_t loop = loop_of(nest, node->inst->axes[0]);
     LLVMTypeRef i32 = plait_emit_type(emit, PLAIT_I32, 1);
     LLVMValueRef first = LLVMBuildTrunc(emit->builder, plait_nest_position(nest, loop, instance), i32, "");
-    if (node->operand_count) first = LLVMBuildAdd(emit->builder, first, plait_nest_value(nest, node->operands[0], instance), "");
+    if (node->operand_count)
+        first = LLVMBuildAdd(emit->builder, first, plait_nest_value(nest, node->operands[0], instance), "");
     if (loop != nest->vector_loop || nest->lanes == 1) return first;
     LLVMValueRef steps[PLAIT_CPU_ROW];
     for (uint32_t i = 0; i < nest->lanes; i++) steps[i] = LLVMConstInt(i32, i, 0);
-    return LLVMBuildAdd(emit->builder, plait_emit_splat(emit, first, nest->lanes), LLVMConstVector(steps, nest->lanes), "");
+    return LLVMBuildAdd(emit->builder, plait_emit_splat(emit, first, nest->lanes), LLVMConstVector(steps, nest->lanes),
+                        "");
 }
 
 /* ---- contraction ---- */
@@ -83,11 +92,13 @@ static LLVMValueRef positions(PlaitNest *nest, const PlaitCpuNode *node, uint32_
 static bool contracts(const PlaitNest *nest, PlaitCpuId id, PlaitAxisSet axes)
 {
     const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
-    if (node->op != PLAIT_OP_MUL || node->axes != axes || plait_scalar_kind(node->scalar) != PLAIT_FLOATING) return false;
+    if (node->op != PLAIT_OP_MUL || node->axes != axes || plait_scalar_kind(node->scalar) != PLAIT_FLOATING)
+        return false;
     return node->kind == PLAIT_CPU_VIRTUAL || (node->uses == 1 && (!node->axes || plait_nest_is_here(nest, id)));
 }
 
-static bool factors(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes, LLVMValueRef *a, LLVMValueRef *b)
+static bool factors(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes, LLVMValueRef *a,
+                    LLVMValueRef *b)
 {
     if (!contracts(nest, id, axes) || *plait_nest_entry(nest, nest->values, id, instance)) return false;
     const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, id);
@@ -137,8 +148,10 @@ static uint32_t collect_factors(PlaitNest *nest, PlaitCpuId id, uint32_t instanc
     return count;
 }
 
-/* In a sum, factors that are the same for all lanes are multiplied first, as scalars: sum d (k[d] * (a * S[d, e])) costs one vector operation a term. */
-bool plait_nest_product(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes, LLVMValueRef *a, LLVMValueRef *b)
+/* In a sum, factors that are the same for all lanes are multiplied first, as scalars: sum d (k[d] * (a * S[d, e]))
+ * costs one vector operation a term. */
+bool plait_nest_product(PlaitNest *nest, PlaitCpuId id, uint32_t instance, PlaitAxisSet axes, LLVMValueRef *a,
+                        LLVMValueRef *b)
 {
     PlaitCpuId list[MAX_FACTORS];
     PlaitEmit *emit = nest->cpu->emit;
@@ -149,7 +162,9 @@ bool plait_nest_product(PlaitNest *nest, PlaitCpuId id, uint32_t instance, Plait
     for (uint32_t i = 0; i < count; i++) {
         bool wide = plait_nest_is_wide(nest, plait_cpu_node(nest->cpu->kernel, list[i])->axes);
         LLVMValueRef factor = plait_nest_value(nest, list[i], instance);
-        parts[wide] = parts[wide] ? plait_emit_scalar_op(emit, PLAIT_OP_MUL, scalar, (LLVMValueRef[]){parts[wide], factor}) : factor;
+        parts[wide] = parts[wide]
+                          ? plait_emit_scalar_op(emit, PLAIT_OP_MUL, scalar, (LLVMValueRef[]){parts[wide], factor})
+                          : factor;
     }
     if (!parts[0] || !parts[1]) return factors(nest, id, instance, axes, a, b);
     *a = plait_emit_splat(emit, parts[0], nest->lanes);
@@ -164,7 +179,8 @@ static LLVMValueRef pointwise(PlaitNest *nest, const PlaitCpuNode *node, uint32_
     PlaitEmit *emit = nest->cpu->emit;
     LLVMValueRef operands[3], result = contracted(nest, node, instance);
     if (result) return result;
-    for (uint32_t i = 0; i < node->operand_count; i++) operands[i] = plait_nest_operand(nest, node->operands[i], instance, node->axes);
+    for (uint32_t i = 0; i < node->operand_count; i++)
+        operands[i] = plait_nest_operand(nest, node->operands[i], instance, node->axes);
     if (node->op == PLAIT_OP_SELECT) return plait_emit_select(emit, operands[0], operands[1], operands[2]);
     PlaitScalar scalar = plait_cpu_node(nest->cpu->kernel, node->operands[0])->scalar;
     if (node->op == PLAIT_OP_CAST) return plait_emit_cast(emit, operands[0], scalar, node->scalar);
@@ -177,7 +193,8 @@ static LLVMValueRef compute(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
     const PlaitCpuNode *node = plait_cpu_node(cpu->kernel, id);
     LLVMTypeRef i32 = plait_emit_type(cpu->emit, PLAIT_I32, 1);
     switch (node->op) {
-    case PLAIT_OP_CONST: return plait_emit_number(cpu->emit, node->scalar, lanes_for(nest, node->axes), node->inst->number);
+    case PLAIT_OP_CONST:
+        return plait_emit_number(cpu->emit, node->scalar, lanes_for(nest, node->axes), node->inst->number);
     case PLAIT_CPU_COPY:
     case PLAIT_OP_BROADCAST: return plait_nest_operand(nest, node->operands[0], instance, node->axes);
     case PLAIT_OP_IOTA: return positions(nest, node, instance);
@@ -203,9 +220,12 @@ LLVMValueRef plait_nest_value(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
 
 LLVMValueRef plait_nest_wide(PlaitNest *nest, PlaitCpuId id, uint32_t instance)
 {
-    if (nest->lanes == 1 || plait_nest_is_wide(nest, plait_cpu_node(nest->cpu->kernel, id)->axes)) return plait_nest_value(nest, id, instance);
+    if (nest->lanes == 1 || plait_nest_is_wide(nest, plait_cpu_node(nest->cpu->kernel, id)->axes))
+        return plait_nest_value(nest, id, instance);
     LLVMValueRef *entry = plait_nest_entry(nest, nest->wide, id, instance);
-    if (!*entry) plait_nest_remember(nest, entry, plait_emit_splat(nest->cpu->emit, plait_nest_value(nest, id, instance), nest->lanes));
+    if (!*entry)
+        plait_nest_remember(nest, entry,
+                            plait_emit_splat(nest->cpu->emit, plait_nest_value(nest, id, instance), nest->lanes));
     return *entry;
 }
 

@@ -15,7 +15,8 @@ static void find_unit(const PlaitFunction *kernel, PlaitValue value, PlaitPtxInd
             scalar = tile;
             tile = inst->operands[1];
         }
-        if (plait_type_of(kernel, scalar).rank == 0 && plait_type_of(kernel, tile).rank == 1) find_unit(kernel, tile, index);
+        if (plait_type_of(kernel, scalar).rank == 0 && plait_type_of(kernel, tile).rank == 1)
+            find_unit(kernel, tile, index);
     }
     if (index->unit == PLAIT_NO_AXIS || !scalar) return;
     PlaitPtxFacts facts = plait_ptx_facts(kernel, scalar);
@@ -34,7 +35,8 @@ static uint32_t width_of(const PlaitFunction *kernel, const PlaitPtxAccess *acce
     int64_t size = kernel->axes.data[last->along].size;
     uint32_t vec = 16 / plait_scalar_bytes(access->scalar);
     if (access->scalar == PLAIT_BOOL) vec = 1;
-    while (vec > 1 && (axis->vec % vec || axis->tile % vec || last->multiple % vec || (size > 0 && size % vec))) vec /= 2;
+    while (vec > 1 && (axis->vec % vec || axis->tile % vec || last->multiple % vec || (size > 0 && size % vec)))
+        vec /= 2;
     return vec;
 }
 
@@ -42,7 +44,8 @@ PlaitPtxAccess plait_ptx_access(const PlaitFunction *kernel, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(kernel, value);
     PlaitType tensor = plait_type_of(kernel, inst->operands[0]);
-    PlaitPtxAccess access = {.value = value, .tensor = inst->operands[0], .rank = tensor.rank, .scalar = (PlaitScalar)tensor.scalar};
+    PlaitPtxAccess access = {
+        .value = value, .tensor = inst->operands[0], .rank = tensor.rank, .scalar = (PlaitScalar)tensor.scalar};
     access.type = inst->op == PLAIT_OP_STORE ? plait_type_of(kernel, inst->operands[1 + tensor.rank]) : inst->type;
     for (uint32_t i = 0; i < tensor.rank; i++) {
         PlaitPtxIndex *index = &access.indices[i];

@@ -8,7 +8,10 @@
 
 #include "codegen/ptx/ptx.h"
 
-static LLVMTypeRef integer(const PlaitPtx *ptx, uint32_t bits) { return LLVMIntTypeInContext(ptx->emit->context, bits); }
+static LLVMTypeRef integer(const PlaitPtx *ptx, uint32_t bits)
+{
+    return LLVMIntTypeInContext(ptx->emit->context, bits);
+}
 
 /* How an access of `bytes` bytes is cut into registers. */
 typedef struct Parts {
@@ -39,15 +42,18 @@ static const char *vector_suffix(Parts parts) { return parts.count == 4 ? ".v4" 
 
 static LLVMValueRef inline_asm(LLVMTypeRef type, const char *text, const char *constraints, bool effect)
 {
-    return LLVMGetInlineAsm(type, text, strlen(text), constraints, strlen(constraints), effect, 0, LLVMInlineAsmDialectATT, 0);
+    return LLVMGetInlineAsm(type, text, strlen(text), constraints, strlen(constraints), effect, 0,
+                            LLVMInlineAsmDialectATT, 0);
 }
 
-static LLVMValueRef predicated_load(PlaitPtx *ptx, Parts parts, LLVMValueRef address, LLVMValueRef predicate, bool constant)
+static LLVMValueRef predicated_load(PlaitPtx *ptx, Parts parts, LLVMValueRef address, LLVMValueRef predicate,
+                                    bool constant)
 {
     PlaitArena *arena = ptx->emit->arena;
     PlaitText text = plait_text(arena), constraints = plait_text(arena);
     LLVMTypeRef types[4] = {parts.type, parts.type, parts.type, parts.type};
-    LLVMTypeRef result = parts.count > 1 ? LLVMStructTypeInContext(ptx->emit->context, types, parts.count, 0) : parts.type;
+    LLVMTypeRef result =
+        parts.count > 1 ? LLVMStructTypeInContext(ptx->emit->context, types, parts.count, 0) : parts.type;
     plait_text_add(&text, "{ ");
     for (uint32_t i = 0; i < parts.count; i++) {
         plait_text_printf(&text, "mov.b%u $%u, 0; ", parts.bits == 8 ? 16 : parts.bits, i);
@@ -75,7 +81,8 @@ static LLVMValueRef plain_load(PlaitPtx *ptx, LLVMTypeRef type, uint32_t bytes, 
     LLVMSetAlignment(load, bytes);
     if (constant) {
         unsigned kind = LLVMGetMDKindIDInContext(ptx->emit->context, "invariant.load", 14);
-        LLVMSetMetadata(load, kind, LLVMMetadataAsValue(ptx->emit->context, LLVMMDNodeInContext2(ptx->emit->context, NULL, 0)));
+        LLVMSetMetadata(load, kind,
+                        LLVMMetadataAsValue(ptx->emit->context, LLVMMDNodeInContext2(ptx->emit->context, NULL, 0)));
     }
     return load;
 }
@@ -115,8 +122,8 @@ static LLVMValueRef join_parts(PlaitPtx *ptx, Parts parts, LLVMValueRef value, L
 
 static bool never(LLVMValueRef predicate) { return predicate && LLVMIsConstant(predicate) && LLVMIsNull(predicate); }
 
-void plait_ptx_load(PlaitPtx *ptx, PlaitScalar scalar, uint32_t count, LLVMValueRef address, LLVMValueRef predicate, bool constant,
-                    LLVMValueRef *loaded)
+void plait_ptx_load(PlaitPtx *ptx, PlaitScalar scalar, uint32_t count, LLVMValueRef address, LLVMValueRef predicate,
+                    bool constant, LLVMValueRef *loaded)
 {
     LLVMBuilderRef b = ptx->emit->builder;
     uint32_t bytes = count * plait_scalar_bytes(scalar);
@@ -131,10 +138,12 @@ void plait_ptx_load(PlaitPtx *ptx, PlaitScalar scalar, uint32_t count, LLVMValue
         value = plain_load(ptx, type, bytes, address, constant);
     }
     for (uint32_t i = 0; i < count; i++)
-        loaded[i] = to_register(ptx, scalar, count > 1 ? LLVMBuildExtractElement(b, value, index_of(ptx, i), "") : value);
+        loaded[i] =
+            to_register(ptx, scalar, count > 1 ? LLVMBuildExtractElement(b, value, index_of(ptx, i), "") : value);
 }
 
-static void predicated_store(PlaitPtx *ptx, Parts parts, LLVMValueRef address, LLVMValueRef predicate, LLVMValueRef value)
+static void predicated_store(PlaitPtx *ptx, Parts parts, LLVMValueRef address, LLVMValueRef predicate,
+                             LLVMValueRef value)
 {
     PlaitArena *arena = ptx->emit->arena;
     LLVMBuilderRef b = ptx->emit->builder;
@@ -177,7 +186,8 @@ void plait_ptx_store(PlaitPtx *ptx, PlaitScalar scalar, uint32_t count, LLVMValu
     predicated_store(ptx, parts, address, predicate, value);
 }
 
-void plait_ptx_shared_store(PlaitPtx *ptx, PlaitScalar scalar, LLVMValueRef pointer, LLVMValueRef value, LLVMValueRef predicate)
+void plait_ptx_shared_store(PlaitPtx *ptx, PlaitScalar scalar, LLVMValueRef pointer, LLVMValueRef value,
+                            LLVMValueRef predicate)
 {
     LLVMBuilderRef b = ptx->emit->builder;
     if (never(predicate)) return;
@@ -193,17 +203,20 @@ void plait_ptx_shared_store(PlaitPtx *ptx, PlaitScalar scalar, LLVMValueRef poin
     const char *constraints = bits <= 16 ? "l,b,h,~{memory}" : bits == 32 ? "l,b,r,~{memory}" : "l,b,l,~{memory}";
     LLVMTypeRef types[] = {LLVMTypeOf(pointer), integer(ptx, 1), word};
     LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(ptx->emit->context), types, 3, 0);
-    LLVMBuildCall2(b, type, inline_asm(type, text, constraints, true), (LLVMValueRef[]){pointer, predicate, value}, 3, "");
+    LLVMBuildCall2(b, type, inline_asm(type, text, constraints, true), (LLVMValueRef[]){pointer, predicate, value}, 3,
+                   "");
 }
 
-void plait_ptx_shared_load(PlaitPtx *ptx, PlaitScalar scalar, LLVMValueRef pointer, uint32_t count, LLVMValueRef *loaded)
+void plait_ptx_shared_load(PlaitPtx *ptx, PlaitScalar scalar, LLVMValueRef pointer, uint32_t count,
+                           LLVMValueRef *loaded)
 {
     LLVMBuilderRef b = ptx->emit->builder;
     LLVMValueRef value = LLVMBuildLoad2(b, memory_type(ptx, scalar, count), pointer, "");
     uint32_t bytes = count * plait_scalar_bytes(scalar);
     LLVMSetAlignment(value, bytes > 16 ? 16 : bytes);
     for (uint32_t i = 0; i < count; i++)
-        loaded[i] = to_register(ptx, scalar, count > 1 ? LLVMBuildExtractElement(b, value, index_of(ptx, i), "") : value);
+        loaded[i] =
+            to_register(ptx, scalar, count > 1 ? LLVMBuildExtractElement(b, value, index_of(ptx, i), "") : value);
 }
 
 static LLVMValueRef shuffle_word(PlaitPtx *ptx, LLVMValueRef word, uint32_t lane_mask)

@@ -56,6 +56,7 @@ void plait_ptx_emit_convert(PlaitPtx *ptx, PlaitValue value)
     plait_ptx_barrier(ptx);
     for (uint32_t slot = 0; slot < to->slots; slot++) {
         Place place = place_of(ptx, to, slot, to);
-        plait_ptx_shared_load(ptx, scalar, plait_ptx_shared_pointer(ptx, scalar, byte, place.element, place.fixed), 1, &slots[slot]);
+        plait_ptx_shared_load(ptx, scalar, plait_ptx_shared_pointer(ptx, scalar, byte, place.element, place.fixed), 1,
+                              &slots[slot]);
     }
 }

@@ -11,12 +11,12 @@ enum { STEPS = 4 };
 /* One operand as the threads read it. */
 typedef struct Side {
     PlaitPtxStage stage;
-    PlaitPtxShape rows;             /* the axes without the contracted one, as they lie in the result; the inner axis last */
+    PlaitPtxShape rows; /* the axes without the contracted one, as they lie in the result; the inner axis last */
     uint32_t pitch[PLAIT_MAX_RANK]; /* by axis of `rows` */
     uint32_t step;                  /* elements from one contracted position to the next */
     uint32_t byte;
-    LLVMValueRef start;             /* i32: element of this thread's slot 0 */
-    LLVMValueRef *values;           /* rows.slots * STEPS elements read in this turn, in the result's scalar type */
+    LLVMValueRef start;   /* i32: element of this thread's slot 0 */
+    LLVMValueRef *values; /* rows.slots * STEPS elements read in this turn, in the result's scalar type */
 } Side;
 
 typedef struct Product {
@@ -69,7 +69,8 @@ static void stage_side(Product *product, Side *side, uint32_t scratch)
     uint32_t kept = ptx->kept_at[side->stage.value];
     side->byte = kept ? kept - 1 : scratch;
     if (kept && ptx->kept_done[side->stage.value]) return;
-    if (kept && plait_inst(ptx->kernel, side->stage.value)->region->parent) plait_ptx_barrier(ptx); /* a loop comes here again */
+    if (kept && plait_inst(ptx->kernel, side->stage.value)->region->parent)
+        plait_ptx_barrier(ptx); /* a loop comes here again */
     ptx->kept_done[side->stage.value] = kept != 0;
     plait_ptx_stage_write(ptx, &side->stage, side->byte);
 }
@@ -100,7 +101,8 @@ static uint32_t run_of(const Side *side)
 }
 
 /* Reads `count` elements of row slot `slot` at contracted position `at` plus `step` and puts them `stride` apart. */
-static void read_row(Product *product, Side *side, LLVMValueRef at, uint32_t slot, uint32_t step, uint32_t count, uint32_t stride)
+static void read_row(Product *product, Side *side, LLVMValueRef at, uint32_t slot, uint32_t step, uint32_t count,
+                     uint32_t stride)
 {
     PlaitPtx *ptx = product->ptx;
     LLVMBuilderRef b = ptx->emit->builder;
@@ -108,11 +110,13 @@ static void read_row(Product *product, Side *side, LLVMValueRef at, uint32_t slo
     if (side->start) element = LLVMBuildAdd(b, element, side->start, "");
     uint32_t fixed = step * side->step;
     for (uint32_t i = 0; i < side->rows.rank; i++)
-        fixed += side->pitch[i] * plait_ptx_static_position(&side->rows.axes[i], plait_ptx_axis_slot(&side->rows, slot, i));
+        fixed +=
+            side->pitch[i] * plait_ptx_static_position(&side->rows.axes[i], plait_ptx_axis_slot(&side->rows, slot, i));
     LLVMValueRef pointer = plait_ptx_shared_pointer(ptx, side->stage.scalar, side->byte, element, fixed);
     plait_ptx_shared_load(ptx, side->stage.scalar, pointer, count, loaded);
     for (uint32_t i = 0; i < count; i++)
-        side->values[slot * STEPS + step + i * stride] = plait_emit_cast(ptx->emit, loaded[i], side->stage.scalar, product->scalar);
+        side->values[slot * STEPS + step + i * stride] =
+            plait_emit_cast(ptx->emit, loaded[i], side->stage.scalar, product->scalar);
 }
 
 static void read_side(Product *product, Side *side, LLVMValueRef at, uint32_t steps)
@@ -136,8 +140,8 @@ static void add_products(Product *product, LLVMValueRef at, uint32_t steps)
         uint32_t a = plait_ptx_project(product->shape, slot, &product->sides[0].rows) * STEPS;
         uint32_t b = plait_ptx_project(product->shape, slot, &product->sides[1].rows) * STEPS;
         for (uint32_t step = 0; step < steps; step++)
-            product->sums[slot] = plait_emit_fma(product->ptx->emit, product->sides[0].values[a + step], product->sides[1].values[b + step],
-                                                 product->sums[slot]);
+            product->sums[slot] = plait_emit_fma(product->ptx->emit, product->sides[0].values[a + step],
+                                                 product->sides[1].values[b + step], product->sums[slot]);
     }
 }
 
@@ -172,7 +176,8 @@ static void run_turns(Product *product, uint32_t turns)
 void plait_ptx_emit_dot(PlaitPtx *ptx, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(ptx->kernel, value);
-    Product product = {.ptx = ptx, .dot = value, .shape = plait_ptx_shape_of(ptx, value), .scalar = (PlaitScalar)inst->type.scalar};
+    Product product = {
+        .ptx = ptx, .dot = value, .shape = plait_ptx_shape_of(ptx, value), .scalar = (PlaitScalar)inst->type.scalar};
     product.sums = plait_ptx_new_slots(ptx, value, product.shape->slots);
     for (uint32_t slot = 0; slot < product.shape->slots; slot++)
         product.sums[slot] = inst->operand_count == 3 ? plait_ptx_operand(ptx, inst->operands[2], product.shape, slot)

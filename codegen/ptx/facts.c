@@ -41,13 +41,15 @@ static PlaitAxis end_of_axis(const PlaitFunction *kernel, PlaitValue end)
 /* The position of a loop: parameter 0 of its body. */
 static PlaitPtxFacts facts_of_position(const PlaitFunction *kernel, const PlaitInst *loop)
 {
-    PlaitPtxFacts facts = nothing, from = plait_ptx_facts(kernel, loop->operands[0]), to = plait_ptx_facts(kernel, loop->operands[1]);
+    PlaitPtxFacts facts = nothing, from = plait_ptx_facts(kernel, loop->operands[0]),
+                  to = plait_ptx_facts(kernel, loop->operands[1]);
     int64_t step = loop->ints[0] < 0 ? -loop->ints[0] : loop->ints[0];
     facts.least = from.least;
     facts.multiple = smaller(from.multiple, power_in(step));
     facts.under = end_of_axis(kernel, loop->operands[1]);
     if (to.most != INT64_MAX) facts.most = to.most - 1;
-    if (bounded(facts) && from.least == from.most && facts.most >= from.least) facts.most = from.least + (facts.most - from.least) / step * step;
+    if (bounded(facts) && from.least == from.most && facts.most >= from.least)
+        facts.most = from.least + (facts.most - from.least) / step * step;
     return facts;
 }
 
@@ -84,14 +86,16 @@ static PlaitPtxFacts facts_of_sum(PlaitPtxFacts a, PlaitPtxFacts b, bool subtrac
 
 static PlaitPtxFacts facts_of_smaller(PlaitPtxFacts a, PlaitPtxFacts b)
 {
-    PlaitPtxFacts facts = {a.least < b.least ? a.least : b.least, a.most < b.most ? a.most : b.most, a.under, smaller(a.multiple, b.multiple)};
+    PlaitPtxFacts facts = {a.least < b.least ? a.least : b.least, a.most < b.most ? a.most : b.most, a.under,
+                           smaller(a.multiple, b.multiple)};
     if (facts.under == PLAIT_NO_AXIS) facts.under = b.under;
     return facts;
 }
 
 static PlaitPtxFacts facts_of_larger(PlaitPtxFacts a, PlaitPtxFacts b)
 {
-    PlaitPtxFacts facts = {a.least > b.least ? a.least : b.least, a.most > b.most ? a.most : b.most, a.under, smaller(a.multiple, b.multiple)};
+    PlaitPtxFacts facts = {a.least > b.least ? a.least : b.least, a.most > b.most ? a.most : b.most, a.under,
+                           smaller(a.multiple, b.multiple)};
     if (a.under != b.under) facts.under = PLAIT_NO_AXIS;
     return facts;
 }
@@ -109,7 +113,9 @@ static PlaitPtxFacts facts_of_quotient(PlaitPtxFacts a, PlaitPtxFacts b)
 static PlaitPtxFacts facts_of_product(PlaitPtxFacts a, PlaitPtxFacts b)
 {
     PlaitPtxFacts facts = nothing;
-    facts.multiple = a.multiple >= any_multiple || b.multiple >= any_multiple ? any_multiple : smaller(a.multiple * b.multiple, any_multiple);
+    facts.multiple = a.multiple >= any_multiple || b.multiple >= any_multiple
+                         ? any_multiple
+                         : smaller(a.multiple * b.multiple, any_multiple);
     if (bounded(a) && bounded(b) && a.least >= 0 && b.least >= 0 && a.most <= INT32_MAX && b.most <= INT32_MAX) {
         facts.least = a.least * b.least;
         facts.most = a.most * b.most;

@@ -30,7 +30,8 @@ LLVMValueRef plait_ptx_extent(PlaitPtx *ptx, PlaitAxis axis)
 {
     int64_t size = ptx->kernel->axes.data[axis].size;
     if (size != PLAIT_RUNTIME_SIZE) return int32(ptx, (uint32_t)size);
-    return LLVMBuildTrunc(ptx->entry, ptx->arguments[ptx->slots.axis_slot[axis]], LLVMInt32TypeInContext(ptx->emit->context), "");
+    return LLVMBuildTrunc(ptx->entry, ptx->arguments[ptx->slots.axis_slot[axis]],
+                          LLVMInt32TypeInContext(ptx->emit->context), "");
 }
 
 static uint32_t tensor_slot(const PlaitPtx *ptx, PlaitValue tensor)
@@ -69,7 +70,9 @@ static Addresses addresses_of(PlaitPtx *ptx, const PlaitPtxAccess *access, const
     for (uint32_t i = 0; i < access->rank; i++) {
         const PlaitPtxIndex *index = &access->indices[i];
         bool contiguous = ptx->wide && i + 1 == access->rank && index->unit != PLAIT_NO_AXIS;
-        addresses.strides[i] = contiguous ? int64(ptx, bytes) : LLVMBuildMul(ptx->entry, ptx->arguments[slot + 1 + i], int64(ptx, bytes), "");
+        addresses.strides[i] = contiguous
+                                   ? int64(ptx, bytes)
+                                   : LLVMBuildMul(ptx->entry, ptx->arguments[slot + 1 + i], int64(ptx, bytes), "");
         if (index->unit == PLAIT_NO_AXIS) continue;
         LLVMValueRef field = plait_ptx_field(ptx, plait_ptx_axis(shape, index->unit));
         if (field) addresses.base = LLVMBuildAdd(b, addresses.base, times(ptx, field, addresses.strides[i]), "");
@@ -118,7 +121,8 @@ static LLVMValueRef address_of(PlaitPtx *ptx, const Addresses *addresses, uint32
     return address;
 }
 
-/* Whether index `i` is inside of the tensor at `slot`: i1, or NULL when it always is (for slots that are no surplus). */
+/* Whether index `i` is inside of the tensor at `slot`: i1, or NULL when it always is (for slots that are no surplus).
+ */
 static LLVMValueRef inside(PlaitPtx *ptx, const Addresses *addresses, uint32_t i, uint32_t slot)
 {
     const PlaitPtxIndex *index = &addresses->access->indices[i];
@@ -138,15 +142,19 @@ static LLVMValueRef inside(PlaitPtx *ptx, const Addresses *addresses, uint32_t i
 static LLVMValueRef predicate_of(PlaitPtx *ptx, const Addresses *addresses, uint32_t slot, bool store)
 {
     LLVMValueRef predicate = NULL;
-    for (uint32_t i = 0; i < addresses->access->rank; i++) predicate = plait_ptx_both(ptx, predicate, inside(ptx, addresses, i, slot));
+    for (uint32_t i = 0; i < addresses->access->rank; i++)
+        predicate = plait_ptx_both(ptx, predicate, inside(ptx, addresses, i, slot));
     for (uint32_t i = 0; i < addresses->shape->rank; i++) {
         const PlaitPtxAxis *axis = &addresses->shape->axes[i];
         bool needed = store;
         for (uint32_t k = 0; k < addresses->access->rank; k++) {
             const PlaitPtxIndex *index = &addresses->access->indices[k];
-            needed |= index->inside && is_tile(ptx, index->value) && plait_type_has(plait_type_of(ptx->kernel, index->value), axis->axis);
+            needed |= index->inside && is_tile(ptx, index->value) &&
+                      plait_type_has(plait_type_of(ptx->kernel, index->value), axis->axis);
         }
-        if (needed) predicate = plait_ptx_both(ptx, predicate, plait_ptx_axis_valid(ptx, axis, plait_ptx_axis_slot(addresses->shape, slot, i)));
+        if (needed)
+            predicate = plait_ptx_both(ptx, predicate,
+                                       plait_ptx_axis_valid(ptx, axis, plait_ptx_axis_slot(addresses->shape, slot, i)));
     }
     return predicate;
 }
@@ -198,7 +206,10 @@ void plait_ptx_emit_load(PlaitPtx *ptx, PlaitValue value)
 }
 
 /* The predicate operand, where an instruction stores several slots: only when they all agree, which nobody knows. */
-static bool is_predicated(const PlaitFunction *kernel, PlaitValue store) { return plait_inst(kernel, store)->ints[0] == 1; }
+static bool is_predicated(const PlaitFunction *kernel, PlaitValue store)
+{
+    return plait_inst(kernel, store)->ints[0] == 1;
+}
 
 void plait_ptx_emit_store(PlaitPtx *ptx, PlaitValue value)
 {
@@ -215,7 +226,9 @@ void plait_ptx_emit_store(PlaitPtx *ptx, PlaitValue value)
     for (uint32_t slot = 0; slot < shape->slots; slot++) {
         if (!starts_group(shape, &group, slot)) continue;
         LLVMValueRef predicate = plait_ptx_both(ptx, first, predicate_of(ptx, &addresses, slot, true));
-        if (predicated) predicate = plait_ptx_both(ptx, predicate, plait_ptx_operand(ptx, inst->operands[2 + access.rank], shape, slot));
+        if (predicated)
+            predicate =
+                plait_ptx_both(ptx, predicate, plait_ptx_operand(ptx, inst->operands[2 + access.rank], shape, slot));
         for (uint32_t i = 0; i < group.vec; i++) stored[i] = ptx->values[source][slot + i * group.step];
         plait_ptx_store(ptx, access.scalar, group.vec, address_of(ptx, &addresses, slot), predicate, stored);
     }

@@ -28,7 +28,8 @@ static const unsigned of_function = (unsigned)LLVMAttributeFunctionIndex;
 
 static void add_text_attribute(const PlaitEmit *emit, unsigned index, const char *name, const char *value)
 {
-    LLVMAttributeRef attribute = LLVMCreateStringAttribute(emit->context, name, (unsigned)strlen(name), value, (unsigned)strlen(value));
+    LLVMAttributeRef attribute =
+        LLVMCreateStringAttribute(emit->context, name, (unsigned)strlen(name), value, (unsigned)strlen(value));
     LLVMAddAttributeAtIndex(emit->function, index, attribute);
 }
 
@@ -55,7 +56,8 @@ static void create_function(PlaitPtx *ptx)
     add_flag(emit, of_function, "nounwind", 0);
     const char *threads = plait_arena_printf(emit->arena, "%u", ptx->kernel->threads);
     add_text_attribute(emit, of_function, "nvvm.reqntid", threads);
-    add_text_attribute(emit, of_function, "nvvm.minctasm", "1"); /* or ptxas keeps registers free for a second program */
+    add_text_attribute(emit, of_function, "nvvm.minctasm",
+                       "1"); /* or ptxas keeps registers free for a second program */
     const char *shared = plait_arena_printf(emit->arena, "%u", plait_ptx_shared_bytes(ptx->kernel));
     add_text_attribute(emit, of_function, "plait.shared", shared);
 }
@@ -91,7 +93,8 @@ static void read_programs(PlaitPtx *ptx)
         LLVMValueRef block = LLVMConstInt(int32_type(ptx), axis.block, 0), number = rest;
         if (i + 1 < kernel->grid.count) {
             LLVMValueRef round = LLVMConstInt(int32_type(ptx), axis.block - 1, 0);
-            LLVMValueRef count = LLVMBuildUDiv(b, LLVMBuildAdd(b, plait_ptx_extent(ptx, axis.axis), round, ""), block, "");
+            LLVMValueRef count =
+                LLVMBuildUDiv(b, LLVMBuildAdd(b, plait_ptx_extent(ptx, axis.axis), round, ""), block, "");
             number = LLVMBuildURem(b, rest, count, "");
             rest = LLVMBuildUDiv(b, rest, count, "");
         }

@@ -17,19 +17,22 @@ static bool is_fixed(const PlaitFunction *kernel, PlaitValue value, const PlaitR
 {
     const PlaitInst *inst = plait_inst(kernel, value);
     if (!plait_region_inside(inst->region, body)) return true;
-    if (inst->op == PLAIT_OP_ARGUMENT || inst->op == PLAIT_OP_LOAD || inst->body || inst->op == PLAIT_OP_RESULT) return false;
+    if (inst->op == PLAIT_OP_ARGUMENT || inst->op == PLAIT_OP_LOAD || inst->body || inst->op == PLAIT_OP_RESULT)
+        return false;
     for (uint32_t i = 0; i < inst->operand_count; i++)
         if (!is_fixed(kernel, inst->operands[i], body)) return false;
     return true;
 }
 
-/* How many neighbouring positions `index` covers if it grows with the position of the loop, one for one; 0 if it does not. */
+/* How many neighbouring positions `index` covers if it grows with the position of the loop, one for one; 0 if it does
+ * not. */
 static uint32_t moving_span(const PlaitFunction *kernel, PlaitValue index, const PlaitRegion *body)
 {
     const PlaitInst *inst = plait_inst(kernel, index);
     if (index == body->params.data[0]) return 1;
     if (inst->op == PLAIT_OP_BROADCAST) return moving_span(kernel, inst->operands[0], body);
-    if (inst->op == PLAIT_OP_IOTA && inst->operand_count) return moving_span(kernel, inst->operands[0], body) * kernel->axes.data[inst->axes[0]].tile;
+    if (inst->op == PLAIT_OP_IOTA && inst->operand_count)
+        return moving_span(kernel, inst->operands[0], body) * kernel->axes.data[inst->axes[0]].tile;
     if (inst->op != PLAIT_OP_ADD && inst->op != PLAIT_OP_SUB) return 0;
     bool swapped = inst->op == PLAIT_OP_ADD && is_fixed(kernel, inst->operands[0], body);
     PlaitValue moving = inst->operands[swapped ? 1 : 0], fixed = inst->operands[swapped ? 0 : 1];

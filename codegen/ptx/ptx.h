@@ -9,7 +9,8 @@
 
 #include "codegen/emit.h"
 
-/* One axis of a tile in a thread: element (chunk * 2^bits + field) * vec + lane stands in axis slot chunk * vec + lane. */
+/* One axis of a tile in a thread: element (chunk * 2^bits + field) * vec + lane stands in axis slot chunk * vec + lane.
+ */
 typedef struct PlaitPtxAxis {
     PlaitAxis axis;
     uint32_t tile; /* elements of the tile */
@@ -41,20 +42,20 @@ typedef struct PlaitPtx {
     PlaitEmit *emit;
     const PlaitFunction *kernel;
     PlaitSlots slots;
-    LLVMBuilderRef entry;        /* writes into the entry block, which dominates everything */
-    LLVMValueRef *arguments;     /* by slot: i64 */
-    LLVMValueRef thread;         /* i32 */
+    LLVMBuilderRef entry;               /* writes into the entry block, which dominates everything */
+    LLVMValueRef *arguments;            /* by slot: i64 */
+    LLVMValueRef thread;                /* i32 */
     PLAIT_VECTOR(PlaitPtxField) fields; /* made when first needed */
-    LLVMValueRef *programs;      /* by axis: i32 start of this program's block */
-    LLVMValueRef **values;       /* by value: its slots */
-    PlaitPtxShape **shapes;      /* by value, made when first needed */
-    uint8_t *tensor_use;         /* by value: PLAIT_PTX_LOADED, .. */
-    bool wide;                   /* emitting the version for contiguous, aligned tensors */
+    LLVMValueRef *programs;             /* by axis: i32 start of this program's block */
+    LLVMValueRef **values;              /* by value: its slots */
+    PlaitPtxShape **shapes;             /* by value, made when first needed */
+    uint8_t *tensor_use;                /* by value: PLAIT_PTX_LOADED, .. */
+    bool wide;                          /* emitting the version for contiguous, aligned tensors */
     PlaitPtxScratch scratch;
-    LLVMValueRef shared;         /* the array in shared memory; NULL when there is none */
-    uint32_t last_half;          /* scratch: which half was read since the last barrier: 0, 1; 2: none; 3: either */
-    uint32_t *kept_at;           /* by value: 1 + byte at which a kept operand stands; 0: not kept */
-    bool *kept_done;             /* by value: it has been staged */
+    LLVMValueRef shared; /* the array in shared memory; NULL when there is none */
+    uint32_t last_half;  /* scratch: which half was read since the last barrier: 0, 1; 2: none; 3: either */
+    uint32_t *kept_at;   /* by value: 1 + byte at which a kept operand stands; 0: not kept */
+    bool *kept_done;     /* by value: it has been staged */
 } PlaitPtx;
 
 enum { PLAIT_PTX_LOADED = 1, PLAIT_PTX_STORED = 2, PLAIT_PTX_REPEATED = 4 };
@@ -93,13 +94,15 @@ bool plait_ptx_is_inside(const PlaitFunction *kernel, PlaitValue index, PlaitAxi
 
 /* ---- asm.c: instructions that LLVM has no intrinsic for ---- */
 /* `count` elements of `scalar` from one aligned address (i64) where `predicate` (i1, or NULL: always), else 0. */
-void plait_ptx_load(PlaitPtx *ptx, PlaitScalar scalar, uint32_t count, LLVMValueRef address, LLVMValueRef predicate, bool constant,
-                    LLVMValueRef *loaded);
+void plait_ptx_load(PlaitPtx *ptx, PlaitScalar scalar, uint32_t count, LLVMValueRef address, LLVMValueRef predicate,
+                    bool constant, LLVMValueRef *loaded);
 void plait_ptx_store(PlaitPtx *ptx, PlaitScalar scalar, uint32_t count, LLVMValueRef address, LLVMValueRef predicate,
                      const LLVMValueRef *stored);
-void plait_ptx_shared_store(PlaitPtx *ptx, PlaitScalar scalar, LLVMValueRef pointer, LLVMValueRef value, LLVMValueRef predicate);
+void plait_ptx_shared_store(PlaitPtx *ptx, PlaitScalar scalar, LLVMValueRef pointer, LLVMValueRef value,
+                            LLVMValueRef predicate);
 /* `count` neighbouring elements, aligned to all of them or to 16 bytes. */
-void plait_ptx_shared_load(PlaitPtx *ptx, PlaitScalar scalar, LLVMValueRef pointer, uint32_t count, LLVMValueRef *loaded);
+void plait_ptx_shared_load(PlaitPtx *ptx, PlaitScalar scalar, LLVMValueRef pointer, uint32_t count,
+                           LLVMValueRef *loaded);
 LLVMValueRef plait_ptx_shuffle(PlaitPtx *ptx, LLVMValueRef value, PlaitScalar scalar, uint32_t lane_mask);
 void plait_ptx_barrier(PlaitPtx *ptx);
 
@@ -111,8 +114,10 @@ PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, uint32_t *kept_at);
 uint32_t plait_ptx_scratch(PlaitPtx *ptx);
 /* Around the body of a loop: a use in it may follow the last use of the turn before. */
 void plait_ptx_scratch_loop(PlaitPtx *ptx, const PlaitRegion *body);
-/* The address of element `element` (i32, NULL: 0) plus `fixed` of an array of `scalar` at byte `byte` of shared memory. */
-LLVMValueRef plait_ptx_shared_pointer(PlaitPtx *ptx, PlaitScalar scalar, uint32_t byte, LLVMValueRef element, uint32_t fixed);
+/* The address of element `element` (i32, NULL: 0) plus `fixed` of an array of `scalar` at byte `byte` of shared memory.
+ */
+LLVMValueRef plait_ptx_shared_pointer(PlaitPtx *ptx, PlaitScalar scalar, uint32_t byte, LLVMValueRef element,
+                                      uint32_t fixed);
 
 /* ---- order.c ---- */
 void plait_ptx_note_order(PlaitPtx *ptx); /* fills tensor_use */

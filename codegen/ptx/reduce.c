@@ -34,7 +34,8 @@ uint32_t plait_ptx_reduce_bytes(const PlaitFunction *kernel, PlaitValue value)
     PlaitPtxShape in = plait_ptx_shape(kernel, plait_type_of(kernel, inst->operands[0]));
     uint32_t bits = reduced_bits(&in, inst);
     if (bits == lanes_only(bits)) return 0;
-    return plait_ptx_shape(kernel, inst->type).slots * kernel->threads * plait_scalar_bytes((PlaitScalar)inst->type.scalar);
+    return plait_ptx_shape(kernel, inst->type).slots * kernel->threads *
+           plait_scalar_bytes((PlaitScalar)inst->type.scalar);
 }
 
 /* A sum of products may be a chain of multiply-adds. */
@@ -42,7 +43,8 @@ static LLVMValueRef combine(const Reduction *reduction, LLVMValueRef a, LLVMValu
 {
     if (!a) return b;
     LLVMValueRef result = plait_emit_combine(reduction->ptx->emit, reduction->op, reduction->scalar, a, b);
-    if (LLVMIsAInstruction(result) && LLVMCanValueUseFastMathFlags(result)) LLVMSetFastMathFlags(result, LLVMFastMathAllowContract);
+    if (LLVMIsAInstruction(result) && LLVMCanValueUseFastMathFlags(result))
+        LLVMSetFastMathFlags(result, LLVMFastMathAllowContract);
     return result;
 }
 
@@ -51,7 +53,8 @@ static LLVMValueRef element(const Reduction *reduction, uint32_t slot)
     PlaitPtx *ptx = reduction->ptx;
     LLVMValueRef value = ptx->values[reduction->operand][slot], valid = plait_ptx_valid(ptx, reduction->in, slot);
     if (!valid) return value;
-    LLVMValueRef identity = plait_emit_number(ptx->emit, reduction->scalar, 1, plait_reduce_identity(reduction->op, reduction->scalar));
+    LLVMValueRef identity =
+        plait_emit_number(ptx->emit, reduction->scalar, 1, plait_reduce_identity(reduction->op, reduction->scalar));
     return plait_emit_select(ptx->emit, valid, value, identity);
 }
 
@@ -68,7 +71,9 @@ static void reduce_slots(Reduction *reduction)
     }
     for (uint32_t result = 0; result < results; result++) {
         for (uint32_t chain = 1; chain < chains; chain++)
-            if (partial[result * chains + chain]) partial[result * chains] = combine(reduction, partial[result * chains], partial[result * chains + chain]);
+            if (partial[result * chains + chain])
+                partial[result * chains] =
+                    combine(reduction, partial[result * chains], partial[result * chains + chain]);
         reduction->results[result] = partial[result * chains];
     }
 }
@@ -92,7 +97,8 @@ static void reduce_warps(Reduction *reduction, uint32_t bits)
     LLVMTypeRef i32 = LLVMInt32TypeInContext(ptx->emit->context);
     uint32_t byte = plait_ptx_scratch(ptx), threads = ptx->kernel->threads;
     for (uint32_t i = 0; i < reduction->out->slots; i++)
-        plait_ptx_shared_store(ptx, reduction->scalar, plait_ptx_shared_pointer(ptx, reduction->scalar, byte, ptx->thread, i * threads),
+        plait_ptx_shared_store(ptx, reduction->scalar,
+                               plait_ptx_shared_pointer(ptx, reduction->scalar, byte, ptx->thread, i * threads),
                                reduction->results[i], NULL);
     plait_ptx_barrier(ptx);
     LLVMValueRef rest = LLVMBuildAnd(b, ptx->thread, LLVMConstInt(i32, ~bits & (threads - 1), 0), "");
@@ -100,7 +106,9 @@ static void reduce_warps(Reduction *reduction, uint32_t bits)
         LLVMValueRef sum = NULL;
         for (uint32_t other = 0;; other = (other - bits) & bits) { /* the subsets of `bits`, rising */
             LLVMValueRef loaded;
-            plait_ptx_shared_load(ptx, reduction->scalar, plait_ptx_shared_pointer(ptx, reduction->scalar, byte, rest, i * threads + other), 1, &loaded);
+            plait_ptx_shared_load(ptx, reduction->scalar,
+                                  plait_ptx_shared_pointer(ptx, reduction->scalar, byte, rest, i * threads + other), 1,
+                                  &loaded);
             sum = combine(reduction, sum, loaded);
             if (other == bits) break;
         }
@@ -111,7 +119,8 @@ static void reduce_warps(Reduction *reduction, uint32_t bits)
 void plait_ptx_emit_reduce(PlaitPtx *ptx, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(ptx->kernel, value);
-    Reduction reduction = {.ptx = ptx, .op = (PlaitOp)inst->op, .scalar = (PlaitScalar)inst->type.scalar, .operand = inst->operands[0]};
+    Reduction reduction = {
+        .ptx = ptx, .op = (PlaitOp)inst->op, .scalar = (PlaitScalar)inst->type.scalar, .operand = inst->operands[0]};
     reduction.in = plait_ptx_shape_of(ptx, reduction.operand);
     reduction.out = plait_ptx_shape_of(ptx, value);
     reduction.results = plait_ptx_new_slots(ptx, value, reduction.out->slots);

@@ -20,7 +20,8 @@ static void emit_iota(PlaitPtx *ptx, PlaitValue value)
     LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, shape->slots);
     for (uint32_t slot = 0; slot < shape->slots; slot++) {
         slots[slot] = plait_ptx_position(ptx, &shape->axes[0], slot);
-        if (inst->operand_count) slots[slot] = LLVMBuildAdd(ptx->emit->builder, ptx->values[inst->operands[0]][0], slots[slot], "");
+        if (inst->operand_count)
+            slots[slot] = LLVMBuildAdd(ptx->emit->builder, ptx->values[inst->operands[0]][0], slots[slot], "");
     }
 }
 
@@ -36,7 +37,8 @@ static void emit_broadcast(PlaitPtx *ptx, PlaitValue value, PlaitValue source)
 static LLVMValueRef contracted(PlaitOp op, LLVMValueRef result)
 {
     bool sums = op == PLAIT_OP_ADD || op == PLAIT_OP_SUB || op == PLAIT_OP_MUL;
-    if (sums && LLVMIsAInstruction(result) && LLVMCanValueUseFastMathFlags(result)) LLVMSetFastMathFlags(result, LLVMFastMathAllowContract);
+    if (sums && LLVMIsAInstruction(result) && LLVMCanValueUseFastMathFlags(result))
+        LLVMSetFastMathFlags(result, LLVMFastMathAllowContract);
     return result;
 }
 
@@ -55,7 +57,8 @@ static void emit_pointwise(PlaitPtx *ptx, PlaitValue value)
     const PlaitPtxShape *shape = plait_ptx_shape_of(ptx, value);
     LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, shape->slots), operands[3];
     for (uint32_t slot = 0; slot < shape->slots; slot++) {
-        for (uint32_t i = 0; i < inst->operand_count; i++) operands[i] = plait_ptx_operand(ptx, inst->operands[i], shape, slot);
+        for (uint32_t i = 0; i < inst->operand_count; i++)
+            operands[i] = plait_ptx_operand(ptx, inst->operands[i], shape, slot);
         slots[slot] = pointwise(ptx, inst, operands);
     }
 }
@@ -74,7 +77,8 @@ static LLVMBasicBlockRef new_block(const PlaitPtx *ptx, const char *name)
     return LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, name);
 }
 
-/* The first position that runs: `from`, or backwards the last one of the same positions (below `from` when there is none). */
+/* The first position that runs: `from`, or backwards the last one of the same positions (below `from` when there is
+ * none). */
 static LLVMValueRef first_position(PlaitPtx *ptx, const Loop *loop)
 {
     if (loop->inst->ints[0] > 0) return loop->from;
@@ -126,7 +130,8 @@ static void emit_head(PlaitPtx *ptx, Loop *loop)
     LLVMAddIncoming(loop->position, &first, &loop->before, 1);
     add_phis(ptx, loop);
     bool forward = loop->inst->ints[0] > 0;
-    LLVMValueRef more = LLVMBuildICmp(b, forward ? LLVMIntSLT : LLVMIntSGE, loop->position, forward ? loop->to : loop->from, "");
+    LLVMValueRef more =
+        LLVMBuildICmp(b, forward ? LLVMIntSLT : LLVMIntSGE, loop->position, forward ? loop->to : loop->from, "");
     LLVMBuildCondBr(b, more, loop->body, loop->after);
     LLVMPositionBuilderAtEnd(b, loop->body);
 }
@@ -151,7 +156,8 @@ static void emit_for(PlaitPtx *ptx, PlaitValue value)
     plait_ptx_new_slots(ptx, region->params.data[0], 1)[0] = loop.position;
     plait_ptx_emit_region(ptx, region);
     LLVMBasicBlockRef last = LLVMGetInsertBlock(b);
-    LLVMValueRef next = step > 0 ? LLVMBuildAdd(b, loop.position, loop.step, "") : LLVMBuildSub(b, loop.position, loop.step, "");
+    LLVMValueRef next =
+        step > 0 ? LLVMBuildAdd(b, loop.position, loop.step, "") : LLVMBuildSub(b, loop.position, loop.step, "");
     LLVMAddIncoming(loop.position, &next, &last, 1);
     close_phis(ptx, &loop, last);
     LLVMBuildBr(b, loop.head);
@@ -171,7 +177,8 @@ static void emit_inst(PlaitPtx *ptx, PlaitValue value)
     const PlaitInst *inst = plait_inst(ptx->kernel, value);
     PlaitOp op = (PlaitOp)inst->op;
     if (op == PLAIT_OP_TENSOR) return;
-    if (op == PLAIT_OP_CONST) fill(ptx, value, plait_emit_number(ptx->emit, (PlaitScalar)inst->type.scalar, 1, inst->number));
+    if (op == PLAIT_OP_CONST)
+        fill(ptx, value, plait_emit_number(ptx->emit, (PlaitScalar)inst->type.scalar, 1, inst->number));
     else if (op == PLAIT_OP_SIZE) fill(ptx, value, plait_ptx_extent(ptx, inst->axes[0]));
     else if (op == PLAIT_OP_PROGRAM) fill(ptx, value, ptx->programs[inst->axes[0]]);
     else if (op == PLAIT_OP_IOTA) emit_iota(ptx, value);

@@ -104,7 +104,8 @@ LLVMValueRef plait_ptx_axis_valid(PlaitPtx *ptx, const PlaitPtxAxis *axis, uint3
     uint32_t most = least + (axis->vec << axis->bits) - axis->vec;
     if (most < axis->tile) return NULL;
     if (least >= axis->tile) return LLVMConstInt(LLVMInt1TypeInContext(ptx->emit->context), 0, 0);
-    return LLVMBuildICmp(ptx->emit->builder, LLVMIntULT, plait_ptx_field(ptx, axis), number(ptx, axis->tile - least), "");
+    return LLVMBuildICmp(ptx->emit->builder, LLVMIntULT, plait_ptx_field(ptx, axis), number(ptx, axis->tile - least),
+                         "");
 }
 
 LLVMValueRef plait_ptx_both(PlaitPtx *ptx, LLVMValueRef a, LLVMValueRef b)
@@ -118,7 +119,8 @@ LLVMValueRef plait_ptx_valid(PlaitPtx *ptx, const PlaitPtxShape *shape, uint32_t
 {
     LLVMValueRef valid = NULL;
     for (uint32_t i = 0; i < shape->rank; i++)
-        valid = plait_ptx_both(ptx, valid, plait_ptx_axis_valid(ptx, &shape->axes[i], plait_ptx_axis_slot(shape, slot, i)));
+        valid =
+            plait_ptx_both(ptx, valid, plait_ptx_axis_valid(ptx, &shape->axes[i], plait_ptx_axis_slot(shape, slot, i)));
     return valid;
 }
 

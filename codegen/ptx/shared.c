@@ -24,7 +24,8 @@ static void plan_kept(void *context, PlaitValue value)
     for (uint32_t side = 0; side < 2; side++) {
         PlaitPtxStage stage = plait_ptx_stage(planner->kernel, value, side);
         uint32_t bytes = aligned(stage.bytes);
-        bool keep = plait_ptx_stage_can_stay(planner->kernel, value, side) && planner->scratch.kept + bytes <= MOST_KEPT;
+        bool keep =
+            plait_ptx_stage_can_stay(planner->kernel, value, side) && planner->scratch.kept + bytes <= MOST_KEPT;
         if (!keep || planner->kept_at[stage.value]) continue;
         planner->kept_at[stage.value] = planner->scratch.kept + 1;
         planner->scratch.kept += bytes;
@@ -100,7 +101,8 @@ void plait_ptx_scratch_loop(PlaitPtx *ptx, const PlaitRegion *body)
     else if (uses && ptx->last_half == PLAIT_HALF_NONE) ptx->last_half = ptx->scratch.halves == 2 ? 1 : 0;
 }
 
-LLVMValueRef plait_ptx_shared_pointer(PlaitPtx *ptx, PlaitScalar scalar, uint32_t byte, LLVMValueRef element, uint32_t fixed)
+LLVMValueRef plait_ptx_shared_pointer(PlaitPtx *ptx, PlaitScalar scalar, uint32_t byte, LLVMValueRef element,
+                                      uint32_t fixed)
 {
     LLVMBuilderRef b = ptx->emit->builder;
     LLVMTypeRef int8 = LLVMInt8TypeInContext(ptx->emit->context), int32 = LLVMInt32TypeInContext(ptx->emit->context);

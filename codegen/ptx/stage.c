@@ -40,9 +40,11 @@ PlaitPtxStage plait_ptx_stage(const PlaitFunction *kernel, PlaitValue dot, uint3
     const PlaitInst *inst = plait_inst(kernel, dot);
     PlaitPtxStage stage = {.value = inst->operands[side]};
     const PlaitInst *operand = plait_inst(kernel, stage.value);
-    bool narrower = operand->op == PLAIT_OP_CAST &&
-                    plait_scalar_bytes((PlaitScalar)plait_type_of(kernel, operand->operands[0]).scalar) < plait_scalar_bytes((PlaitScalar)operand->type.scalar) &&
-                    plait_scalar_kind((PlaitScalar)plait_type_of(kernel, operand->operands[0]).scalar) == PLAIT_FLOATING;
+    bool narrower =
+        operand->op == PLAIT_OP_CAST &&
+        plait_scalar_bytes((PlaitScalar)plait_type_of(kernel, operand->operands[0]).scalar) <
+            plait_scalar_bytes((PlaitScalar)operand->type.scalar) &&
+        plait_scalar_kind((PlaitScalar)plait_type_of(kernel, operand->operands[0]).scalar) == PLAIT_FLOATING;
     if (narrower) stage.value = operand->operands[0];
     PlaitType type = plait_type_of(kernel, stage.value);
     PlaitPtxShape shape = plait_ptx_shape(kernel, type);
@@ -105,7 +107,8 @@ static void keep(void *context, PlaitValue value)
     for (uint32_t side = 0; side < 2; side++) {
         PlaitPtxStage stage = plait_ptx_stage(ptx->kernel, value, side);
         const PlaitRegion *home = plait_inst(ptx->kernel, stage.value)->region;
-        if (!ptx->kept_at[stage.value] || ptx->kept_done[stage.value] || plait_region_inside(home, keeper->body)) continue;
+        if (!ptx->kept_at[stage.value] || ptx->kept_done[stage.value] || plait_region_inside(home, keeper->body))
+            continue;
         if (!keeper->staged && home->parent) plait_ptx_barrier(ptx); /* an outer loop comes here again */
         plait_ptx_stage_write(ptx, &stage, ptx->kept_at[stage.value] - 1);
         ptx->kept_done[stage.value] = true;

@@ -17,10 +17,12 @@ static void demand(Condition *condition, LLVMValueRef holds)
 }
 
 /* The stride of tensor axis `i`, or `instead` when the axis has only one position, where a stride means nothing. */
-static LLVMValueRef stride_of(PlaitPtx *ptx, const PlaitPtxAccess *access, uint32_t first_slot, uint32_t i, uint64_t instead)
+static LLVMValueRef stride_of(PlaitPtx *ptx, const PlaitPtxAccess *access, uint32_t first_slot, uint32_t i,
+                              uint64_t instead)
 {
     LLVMValueRef extent = plait_ptx_extent(ptx, access->indices[i].along);
-    LLVMValueRef several = LLVMBuildICmp(ptx->emit->builder, LLVMIntUGT, extent, LLVMConstInt(LLVMTypeOf(extent), 1, 0), "");
+    LLVMValueRef several =
+        LLVMBuildICmp(ptx->emit->builder, LLVMIntUGT, extent, LLVMConstInt(LLVMTypeOf(extent), 1, 0), "");
     LLVMValueRef other = LLVMConstInt(int64_type(ptx), instead, 0);
     return LLVMBuildSelect(ptx->emit->builder, several, ptx->arguments[first_slot + 1 + i], other, "");
 }

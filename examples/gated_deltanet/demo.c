@@ -2,8 +2,8 @@
  *
  *     demo cpu|cuda TEXT HEADS TOKENS
  *
- * A byte is a token. A seeded random table turns each byte into what the block's projections would give for it (q, k, v, z,
- * a, beta); the block's own weights come from the same generator. At most TOKENS bytes of TEXT are read.
+ * A byte is a token. A seeded random table turns each byte into what the block's projections would give for it (q, k,
+ * v, z, a, beta); the block's own weights come from the same generator. At most TOKENS bytes of TEXT are read.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +21,14 @@ static const struct {
     bool bf16, text;
     double from, to;
 } rows[TENSORS] = {
-    {"q", "bthd", true, true, -1, 1},        {"k", "bthd", true, true, -1, 1},         {"v", "bthd", true, true, -1, 1},
-    {"z", "bthd", true, true, -1, 1},        {"a", "bth", true, true, -1, 1},          {"beta", "bth", true, true, -1, 1},
-    {"A_log", "h", false, false, 0, 2.77},   {"dt_bias", "h", false, false, -6.9, -2.2}, {"wq", "hdw", true, false, -0.5, 0.5},
-    {"wk", "hdw", true, false, -0.5, 0.5},   {"wv", "hdw", true, false, -0.5, 0.5},    {"gamma", "d", false, false, 1, 1},
-    {"S0", "bhdd", false, false, 0, 0},      {"y", "bthd", true, false, 0, 0},         {"S", "bhdd", false, false, 0, 0},
+    {"q", "bthd", true, true, -1, 1},      {"k", "bthd", true, true, -1, 1},
+    {"v", "bthd", true, true, -1, 1},      {"z", "bthd", true, true, -1, 1},
+    {"a", "bth", true, true, -1, 1},       {"beta", "bth", true, true, -1, 1},
+    {"A_log", "h", false, false, 0, 2.77}, {"dt_bias", "h", false, false, -6.9, -2.2},
+    {"wq", "hdw", true, false, -0.5, 0.5}, {"wk", "hdw", true, false, -0.5, 0.5},
+    {"wv", "hdw", true, false, -0.5, 0.5}, {"gamma", "d", false, false, 1, 1},
+    {"S0", "bhdd", false, false, 0, 0},    {"y", "bthd", true, false, 0, 0},
+    {"S", "bhdd", false, false, 0, 0},
 };
 
 typedef struct Tensor {
@@ -84,16 +87,22 @@ static void fill(Tensor *t, int row, const Text *text)
     }
     float *table = reserve((size_t)(256 * width) * sizeof *table);
     for (int64_t i = 0; i < 256 * width; i++) table[i] = (float)draw(&seed, rows[row].from, rows[row].to);
-    for (int64_t i = 0; i < total; i++) put(t->host, bf16, i, (double)table[text->bytes[i / width] * width + i % width]);
+    for (int64_t i = 0; i < total; i++)
+        put(t->host, bf16, i, (double)table[text->bytes[i / width] * width + i % width]);
     free(table);
 }
 
 static Tensor tensor_create(const DemoDevice *device, int row, const Text *text, int64_t heads)
 {
-    Tensor t = {.tensor = {.device = device->device, .dtype = {rows[row].bf16 ? kDLBfloat : kDLFloat, rows[row].bf16 ? 16 : 32, 1}}};
+    Tensor t = {.tensor = {.device = device->device,
+                           .dtype = {rows[row].bf16 ? kDLBfloat : kDLFloat, rows[row].bf16 ? 16 : 32, 1}}};
     t.bytes = rows[row].bf16 ? 2 : 4;
     for (const char *axis = rows[row].axes; *axis != 0; axis++) {
-        int64_t size = *axis == 'b' ? 1 : *axis == 't' ? text->tokens : *axis == 'h' ? heads : *axis == 'd' ? FEATURES : TAPS;
+        int64_t size = *axis == 'b'   ? 1
+                       : *axis == 't' ? text->tokens
+                       : *axis == 'h' ? heads
+                       : *axis == 'd' ? FEATURES
+                                      : TAPS;
         t.shape[t.tensor.ndim++] = size;
         t.bytes *= (size_t)size;
     }
@@ -126,7 +135,10 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-static int later(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
+static int later(const void *a, const void *b)
+{
+    return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
+}
 
 /* Median of runs that together take about two seconds, after a first one that is not counted. */
 static double measure(Tensor *tensors, const DemoDevice *device)
@@ -177,7 +189,7 @@ int main(int argc, char **argv)
     Tensor tensors[TENSORS];
     make(tensors, &device, &text, heads);
     double seconds = measure(tensors, &device);
-    printf("%s: %lld tokens, %lld heads of %d: %.2f ms, %.0f tokens/s\n", device.name, (long long)text.tokens, (long long)heads, FEATURES,
-           1e3 * seconds, (double)text.tokens / seconds);
+    printf("%s: %lld tokens, %lld heads of %d: %.2f ms, %.0f tokens/s\n", device.name, (long long)text.tokens,
+           (long long)heads, FEATURES, 1e3 * seconds, (double)text.tokens / seconds);
     return 0;
 }

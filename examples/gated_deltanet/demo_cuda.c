@@ -42,7 +42,10 @@ static void *allocate(size_t bytes)
     return driver.allocate(&address, bytes ? bytes : 1) == 0 ? (void *)(uintptr_t)address : NULL;
 }
 
-static bool upload(void *to, const void *from, size_t bytes) { return driver.upload((uint64_t)(uintptr_t)to, from, bytes) == 0; }
+static bool upload(void *to, const void *from, size_t bytes)
+{
+    return driver.upload((uint64_t)(uintptr_t)to, from, bytes) == 0;
+}
 static bool finish(void) { return driver.synchronize() == 0; }
 
 bool demo_cuda_open(DemoDevice *device)
@@ -52,7 +55,8 @@ bool demo_cuda_open(DemoDevice *device)
     *device = (DemoDevice){{kDLCUDA, 0}, allocate, upload, finish, "no CUDA driver on this machine"};
     if (library == NULL || !load(library)) return false;
     snprintf(device->name, sizeof device->name, "no usable GPU on this machine");
-    if (driver.init(0) || driver.device_get(&ordinal, 0) || driver.context_retain(&context, ordinal) || driver.context_set(context))
+    if (driver.init(0) || driver.device_get(&ordinal, 0) || driver.context_retain(&context, ordinal) ||
+        driver.context_set(context))
         return false;
     return driver.device_name(device->name, sizeof device->name, ordinal) == 0;
 }

@@ -15,7 +15,8 @@ static uint16_t keys[3][BATCH][LENGTH][HEADS][KEYS];     /* q, k, g as bf16 */
 static uint16_t values[2][BATCH][LENGTH][HEADS][VALUES]; /* v, z */
 static uint16_t whole[BATCH][LENGTH][HEADS][VALUES], halves[BATCH][LENGTH][HEADS][VALUES];
 static float gamma_values[VALUES];
-static float state[3][BATCH][HEADS][KEYS][VALUES]; /* after the whole sequence, after its first half, after both halves */
+static float state[3][BATCH][HEADS][KEYS]
+                  [VALUES]; /* after the whole sequence, after its first half, after both halves */
 
 static uint16_t to_bf16(float x)
 {
@@ -38,13 +39,19 @@ static void fill(uint16_t *data, size_t count)
 }
 
 /* Tokens first .. first + count of an array [BATCH][LENGTH][HEADS][features]: a view, through its strides. */
-static DLTensor tokens(uint16_t *data, int64_t features, int64_t first, int64_t count, int64_t shape[4], int64_t strides[4])
+static DLTensor tokens(uint16_t *data, int64_t features, int64_t first, int64_t count, int64_t shape[4],
+                       int64_t strides[4])
 {
     const int64_t sizes[] = {BATCH, count, HEADS, features};
     const int64_t steps[] = {LENGTH * HEADS * features, HEADS * features, features, 1};
     memcpy(shape, sizes, sizeof sizes);
     memcpy(strides, steps, sizeof steps);
-    return (DLTensor){.data = data, .device = {kDLCPU, 0}, .ndim = 4, .dtype = {kDLBfloat, 16, 1}, .shape = shape, .strides = strides,
+    return (DLTensor){.data = data,
+                      .device = {kDLCPU, 0},
+                      .ndim = 4,
+                      .dtype = {kDLBfloat, 16, 1},
+                      .shape = shape,
+                      .strides = strides,
                       .byte_offset = (uint64_t)(first * steps[1]) * sizeof *data};
 }
 
@@ -55,10 +62,13 @@ static int run(uint16_t *output, int64_t first, int64_t count, float *before, fl
     for (int i = 0; i < 3; i++) inputs[i] = tokens(&keys[i][0][0][0][0], KEYS, first, count, shapes[i], strides[i]);
     for (int i = 0; i < 2; i++)
         inputs[3 + i] = tokens(&values[i][0][0][0][0], VALUES, first, count, shapes[3 + i], strides[3 + i]);
-    DLTensor gamma = {.data = gamma_values, .device = {kDLCPU, 0}, .ndim = 1, .dtype = {kDLFloat, 32, 1}, .shape = gamma_shape};
-    DLTensor start = {.data = before, .device = {kDLCPU, 0}, .ndim = 4, .dtype = {kDLFloat, 32, 1}, .shape = state_shape};
+    DLTensor gamma = {
+        .data = gamma_values, .device = {kDLCPU, 0}, .ndim = 1, .dtype = {kDLFloat, 32, 1}, .shape = gamma_shape};
+    DLTensor start = {
+        .data = before, .device = {kDLCPU, 0}, .ndim = 4, .dtype = {kDLFloat, 32, 1}, .shape = state_shape};
     DLTensor end = {.data = after, .device = {kDLCPU, 0}, .ndim = 4, .dtype = {kDLFloat, 32, 1}, .shape = state_shape};
-    int status = gla(&inputs[0], &inputs[1], &inputs[2], &inputs[3], &inputs[4], &gamma, before ? &start : NULL, &y, &end, NULL);
+    int status =
+        gla(&inputs[0], &inputs[1], &inputs[2], &inputs[3], &inputs[4], &gamma, before ? &start : NULL, &y, &end, NULL);
     if (status != PLAIT_STATUS_OK) fprintf(stderr, "host: %s\n", plait_error());
     return status;
 }
@@ -71,7 +81,8 @@ int main(void)
 
     float *ends[] = {&state[0][0][0][0][0], &state[1][0][0][0][0], &state[2][0][0][0][0]};
     uint16_t *one = &whole[0][0][0][0], *two = &halves[0][0][0][0];
-    if (run(one, 0, LENGTH, NULL, ends[0]) || run(two, 0, HALF, NULL, ends[1]) || run(two, HALF, LENGTH - HALF, ends[1], ends[2]))
+    if (run(one, 0, LENGTH, NULL, ends[0]) || run(two, 0, HALF, NULL, ends[1]) ||
+        run(two, HALF, LENGTH - HALF, ends[1], ends[2]))
         return 1;
 
     float largest = 0, difference = 0;

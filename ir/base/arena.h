@@ -40,7 +40,8 @@ _Noreturn void plait_arena_fail(PlaitArena *arena);
 #define PLAIT_NEW(arena, type) ((type *)plait_arena_alloc((arena), sizeof(type)))
 #define PLAIT_NEW_ARRAY(arena, type, count) ((type *)plait_arena_array((arena), (count), sizeof(type)))
 
-/* True on the first pass; false when an allocation failed inside. Use as `if (PLAIT_TRY(&failure)) {...} else {...}`. */
+/* True on the first pass; false when an allocation failed inside. Use as `if (PLAIT_TRY(&failure)) {...} else {...}`.
+ */
 #define PLAIT_TRY(failure) (setjmp((failure)->jump) == 0)
 
 /* For tests: the n-th allocation from now on (1 = the next) fails, once. 0 turns it off. */

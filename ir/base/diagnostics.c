@@ -16,7 +16,10 @@ static const struct {
 const char *plait_diagnostic_code(PlaitDiagnosticId id) { return rows[id].code; }
 const char *plait_diagnostic_title(PlaitDiagnosticId id) { return rows[id].title; }
 
-static bool same_place(PlaitSpan a, PlaitSpan b) { return a.source == b.source && a.begin == b.begin && a.end == b.end; }
+static bool same_place(PlaitSpan a, PlaitSpan b)
+{
+    return a.source == b.source && a.begin == b.begin && a.end == b.end;
+}
 
 void plait_report(PlaitDiagnostics *diagnostics, PlaitDiagnostic diagnostic)
 {
@@ -52,7 +55,8 @@ static uint32_t *ordered(const PlaitDiagnostics *diagnostics)
 static uint32_t characters(const PlaitSource *source, uint32_t begin, uint32_t end)
 {
     uint32_t count = 0;
-    for (uint32_t i = begin; i < end && i < source->length; i++) count += ((unsigned char)source->text[i] & 0xC0) != 0x80;
+    for (uint32_t i = begin; i < end && i < source->length; i++)
+        count += ((unsigned char)source->text[i] & 0xC0) != 0x80;
     return count;
 }
 
@@ -63,7 +67,10 @@ typedef struct Window {
 
 enum { LONGEST_LINE = 160, BEFORE_PLACE = 80 };
 
-static bool is_continuation(const PlaitSource *source, uint32_t at) { return ((unsigned char)source->text[at] & 0xC0) == 0x80; }
+static bool is_continuation(const PlaitSource *source, uint32_t at)
+{
+    return ((unsigned char)source->text[at] & 0xC0) == 0x80;
+}
 
 static Window shown(const PlaitSource *source, PlaitPlace place, uint32_t offset)
 {

@@ -55,7 +55,8 @@ const char *plait_diagnostic_title(PlaitDiagnosticId id); /* "unknown name" */
  *       = help: did you mean `silu`?
  */
 void plait_diagnostics_print(const PlaitDiagnostics *diagnostics, PlaitText *text);
-/* The same as a JSON array of objects {code, title, file, line, column, end_line, end_column, found, expected, help}. */
+/* The same as a JSON array of objects {code, title, file, line, column, end_line, end_column, found, expected, help}.
+ */
 void plait_diagnostics_print_json(const PlaitDiagnostics *diagnostics, PlaitText *text);
 
 /* The candidate nearest to `name` by edit distance, if near enough to be a likely misspelling; else NULL. */

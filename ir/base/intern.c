@@ -39,6 +39,9 @@ PlaitName plait_names_add_bytes(PlaitNames *names, const char *text, size_t leng
     return names->text.count;
 }
 
-PlaitName plait_names_add(PlaitNames *names, const char *text) { return plait_names_add_bytes(names, text, strlen(text)); }
+PlaitName plait_names_add(PlaitNames *names, const char *text)
+{
+    return plait_names_add_bytes(names, text, strlen(text));
+}
 
 const char *plait_names_text(const PlaitNames *names, PlaitName name) { return name ? names->text.data[name - 1] : ""; }

@@ -3,7 +3,8 @@
 
 uint32_t plait_sources_add(PlaitSources *sources, const char *name, const char *text, uint32_t length)
 {
-    PlaitSource source = {plait_arena_strdup(sources->arena, name), plait_arena_strndup(sources->arena, text, length), length};
+    PlaitSource source = {plait_arena_strdup(sources->arena, name), plait_arena_strndup(sources->arena, text, length),
+                          length};
     plait_push(sources->arena, &sources->list, source);
     return sources->list.count;
 }

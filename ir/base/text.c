@@ -57,7 +57,8 @@ void plait_text_number(PlaitText *text, double number)
     }
     char buffer[40];
     if (number == floor(number) && fabs(number) < 1e15) { /* 30, not 3e+01 */
-        snprintf(buffer, sizeof buffer, signbit(number) && number == 0 ? "-%.0f" : "%.0f", fabs(number) == 0 ? 0.0 : number);
+        snprintf(buffer, sizeof buffer, signbit(number) && number == 0 ? "-%.0f" : "%.0f",
+                 fabs(number) == 0 ? 0.0 : number);
         plait_text_add(text, buffer);
         return;
     }

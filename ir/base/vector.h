@@ -4,15 +4,16 @@
 
 #include "ir/base/arena.h"
 
-#define PLAIT_VECTOR(type) \
-    struct { \
-        type *data; \
-        uint32_t count, capacity; \
+#define PLAIT_VECTOR(type)                                                                                             \
+    struct {                                                                                                           \
+        type *data;                                                                                                    \
+        uint32_t count, capacity;                                                                                      \
     }
 
 /* Appends `...` to `*vector`. */
-#define plait_push(arena, vector, ...) \
-    (plait_vector_grow((arena), (void **)&(vector)->data, (vector)->count, &(vector)->capacity, sizeof *(vector)->data), \
+#define plait_push(arena, vector, ...)                                                                                 \
+    (plait_vector_grow((arena), (void **)&(vector)->data, (vector)->count, &(vector)->capacity,                        \
+                       sizeof *(vector)->data),                                                                        \
      (void)((vector)->data[(vector)->count++] = (__VA_ARGS__)))
 
 /* Makes room for one more element; the old storage stays in the arena until the arena goes. */

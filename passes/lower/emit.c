@@ -1,14 +1,15 @@
 /* Values of the operator as tiles: written on demand, wherever their operands are known.
  *
  * A value is lowered *at places*: for each axis, the i32 tile value of the positions that are wanted. That is how a
- * gather, a delayed tap of a convolution and a block of keys are the same thing: the operand at other places. What was lowered once at the
- * same places is found again (memo). Every instruction goes to the outermost open region in which its operands are known, so what does not depend
- * on a loop stands before it.
+ * gather, a delayed tap of a convolution and a block of keys are the same thing: the operand at other places. What was
+ * lowered once at the same places is found again (memo). Every instruction goes to the outermost open region in which
+ * its operands are known, so what does not depend on a loop stands before it.
  */
 #include "ir/affine.h"
 #include "passes/lower/lower.h"
 
-/* Values that wait for one another, each of which takes some of the stack; instructions of a kernel; taps that are written out. */
+/* Values that wait for one another, each of which takes some of the stack; instructions of a kernel; taps that are
+ * written out. */
 enum { MOST_DEPTH = 2000, MOST_INSTRUCTIONS = 400000, MOST_TAPS = 1024 };
 
 /* ---- small helpers ---- */
@@ -68,10 +69,12 @@ static PlaitValue number_like(PlaitLowering *lowering, PlaitValue like, double n
 
 PlaitPlaces plait_places_copy(const PlaitLowering *lowering, const PlaitPlaces *places)
 {
-    return (PlaitPlaces){plait_arena_copy(lowering->arena, places->index, lowering->operator_->axes.count * sizeof(PlaitValue))};
+    return (PlaitPlaces){
+        plait_arena_copy(lowering->arena, places->index, lowering->operator_->axes.count * sizeof(PlaitValue))};
 }
 
-static PlaitPlaces with_place(const PlaitLowering *lowering, const PlaitPlaces *places, PlaitAxis axis, PlaitValue index)
+static PlaitPlaces with_place(const PlaitLowering *lowering, const PlaitPlaces *places, PlaitAxis axis,
+                              PlaitValue index)
 {
     PlaitPlaces copy = plait_places_copy(lowering, places);
     copy.index[axis] = index;
@@ -82,7 +85,8 @@ PlaitType plait_tile_type(const PlaitLowering *lowering, PlaitType type, const P
 {
     PlaitType tile = plait_type((PlaitScalar)type.scalar);
     for (uint32_t i = 0; i < type.rank; i++)
-        if (places->index[type.axes[i]]) tile = plait_type_union(tile, plait_type_of(lowering->kernel, places->index[type.axes[i]]));
+        if (places->index[type.axes[i]])
+            tile = plait_type_union(tile, plait_type_of(lowering->kernel, places->index[type.axes[i]]));
     return tile;
 }
 
@@ -90,14 +94,18 @@ PlaitValue plait_lower_fail(PlaitLowering *lowering, PlaitValue value, const cha
 {
     if (!lowering->failed)
         plait_report(lowering->kernel->module->diagnostics,
-                     (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER, .span = plait_inst(lowering->operator_, value)->span, .found = found, .help = help});
+                     (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER,
+                                       .span = plait_inst(lowering->operator_, value)->span,
+                                       .found = found,
+                                       .help = help});
     lowering->failed = true;
     return 0;
 }
 
 /* ---- memo ---- */
 
-static bool memo_matches(const PlaitLowering *lowering, const PlaitMemo *memo, PlaitValue value, const PlaitPlaces *places)
+static bool memo_matches(const PlaitLowering *lowering, const PlaitMemo *memo, PlaitValue value,
+                         const PlaitPlaces *places)
 {
     PlaitType type = plait_type_of(lowering->operator_, value);
     for (uint32_t i = 0; i < type.rank; i++)
@@ -137,7 +145,9 @@ PlaitValue plait_lower_tensor(PlaitLowering *lowering, PlaitName name, PlaitType
 
 static PlaitValue no_place(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis)
 {
-    const char *found = plait_arena_printf(lowering->arena, "a value along `%s` in a kernel that has no place for that axis", plait_axis_text(lowering->kernel, axis));
+    const char *found =
+        plait_arena_printf(lowering->arena, "a value along `%s` in a kernel that has no place for that axis",
+                           plait_axis_text(lowering->kernel, axis));
     return plait_lower_fail(lowering, value, found, "this arrangement of stages is not supported yet");
 }
 
@@ -164,7 +174,8 @@ static bool zero_outside(const PlaitLowering *lowering, PlaitValue value)
     return inst->op == PLAIT_OP_PARAM || inst->region != lowering->region;
 }
 
-static PlaitValue mask_outside(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis, PlaitValue index, PlaitValue tile)
+static PlaitValue mask_outside(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis, PlaitValue index,
+                               PlaitValue tile)
 {
     if (!tile || zero_outside(lowering, value)) return tile;
     PlaitValue above = plait_lower_binary(lowering, PLAIT_OP_GE, index, plait_lower_i32(lowering, 0));
@@ -184,11 +195,14 @@ static PlaitValue delayed(PlaitLowering *lowering, PlaitValue value, uint32_t di
         delay = &lowering->delays.data[lowering->delays.count - 1];
     }
     PlaitType type = plait_tile_type(lowering, plait_type_of(lowering->operator_, value), places);
-    while (delay->params.count < distance) plait_push(lowering->arena, &delay->params, plait_build_argument(lowering->kernel, lowering->loop_region, type, lowering->span));
+    while (delay->params.count < distance)
+        plait_push(lowering->arena, &delay->params,
+                   plait_build_argument(lowering->kernel, lowering->loop_region, type, lowering->span));
     return delay->params.data[distance - 1];
 }
 
-/* The place at `offset` from `index`: the same value for the same distance from the same base, however it was reached. */
+/* The place at `offset` from `index`: the same value for the same distance from the same base, however it was reached.
+ */
 static PlaitValue shifted_place(PlaitLowering *lowering, PlaitValue index, int64_t offset)
 {
     PlaitValue base = index;
@@ -200,21 +214,27 @@ static PlaitValue shifted_place(PlaitLowering *lowering, PlaitValue index, int64
     }
     if (offset == 0) return base;
     for (uint32_t i = 0; i < lowering->shifts.count; i++)
-        if (lowering->shifts.data[i].base == base && lowering->shifts.data[i].offset == offset) return lowering->shifts.data[i].shifted;
+        if (lowering->shifts.data[i].base == base && lowering->shifts.data[i].offset == offset)
+            return lowering->shifts.data[i].shifted;
     PlaitValue place = plait_lower_binary(lowering, PLAIT_OP_ADD, base, plait_lower_i32(lowering, offset));
     plait_push(lowering->arena, &lowering->shifts, (PlaitShift){base, place, offset});
     return place;
 }
 
-PlaitValue plait_lower_shifted(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis, int64_t offset, const PlaitPlaces *places)
+PlaitValue plait_lower_shifted(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis, int64_t offset,
+                               const PlaitPlaces *places)
 {
-    if (offset == 0 || !plait_type_has(plait_type_of(lowering->operator_, value), axis)) return plait_lower_value(lowering, value, places);
-    bool in_loop = axis == lowering->plan.loop && lowering->loop_region && places->index[axis] == lowering->loop_position;
+    if (offset == 0 || !plait_type_has(plait_type_of(lowering->operator_, value), axis))
+        return plait_lower_value(lowering, value, places);
+    bool in_loop =
+        axis == lowering->plan.loop && lowering->loop_region && places->index[axis] == lowering->loop_position;
     bool keep = lowering->carried[value] || (lowering->moves[value] && lowering->plan.direction == 1);
-    if (in_loop && keep && offset < 0 && offset >= -64 && lowering->plan.direction == 1) return delayed(lowering, value, (uint32_t)-offset, places);
+    if (in_loop && keep && offset < 0 && offset >= -64 && lowering->plan.direction == 1)
+        return delayed(lowering, value, (uint32_t)-offset, places);
     if (lowering->carried[value])
-        return plait_lower_fail(lowering, value, "a value of the recurrence read at positions that are not a short constant distance back",
-                                "store it in a carry, or read it in another operator");
+        return plait_lower_fail(
+            lowering, value, "a value of the recurrence read at positions that are not a short constant distance back",
+            "store it in a carry, or read it in another operator");
     if (!places->index[axis]) return no_place(lowering, value, axis);
     PlaitValue index = shifted_place(lowering, places->index[axis], offset);
     PlaitPlaces there = with_place(lowering, places, axis, index);
@@ -225,7 +245,8 @@ PlaitValue plait_lower_shifted(PlaitLowering *lowering, PlaitValue value, PlaitA
 static PlaitAxis alias_axis(PlaitLowering *lowering, PlaitAxis axis)
 {
     PlaitFunction *kernel = lowering->kernel;
-    PlaitName name = plait_names_add(kernel->module->names, plait_arena_printf(lowering->arena, "%s.other", plait_axis_text(kernel, axis)));
+    PlaitName name = plait_names_add(kernel->module->names,
+                                     plait_arena_printf(lowering->arena, "%s.other", plait_axis_text(kernel, axis)));
     PlaitAxis known = plait_axis_find(kernel, name);
     if (known != PLAIT_NO_AXIS) return known;
     PlaitAxisInfo info = kernel->axes.data[axis];
@@ -234,7 +255,8 @@ static PlaitAxis alias_axis(PlaitLowering *lowering, PlaitAxis axis)
     return plait_axis_add(kernel, info);
 }
 
-/* sum over `axis` of x where position == index: x, which has the axis whole in its tile, at computed positions of it. */
+/* sum over `axis` of x where position == index: x, which has the axis whole in its tile, at computed positions of it.
+ */
 static PlaitValue pick(PlaitLowering *lowering, PlaitValue x, PlaitValue position, PlaitAxis axis, PlaitValue index)
 {
     PlaitValue here = plait_lower_binary(lowering, PLAIT_OP_EQ, position, index);
@@ -243,8 +265,9 @@ static PlaitValue pick(PlaitLowering *lowering, PlaitValue x, PlaitValue positio
     return plait_build_reduce(&builder, PLAIT_OP_REDUCE_SUM, picked, 0, &axis, 1);
 }
 
-/* A value of the recurrence at computed positions of an axis that its tile has whole. When the positions vary along the same axis,
- * they are computed along an alias of it, and the result is picked back: y[a] = sum_o x[f(o)] where o == a. */
+/* A value of the recurrence at computed positions of an axis that its tile has whole. When the positions vary along the
+ * same axis, they are computed along an alias of it, and the result is picked back: y[a] = sum_o x[f(o)] where o == a.
+ */
 static PlaitValue gather_carried(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
 {
     PlaitAxis axis = inst->axes[0];
@@ -278,15 +301,19 @@ static PlaitValue lower_gather(PlaitLowering *lowering, const PlaitInst *inst, c
 {
     PlaitAxis axis = inst->axes[0];
     int64_t offset;
-    if (lowering->carried[inst->operands[0]] && lowering->plan.axes[axis].use == PLAIT_AXIS_WHOLE) return gather_carried(lowering, inst, places);
-    if (plait_affine_offset(lowering->operator_, inst->operands[1], axis, &offset)) return plait_lower_shifted(lowering, inst->operands[0], axis, offset, places);
+    if (lowering->carried[inst->operands[0]] && lowering->plan.axes[axis].use == PLAIT_AXIS_WHOLE)
+        return gather_carried(lowering, inst, places);
+    if (plait_affine_offset(lowering->operator_, inst->operands[1], axis, &offset))
+        return plait_lower_shifted(lowering, inst->operands[0], axis, offset, places);
     if (lowering->carried[inst->operands[0]])
         return plait_lower_fail(lowering, inst->operands[0], "a value of the recurrence read at computed positions",
-                                "along a feature axis that works; along others only values that do not depend on a carry can be read at computed positions");
+                                "along a feature axis that works; along others only values that do not depend on a "
+                                "carry can be read at computed positions");
     PlaitValue index = plait_lower_value(lowering, inst->operands[1], places);
     if (!index) return 0;
     PlaitPlaces there = with_place(lowering, places, axis, index);
-    return mask_outside(lowering, inst->operands[0], axis, index, plait_lower_value(lowering, inst->operands[0], &there));
+    return mask_outside(lowering, inst->operands[0], axis, index,
+                        plait_lower_value(lowering, inst->operands[0], &there));
 }
 
 /* The place of tap j: the same value each time, so that its weight is found again. */
@@ -298,13 +325,15 @@ static PlaitValue tap_place(PlaitLowering *lowering, int64_t j)
 }
 
 /* y[t] = sum_j w[j] x[t - (W-1) + j], written out tap by tap. */
-static PlaitValue lower_conv(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst, const PlaitPlaces *places)
+static PlaitValue lower_conv(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst,
+                             const PlaitPlaces *places)
 {
     PlaitAxis time = inst->axes[0], taps = inst->axes[1];
     int64_t width = lowering->operator_->axes.data[taps].size;
     PlaitValue sum = 0;
     if (width < 0 || width > MOST_TAPS)
-        return plait_lower_fail(lowering, value, plait_arena_printf(lowering->arena, "a convolution of more than %d taps", MOST_TAPS),
+        return plait_lower_fail(lowering, value,
+                                plait_arena_printf(lowering->arena, "a convolution of more than %d taps", MOST_TAPS),
                                 "declare a longer filter along the time axis, `conv[t](x, f)` with `f[t]`");
     for (int64_t j = 0; j < width; j++) {
         PlaitPlaces tap = with_place(lowering, places, taps, tap_place(lowering, j));
@@ -331,7 +360,8 @@ static PlaitValue lower_mask(PlaitLowering *lowering, const PlaitInst *inst, con
     for (uint32_t i = 0; i < inst->axis_count; i++) {
         PlaitAxis axis = inst->axes[i];
         if (lowering->plan.axes[axis].use != PLAIT_AXIS_FOLD || lowering->plan.axes[axis].tile == 1) continue;
-        PlaitValue inside = plait_lower_binary(lowering, PLAIT_OP_LT, places->index[axis], plait_lower_size(lowering, axis));
+        PlaitValue inside =
+            plait_lower_binary(lowering, PLAIT_OP_LT, places->index[axis], plait_lower_size(lowering, axis));
         mask = mask ? plait_lower_binary(lowering, PLAIT_OP_AND, mask, inside) : inside;
     }
     return mask;
@@ -345,23 +375,28 @@ static PlaitValue masked(PlaitLowering *lowering, PlaitValue mask, PlaitValue x,
 static bool axes_inside(PlaitType inner, PlaitType outer) { return plait_type_union_rank(outer, inner) == outer.rank; }
 
 /* A matrix product; 0 when the mask fits on neither operand. */
-static PlaitValue lower_dot(PlaitLowering *lowering, const PlaitContraction *contraction, PlaitValue mask, const PlaitPlaces *places)
+static PlaitValue lower_dot(PlaitLowering *lowering, const PlaitContraction *contraction, PlaitValue mask,
+                            const PlaitPlaces *places)
 {
-    PlaitValue a = plait_lower_value(lowering, contraction->a, places), b = plait_lower_value(lowering, contraction->b, places);
+    PlaitValue a = plait_lower_value(lowering, contraction->a, places),
+               b = plait_lower_value(lowering, contraction->b, places);
     if (!a || !b) return 0;
     PlaitFunction *kernel = lowering->kernel;
     if (mask && axes_inside(plait_type_of(kernel, mask), plait_type_of(kernel, a))) a = masked(lowering, mask, a, 0);
-    else if (mask && axes_inside(plait_type_of(kernel, mask), plait_type_of(kernel, b))) b = masked(lowering, mask, b, 0);
+    else if (mask && axes_inside(plait_type_of(kernel, mask), plait_type_of(kernel, b)))
+        b = masked(lowering, mask, b, 0);
     else if (mask) return 0;
     if (!has_tile_axis(lowering, a, contraction->axis) || !has_tile_axis(lowering, b, contraction->axis)) return 0;
     PlaitBuilder builder = plait_lower_at(lowering, (PlaitValue[]){a, b}, 2);
-    PlaitType type = plait_type_without(plait_type_union(plait_type_of(kernel, a), plait_type_of(kernel, b)), contraction->axis);
+    PlaitType type =
+        plait_type_without(plait_type_union(plait_type_of(kernel, a), plait_type_of(kernel, b)), contraction->axis);
     PlaitValue dot = plait_build(&builder, PLAIT_OP_DOT, type, (PlaitValue[]){a, b}, 2);
     plait_set_axes(kernel, dot, &contraction->axis, 1);
     return dot;
 }
 
-static PlaitValue lower_plain_reduce(PlaitLowering *lowering, const PlaitInst *inst, PlaitValue mask, const PlaitPlaces *places)
+static PlaitValue lower_plain_reduce(PlaitLowering *lowering, const PlaitInst *inst, PlaitValue mask,
+                                     const PlaitPlaces *places)
 {
     PlaitAxis axes[PLAIT_MAX_RANK];
     uint32_t count = 0;
@@ -379,14 +414,16 @@ static PlaitValue lower_plain_reduce(PlaitLowering *lowering, const PlaitInst *i
     return plait_build_reduce(&builder, (PlaitOp)inst->op, x, 0, axes, count);
 }
 
-static PlaitValue lower_reduce(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst, const PlaitPlaces *outside)
+static PlaitValue lower_reduce(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst,
+                               const PlaitPlaces *outside)
 {
     PlaitPlaces places = plait_places_copy(lowering, outside);
     for (uint32_t i = 0; i < inst->axis_count; i++) {
         PlaitAxis axis = inst->axes[i];
         if (lowering->plan.axes[axis].use == PLAIT_AXIS_WHOLE) places.index[axis] = lowering->outer.index[axis];
         else if (lowering->plan.axes[axis].use != PLAIT_AXIS_FOLD && lowering->plan.axes[axis].use != PLAIT_AXIS_LOOP)
-            return plait_lower_fail(lowering, value, "a reduction over an axis that the kernel works on in parts", "move the reduction out of the scan");
+            return plait_lower_fail(lowering, value, "a reduction over an axis that the kernel works on in parts",
+                                    "move the reduction out of the scan");
     }
     PlaitValue mask = lower_mask(lowering, inst, &places);
     PlaitContraction contraction;
@@ -419,14 +456,17 @@ static PlaitValue lower_const(PlaitLowering *lowering, const PlaitInst *inst, co
     return plait_lower_broadcast(lowering, number, plait_tile_type(lowering, inst->type, places));
 }
 
-static PlaitValue lower_result(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst, const PlaitPlaces *places)
+static PlaitValue lower_result(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst,
+                               const PlaitPlaces *places)
 {
     const PlaitInst *owner = plait_inst(lowering->operator_, inst->operands[0]);
     bool output = owner->op == PLAIT_OP_SCAN && inst->ints[0] >= (int64_t)owner->body->params.count;
     if (output) return plait_lower_value(lowering, owner->body->yields.data[inst->ints[0]], places);
-    if (owner->op == PLAIT_OP_FOLD && owner->axes[0] != lowering->plan.loop && plait_lower_fold(lowering, inst->operands[0], places))
+    if (owner->op == PLAIT_OP_FOLD && owner->axes[0] != lowering->plan.loop &&
+        plait_lower_fold(lowering, inst->operands[0], places))
         return memo_find(lowering, value, places);
-    return plait_lower_fail(lowering, value, "a final state that is needed before its scan has ended", "use it after the scan only");
+    return plait_lower_fail(lowering, value, "a final state that is needed before its scan has ended",
+                            "use it after the scan only");
 }
 
 static PlaitValue lower_inst(PlaitLowering *lowering, PlaitValue value, const PlaitPlaces *places)
@@ -438,7 +478,8 @@ static PlaitValue lower_inst(PlaitLowering *lowering, PlaitValue value, const Pl
     if (plait_op_is_reduce(op)) return lower_reduce(lowering, value, inst, places);
     switch ((int)op) {
     case PLAIT_OP_CONST: return lower_const(lowering, inst, places);
-    case PLAIT_OP_IOTA: return places->index[inst->axes[0]] ? places->index[inst->axes[0]] : no_place(lowering, value, inst->axes[0]);
+    case PLAIT_OP_IOTA:
+        return places->index[inst->axes[0]] ? places->index[inst->axes[0]] : no_place(lowering, value, inst->axes[0]);
     case PLAIT_OP_SIZE: return plait_lower_size(lowering, inst->axes[0]);
     case PLAIT_OP_GATHER: return lower_gather(lowering, inst, places);
     case PLAIT_OP_CONV: return lower_conv(lowering, value, inst, places);
@@ -448,8 +489,10 @@ static PlaitValue lower_inst(PlaitLowering *lowering, PlaitValue value, const Pl
         return x ? plait_lower_broadcast(lowering, x, plait_tile_type(lowering, inst->type, places)) : 0;
     }
     default:
-        return plait_lower_fail(lowering, value, plait_arena_printf(lowering->arena, "`%s` where its kernel has no place for it", plait_op_info(op)->text),
-                                "this arrangement of stages is not supported yet");
+        return plait_lower_fail(
+            lowering, value,
+            plait_arena_printf(lowering->arena, "`%s` where its kernel has no place for it", plait_op_info(op)->text),
+            "this arrangement of stages is not supported yet");
     }
 }
 
@@ -459,10 +502,13 @@ PlaitValue plait_lower_value(PlaitLowering *lowering, PlaitValue value, const Pl
     if (known) return known;
     if (lowering->failed) return 0;
     if (lowering->kernel->insts.count > MOST_INSTRUCTIONS)
-        return plait_lower_fail(lowering, value, plait_arena_printf(lowering->arena, "a kernel of more than %d operations", MOST_INSTRUCTIONS),
-                                "convolutions of convolutions are computed anew for each tap: make two operators of it");
+        return plait_lower_fail(
+            lowering, value,
+            plait_arena_printf(lowering->arena, "a kernel of more than %d operations", MOST_INSTRUCTIONS),
+            "convolutions of convolutions are computed anew for each tap: make two operators of it");
     if (lowering->depth == MOST_DEPTH)
-        return plait_lower_fail(lowering, value, plait_arena_printf(lowering->arena, "a chain of more than %d operations", MOST_DEPTH),
+        return plait_lower_fail(lowering, value,
+                                plait_arena_printf(lowering->arena, "a chain of more than %d operations", MOST_DEPTH),
                                 "make two operators of it");
     PlaitSpan outer = lowering->span;
     lowering->span = plait_inst(lowering->operator_, value)->span;

@@ -8,9 +8,10 @@ typedef struct Carry {
 
 typedef PLAIT_VECTOR(Carry) Carries;
 
-/* Adds a carry of the type that `argument` of the operator has at `places`, starting from `initial`, and binds the argument to it. */
-static bool add_carry(PlaitLowering *lowering, Carries *carries, PlaitRegion *region, PlaitValue argument, PlaitValue initial,
-                      const PlaitPlaces *outside, const PlaitPlaces *inside)
+/* Adds a carry of the type that `argument` of the operator has at `places`, starting from `initial`, and binds the
+ * argument to it. */
+static bool add_carry(PlaitLowering *lowering, Carries *carries, PlaitRegion *region, PlaitValue argument,
+                      PlaitValue initial, const PlaitPlaces *outside, const PlaitPlaces *inside)
 {
     PlaitType type = plait_tile_type(lowering, plait_type_of(lowering->operator_, argument), inside);
     PlaitValue start = plait_lower_value(lowering, initial, outside);
@@ -31,7 +32,8 @@ static bool finish_carry(PlaitLowering *lowering, Carry *carry, PlaitValue yield
 }
 
 /* Writes the loop itself, its carries in the order of the region's parameters. */
-static PlaitValue build_for(PlaitLowering *lowering, PlaitRegion *home, PlaitRegion *region, PlaitAxis axis, int64_t step, PlaitValue from, PlaitValue to, const Carries *carries)
+static PlaitValue build_for(PlaitLowering *lowering, PlaitRegion *home, PlaitRegion *region, PlaitAxis axis,
+                            int64_t step, PlaitValue from, PlaitValue to, const Carries *carries)
 {
     PlaitFunction *kernel = lowering->kernel;
     uint32_t count = region->params.count - 1;
@@ -51,8 +53,8 @@ static PlaitValue build_for(PlaitLowering *lowering, PlaitRegion *home, PlaitReg
 }
 
 /* Binds the operator's results of `owner` below `count` to the results of the loop. */
-static void bind_results(PlaitLowering *lowering, PlaitValue owner, PlaitValue loop, const PlaitRegion *region, const Carries *carries,
-                         uint32_t first, uint32_t count, const PlaitPlaces *places)
+static void bind_results(PlaitLowering *lowering, PlaitValue owner, PlaitValue loop, const PlaitRegion *region,
+                         const Carries *carries, uint32_t first, uint32_t count, const PlaitPlaces *places)
 {
     const PlaitRegion *home = plait_inst(lowering->operator_, owner)->region;
     for (uint32_t i = 0; i < home->body.count; i++) {
@@ -84,7 +86,8 @@ bool plait_lower_fold(PlaitLowering *lowering, PlaitValue fold, const PlaitPlace
     Carries carries = {0};
     uint32_t count = inst->body->params.count;
     for (uint32_t i = 0; i < count; i++)
-        if (!add_carry(lowering, &carries, region, inst->body->params.data[i], inst->operands[i], places, &inside)) return false;
+        if (!add_carry(lowering, &carries, region, inst->body->params.data[i], inst->operands[i], places, &inside))
+            return false;
     for (uint32_t i = 0; i < count; i++)
         if (!finish_carry(lowering, &carries.data[i], inst->body->yields.data[i], &inside)) return false;
     PlaitValue loop = build_for(lowering, home, region, axis, tile, from, to, &carries);
@@ -110,7 +113,8 @@ static bool fill_delays(PlaitLowering *lowering, Carries *carries, const PlaitPl
             PlaitType type = plait_type_of(lowering->kernel, delay->params.data[k]);
             PlaitBuilder outer = plait_lower_at(lowering, NULL, 0);
             PlaitValue zero = plait_build_const(&outer, (PlaitScalar)type.scalar, 0);
-            Carry carry = {delay->params.data[k], plait_lower_broadcast(lowering, zero, type), k ? delay->params.data[k - 1] : present};
+            Carry carry = {delay->params.data[k], plait_lower_broadcast(lowering, zero, type),
+                           k ? delay->params.data[k - 1] : present};
             plait_push(lowering->arena, carries, carry);
         }
     }
@@ -123,7 +127,9 @@ static bool begin_carries(PlaitLowering *lowering, Carries *carries, const Plait
         const PlaitInst *inst = plait_inst(lowering->operator_, lowering->region->body.data[i]);
         if (!loop_owner(lowering, inst)) continue;
         for (uint32_t k = 0; k < inst->body->params.count; k++)
-            if (!add_carry(lowering, carries, lowering->loop_region, inst->body->params.data[k], inst->operands[k], &lowering->outer, inside)) return false;
+            if (!add_carry(lowering, carries, lowering->loop_region, inst->body->params.data[k], inst->operands[k],
+                           &lowering->outer, inside))
+                return false;
     }
     return true;
 }
@@ -140,7 +146,8 @@ static bool finish_carries(PlaitLowering *lowering, Carries *carries, const Plai
     return fill_delays(lowering, carries, inside);
 }
 
-void plait_lower_loop(PlaitLowering *lowering, void (*inside)(PlaitLowering *lowering, const PlaitPlaces *places, void *context), void *context)
+void plait_lower_loop(PlaitLowering *lowering,
+                      void (*inside)(PlaitLowering *lowering, const PlaitPlaces *places, void *context), void *context)
 {
     PlaitFunction *kernel = lowering->kernel;
     PlaitAxis axis = lowering->plan.loop;
@@ -153,13 +160,15 @@ void plait_lower_loop(PlaitLowering *lowering, void (*inside)(PlaitLowering *low
     if (!begin_carries(lowering, &carries, &places)) return;
     inside(lowering, &places, context);
     if (lowering->failed || !finish_carries(lowering, &carries, &places)) return;
-    PlaitValue loop = build_for(lowering, kernel->body, region, axis, lowering->plan.direction, plait_lower_i32(lowering, 0), plait_lower_size(lowering, axis), &carries);
+    PlaitValue loop = build_for(lowering, kernel->body, region, axis, lowering->plan.direction,
+                                plait_lower_i32(lowering, 0), plait_lower_size(lowering, axis), &carries);
     lowering->loop_region = NULL;
     uint32_t first = 0;
     for (uint32_t i = 0; i < lowering->region->body.count; i++) {
         const PlaitInst *inst = plait_inst(lowering->operator_, lowering->region->body.data[i]);
         if (!loop_owner(lowering, inst)) continue;
-        bind_results(lowering, lowering->region->body.data[i], loop, region, &carries, first, inst->body->params.count, &lowering->outer);
+        bind_results(lowering, lowering->region->body.data[i], loop, region, &carries, first, inst->body->params.count,
+                     &lowering->outer);
         first += inst->body->params.count;
     }
 }

@@ -1,8 +1,8 @@
 /* Stage IR -> Tile IR: one kernel for each `kernel` region, and the signature that they share.
  *
- * For each kernel: make the plan (plan.c), place every axis (the grid, whole tiles), write the loop with all that is stored in it
- * (loops.c), then what is stored after it. What a kernel yields is stored to the operator's outputs, or to a workspace when only other
- * kernels read it.
+ * For each kernel: make the plan (plan.c), place every axis (the grid, whole tiles), write the loop with all that is
+ * stored in it (loops.c), then what is stored after it. What a kernel yields is stored to the operator's outputs, or to
+ * a workspace when only other kernels read it.
  */
 #include <math.h>
 
@@ -33,7 +33,8 @@ static PlaitType workspace_type(const PlaitFunction *operator_, PlaitType type)
     PlaitType ordered = plait_type((PlaitScalar)type.scalar);
     for (int features = 0; features < 2; features++)
         for (PlaitAxis axis = 0; axis < operator_->axes.count; axis++)
-            if (plait_type_has(type, axis) && (operator_->axes.data[axis].role == PLAIT_ROLE_FEATURE) == features) ordered = plait_type_with(ordered, axis);
+            if (plait_type_has(type, axis) && (operator_->axes.data[axis].role == PLAIT_ROLE_FEATURE) == features)
+                ordered = plait_type_with(ordered, axis);
     return ordered;
 }
 
@@ -51,14 +52,16 @@ static void name_result(Lowerer *lowerer, PlaitValue value)
     const char *name = plait_arena_printf(module->arena, "workspace.%u", lowerer->signature->tensors.count);
     lowerer->tensor_names[value] = plait_names_add(module->names, name);
     lowerer->tensor_types[value] = workspace_type(operator_, plait_type_of(operator_, value));
-    add_tensor(lowerer, lowerer->tensor_names[value], PLAIT_TENSOR_WORKSPACE, lowerer->tensor_types[value], (double)NAN);
+    add_tensor(lowerer, lowerer->tensor_names[value], PLAIT_TENSOR_WORKSPACE, lowerer->tensor_types[value],
+               (double)NAN);
 }
 
 static void make_signature(Lowerer *lowerer)
 {
     const PlaitFunction *operator_ = lowerer->operator_;
     PlaitArena *arena = lowerer->module->arena;
-    for (uint32_t i = 0; i < operator_->axes.count; i++) plait_push(arena, &lowerer->signature->axes, operator_->axes.data[i]);
+    for (uint32_t i = 0; i < operator_->axes.count; i++)
+        plait_push(arena, &lowerer->signature->axes, operator_->axes.data[i]);
     for (uint32_t i = 0; i < operator_->params.count; i++) {
         const PlaitInst *param = plait_inst(operator_, operator_->params.data[i]);
         add_tensor(lowerer, param->name, PLAIT_TENSOR_INPUT, param->type, param->number);
@@ -66,7 +69,8 @@ static void make_signature(Lowerer *lowerer)
         lowerer->tensor_types[operator_->params.data[i]] = param->type;
     }
     for (uint32_t i = 0; i < operator_->outputs.count; i++)
-        add_tensor(lowerer, operator_->outputs.data[i].name, PLAIT_TENSOR_OUTPUT, operator_->outputs.data[i].type, (double)NAN);
+        add_tensor(lowerer, operator_->outputs.data[i].name, PLAIT_TENSOR_OUTPUT, operator_->outputs.data[i].type,
+                   (double)NAN);
     for (uint32_t i = 0; i < operator_->body->body.count; i++) {
         const PlaitInst *inst = plait_inst(operator_, operator_->body->body.data[i]);
         if (inst->op == PLAIT_OP_RESULT) name_result(lowerer, operator_->body->body.data[i]);
@@ -91,7 +95,8 @@ static PlaitValue first_program(PlaitLowering *lowering, PlaitType type)
     return all;
 }
 
-static void store_to(PlaitLowering *lowering, PlaitName name, PlaitType type, PlaitValue value, const PlaitPlaces *places)
+static void store_to(PlaitLowering *lowering, PlaitName name, PlaitType type, PlaitValue value,
+                     const PlaitPlaces *places)
 {
     PlaitValue operands[3 + PLAIT_MAX_RANK];
     PlaitValue tile = plait_lower_value(lowering, value, places);
@@ -113,7 +118,8 @@ typedef struct Stores {
     bool in_loop;     /* those along the loop's axis, or the others */
 } Stores;
 
-static void store_result(PlaitLowering *lowering, const Stores *stores, PlaitValue result, PlaitValue value, const PlaitPlaces *places)
+static void store_result(PlaitLowering *lowering, const Stores *stores, PlaitValue result, PlaitValue value,
+                         const PlaitPlaces *places)
 {
     const PlaitFunction *operator_ = lowering->operator_;
     bool is_output = false;
@@ -123,7 +129,8 @@ static void store_result(PlaitLowering *lowering, const Stores *stores, PlaitVal
         is_output = true;
         store_to(lowering, output->name, output->type, value, places);
     }
-    if (!is_output) store_to(lowering, stores->lowerer->tensor_names[result], stores->lowerer->tensor_types[result], value, places);
+    if (!is_output)
+        store_to(lowering, stores->lowerer->tensor_names[result], stores->lowerer->tensor_types[result], value, places);
 }
 
 static void write_stores(PlaitLowering *lowering, const PlaitPlaces *places, void *context)
@@ -169,7 +176,8 @@ static bool no_nested_scan(PlaitLowering *lowering, const PlaitRegion *region)
         const PlaitInst *inst = plait_inst(lowering->operator_, region->body.data[i]);
         if (inst->op == PLAIT_OP_SCAN && region != lowering->region)
             return plait_lower_fail(lowering, region->body.data[i], "a scan inside a scan",
-                                    "write the inner recurrence with carries of the outer scan; nested scans are not supported yet") != 0;
+                                    "write the inner recurrence with carries of the outer scan; nested scans are not "
+                                    "supported yet") != 0;
         if (inst->body && !no_nested_scan(lowering, inst->body)) return false;
     }
     return true;
@@ -183,7 +191,8 @@ static PlaitAxis folded_axis(const PlaitLowering *lowering, PlaitType type)
     return PLAIT_NO_AXIS;
 }
 
-/* Reports a scan whose carry varies along an axis that is summed over inside it and has no static size; returns whether there is none. */
+/* Reports a scan whose carry varies along an axis that is summed over inside it and has no static size; returns whether
+ * there is none. */
 static bool no_folded_carry(PlaitLowering *lowering)
 {
     const PlaitFunction *operator_ = lowering->operator_;
@@ -193,9 +202,14 @@ static bool no_folded_carry(PlaitLowering *lowering)
             PlaitAxis axis = folded_axis(lowering, plait_type_of(operator_, inst->body->params.data[k]));
             if (axis == PLAIT_NO_AXIS) continue;
             const char *name = plait_axis_text(operator_, axis);
-            return plait_lower_fail(lowering, lowering->region->body.data[i],
-                                    plait_arena_printf(lowering->arena, "a reduction over `%s`, whose size is known at run time only, of what the scan carries", name),
-                                    plait_arena_printf(lowering->arena, "give the axis a static size: `axis %s : head = 8`", name)) != 0;
+            return plait_lower_fail(
+                       lowering, lowering->region->body.data[i],
+                       plait_arena_printf(
+                           lowering->arena,
+                           "a reduction over `%s`, whose size is known at run time only, of what the scan carries",
+                           name),
+                       plait_arena_printf(lowering->arena, "give the axis a static size: `axis %s : head = 8`",
+                                          name)) != 0;
         }
     }
     return true;
@@ -236,8 +250,10 @@ static void place_axis(PlaitLowering *lowering, PlaitAxis axis)
     PlaitBuilder builder = {kernel, kernel->body, {0}};
     bool whole_block = plan->use == PLAIT_AXIS_BLOCK && (int64_t)plan->tile == kernel->axes.data[axis].size;
     if (plan->use == PLAIT_AXIS_PROGRAM) lowering->outer.index[axis] = program_start(kernel, axis, 1);
-    else if (plan->use == PLAIT_AXIS_WHOLE || whole_block) lowering->outer.index[axis] = plait_build_iota(&builder, axis, 0);
-    else if (plan->use == PLAIT_AXIS_BLOCK) lowering->outer.index[axis] = plait_build_iota(&builder, axis, program_start(kernel, axis, plan->tile));
+    else if (plan->use == PLAIT_AXIS_WHOLE || whole_block)
+        lowering->outer.index[axis] = plait_build_iota(&builder, axis, 0);
+    else if (plan->use == PLAIT_AXIS_BLOCK)
+        lowering->outer.index[axis] = plait_build_iota(&builder, axis, program_start(kernel, axis, plan->tile));
 }
 
 static void place_axes(PlaitLowering *lowering)
@@ -246,7 +262,8 @@ static void place_axes(PlaitLowering *lowering)
     lowering->outer.index = PLAIT_NEW_ARRAY(lowering->arena, PlaitValue, kernel->axes.count);
     for (PlaitAxis axis = 0; axis < kernel->axes.count; axis++) {
         const PlaitAxisPlan *plan = &lowering->plan.axes[axis];
-        bool tiled = plan->use == PLAIT_AXIS_BLOCK || plan->use == PLAIT_AXIS_WHOLE || (plan->use == PLAIT_AXIS_FOLD && plan->tile > 1);
+        bool tiled = plan->use == PLAIT_AXIS_BLOCK || plan->use == PLAIT_AXIS_WHOLE ||
+                     (plan->use == PLAIT_AXIS_FOLD && plan->tile > 1);
         kernel->axes.data[axis].tile = tiled ? plan->tile : 0;
     }
     for (int rank = 0; rank < 4; rank++)
@@ -279,10 +296,16 @@ static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
     kernel->of = lowerer->signature->name;
     kernel->target = plait_names_add(module->names, lowerer->target->name);
     for (uint32_t i = 0; i < operator_->axes.count; i++) plait_axis_add(kernel, operator_->axes.data[i]);
-    PlaitLowering lowering = {.arena = arena, .operator_ = operator_, .region = plait_inst(operator_, owner)->body, .kernel = kernel,
-                              .tensor_names = lowerer->tensor_names, .tensor_types = lowerer->tensor_types, .tensors = PLAIT_NEW_ARRAY(arena, PlaitValue, operator_->insts.count),
+    PlaitLowering lowering = {.arena = arena,
+                              .operator_ = operator_,
+                              .region = plait_inst(operator_, owner)->body,
+                              .kernel = kernel,
+                              .tensor_names = lowerer->tensor_names,
+                              .tensor_types = lowerer->tensor_types,
+                              .tensors = PLAIT_NEW_ARRAY(arena, PlaitValue, operator_->insts.count),
                               .memo = PLAIT_NEW_ARRAY(arena, PlaitMemo *, operator_->insts.count),
-                              .carried = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count), .moves = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count)};
+                              .carried = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count),
+                              .moves = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count)};
     if (!no_nested_scan(&lowering, lowering.region)) return false;
     lowering.plan = plait_plan_kernel(operator_, lowering.region, lowerer->target);
     if (!no_folded_carry(&lowering)) return false;
@@ -316,9 +339,14 @@ PlaitModule *plait_lower_to_tiles(const PlaitModule *module, const PlaitTileTarg
     for (uint32_t i = 0; i < module->functions.count; i++) {
         const PlaitFunction *operator_ = module->functions.data[i];
         PlaitSignature *signature = PLAIT_NEW(arena, PlaitSignature);
-        signature->name = plait_names_add(module->names, plait_arena_printf(arena, "%s%s", text_of(module, operator_->name), suffix));
+        signature->name =
+            plait_names_add(module->names, plait_arena_printf(arena, "%s%s", text_of(module, operator_->name), suffix));
         plait_push(arena, &tiles->signatures, signature);
-        Lowerer lowerer = {operator_, tiles, signature, target, PLAIT_NEW_ARRAY(arena, PlaitName, operator_->insts.count),
+        Lowerer lowerer = {operator_,
+                           tiles,
+                           signature,
+                           target,
+                           PLAIT_NEW_ARRAY(arena, PlaitName, operator_->insts.count),
                            PLAIT_NEW_ARRAY(arena, PlaitType, operator_->insts.count)};
         good = lower_operator(&lowerer) && good;
     }

@@ -23,18 +23,20 @@ typedef struct PlaitKernelPlan {
     PlaitAxisPlan *axes; /* by axis of the operator */
     PlaitAxis loop;      /* or PLAIT_NO_AXIS */
     int direction;
-    PlaitAxis rows;      /* the axis of run-time length in BLOCK use, or PLAIT_NO_AXIS */
+    PlaitAxis rows; /* the axis of run-time length in BLOCK use, or PLAIT_NO_AXIS */
 } PlaitKernelPlan;
 
 /* Decides how `region` (of a `kernel` of the operator) runs on the target. */
-PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitRegion *region, const PlaitTileTarget *target);
+PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitRegion *region,
+                                  const PlaitTileTarget *target);
 
 /* A sum over one axis of a product a * b of values that each have axes of their own: a matrix product. */
 typedef struct PlaitContraction {
     PlaitValue a, b;
     PlaitAxis axis;
 } PlaitContraction;
-bool plait_find_contraction(const PlaitFunction *operator_, const PlaitAxisPlan *axes, PlaitValue reduce, PlaitContraction *contraction);
+bool plait_find_contraction(const PlaitFunction *operator_, const PlaitAxisPlan *axes, PlaitValue reduce,
+                            PlaitContraction *contraction);
 
 /* Where each axis stands: the tile value (i32) of its positions. */
 typedef struct PlaitPlaces {
@@ -42,7 +44,7 @@ typedef struct PlaitPlaces {
 } PlaitPlaces;
 
 typedef struct PlaitDelay {
-    PlaitValue value;  /* of the operator: delayed along the loop */
+    PlaitValue value;   /* of the operator: delayed along the loop */
     PlaitValues params; /* region parameters: by 1, 2, ... tokens */
 } PlaitDelay;
 
@@ -69,22 +71,24 @@ typedef struct PlaitLowering {
     PlaitValue *tensors;           /* by value of the operator: `tensor` instruction, made on demand */
     PlaitMemo **memo;              /* by value of the operator */
     bool *carried;                 /* by value of the operator: depends on a carry of the kernel's loop */
-    bool *moves;                   /* by value of the operator: a reduction or a convolution of the kernel, or made of one */
-    PlaitPlaces outer;             /* places in the kernel's body */
-    PlaitRegion *loop_region;      /* while the loop is being written */
+    bool *moves;              /* by value of the operator: a reduction or a convolution of the kernel, or made of one */
+    PlaitPlaces outer;        /* places in the kernel's body */
+    PlaitRegion *loop_region; /* while the loop is being written */
     PlaitValue loop_position;
     PLAIT_VECTOR(PlaitDelay) delays;
     PLAIT_VECTOR(PlaitShift) shifts; /* places made by plait_lower_shifted, each once: chained taps meet again */
-    PlaitValues taps; /* by tap of a convolution: its number, 0 before it is made */
+    PlaitValues taps;                /* by tap of a convolution: its number, 0 before it is made */
     PlaitSpan span;
     uint32_t depth; /* of values being lowered */
     bool failed;
 } PlaitLowering;
 
-/* The tile value of `value` at `places`. Instructions go to the outermost open region that has their operands. 0 after reporting. */
+/* The tile value of `value` at `places`. Instructions go to the outermost open region that has their operands. 0 after
+ * reporting. */
 PlaitValue plait_lower_value(PlaitLowering *lowering, PlaitValue value, const PlaitPlaces *places);
 /* `value` at a constant distance along `axis` from its place; 0 outside the axis. */
-PlaitValue plait_lower_shifted(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis, int64_t offset, const PlaitPlaces *places);
+PlaitValue plait_lower_shifted(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis, int64_t offset,
+                               const PlaitPlaces *places);
 /* Reports that the kernel cannot be compiled. Returns 0. */
 PlaitValue plait_lower_fail(PlaitLowering *lowering, PlaitValue value, const char *found, const char *help);
 
@@ -101,9 +105,11 @@ PlaitValue plait_lower_broadcast(PlaitLowering *lowering, PlaitValue x, PlaitTyp
 PlaitValue plait_lower_size(PlaitLowering *lowering, PlaitAxis axis);
 PlaitValue plait_lower_tensor(PlaitLowering *lowering, PlaitName name, PlaitType type, PlaitValue key);
 
-/* Loops (loops.c): a fold as a loop of its own; the kernel's loop with all scans; yields along the loop axis are stored inside. */
+/* Loops (loops.c): a fold as a loop of its own; the kernel's loop with all scans; yields along the loop axis are stored
+ * inside. */
 bool plait_lower_fold(PlaitLowering *lowering, PlaitValue fold, const PlaitPlaces *places);
-void plait_lower_loop(PlaitLowering *lowering, void (*inside)(PlaitLowering *lowering, const PlaitPlaces *places, void *context), void *context);
+void plait_lower_loop(PlaitLowering *lowering,
+                      void (*inside)(PlaitLowering *lowering, const PlaitPlaces *places, void *context), void *context);
 /* The range of positions of a fold that any mask lets through, for the rows of this program (ranges.c). */
 void plait_lower_fold_range(PlaitLowering *lowering, PlaitValue fold, PlaitValue *from, PlaitValue *to);
 

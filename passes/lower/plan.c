@@ -1,12 +1,14 @@
 /* The plan of a kernel: how each axis is realised and how large tiles are.
  *
- *   1. The axis of a scan is the loop; axes of folds are walked in inner loops; axes that a reduction or a scan's body needs
- *      whole are whole tiles.
- *   2. Of the other axes, those of run-time length and batch-like ones go to the grid, one position a program; when the kernel
- *      has no loop, one time axis is worked on in blocks of rows.
- *   3. Feature axes that nothing needs whole are cut into blocks over the grid until tiles fit what a program should hold.
- *   4. When tiles are small instead (a recurrence per channel), a program takes a block of the axis that lies innermost in memory.
- * Sizes aim at what stays in registers and in the nearest cache; the limits are measured, not derived (bench/README.md).
+ *   1. The axis of a scan is the loop; axes of folds are walked in inner loops; axes that a reduction or a scan's body
+ * needs whole are whole tiles.
+ *   2. Of the other axes, those of run-time length and batch-like ones go to the grid, one position a program; when the
+ * kernel has no loop, one time axis is worked on in blocks of rows.
+ *   3. Feature axes that nothing needs whole are cut into blocks over the grid until tiles fit what a program should
+ * hold.
+ *   4. When tiles are small instead (a recurrence per channel), a program takes a block of the axis that lies innermost
+ * in memory. Sizes aim at what stays in registers and in the nearest cache; the limits are measured, not derived
+ * (bench/README.md).
  */
 #include "passes/lower/lower.h"
 
@@ -45,20 +47,24 @@ static void scan_inst(Planner *planner, const PlaitInst *inst)
     }
     /* What a scan makes and another of its positions reads is summed against a mask: the axis is needed whole. */
     PlaitAxis read = inst->op == PLAIT_OP_GATHER ? inst->axes[0] : PLAIT_NO_AXIS;
-    if (read != PLAIT_NO_AXIS && planner->operator_->axes.data[read].size >= 0 && planner->operator_->axes.data[read].role == PLAIT_ROLE_FEATURE &&
+    if (read != PLAIT_NO_AXIS && planner->operator_->axes.data[read].size >= 0 &&
+        planner->operator_->axes.data[read].role == PLAIT_ROLE_FEATURE &&
         plait_op_of(planner->operator_, inst->operands[0]) != PLAIT_OP_PARAM)
         planner->whole[read] = planner->used[read] = true;
     if (inst->op == PLAIT_OP_FOLD) planner->folded[inst->axes[0]] = true;
-    for (uint32_t i = 0; reduce && i < inst->axis_count; i++) planner->whole[inst->axes[i]] = planner->used[inst->axes[i]] = true;
+    for (uint32_t i = 0; reduce && i < inst->axis_count; i++)
+        planner->whole[inst->axes[i]] = planner->used[inst->axes[i]] = true;
     if (inst->body) scan_region(planner, inst->body);
 }
 
 static void scan_region(Planner *planner, const PlaitRegion *region)
 {
-    for (uint32_t i = 0; i < region->body.count; i++) scan_inst(planner, plait_inst(planner->operator_, region->body.data[i]));
+    for (uint32_t i = 0; i < region->body.count; i++)
+        scan_inst(planner, plait_inst(planner->operator_, region->body.data[i]));
 }
 
-/* The time axis worked on in blocks: the last one that the first yielded value over one has, a fold's partner before others. */
+/* The time axis worked on in blocks: the last one that the first yielded value over one has, a fold's partner before
+ * others. */
 static PlaitAxis find_rows(const Planner *planner)
 {
     const PlaitFunction *operator_ = planner->operator_;
@@ -70,7 +76,8 @@ static PlaitAxis find_rows(const Planner *planner)
             if (operator_->axes.data[axis].role != PLAIT_ROLE_TIME || planner->folded[axis]) continue;
             bool partner = false;
             for (PlaitAxis f = 0; f < operator_->axes.count; f++)
-                partner |= planner->folded[f] && plait_axis_extent_of(operator_, f) == plait_axis_extent_of(operator_, axis);
+                partner |=
+                    planner->folded[f] && plait_axis_extent_of(operator_, f) == plait_axis_extent_of(operator_, axis);
             if (partner) return axis;
             if (rows == PLAIT_NO_AXIS) rows = axis;
         }
@@ -82,12 +89,14 @@ static PlaitAxisPlan plan_axis(const Planner *planner, PlaitAxis axis, const Lim
 {
     const PlaitAxisInfo *info = &planner->operator_->axes.data[axis];
     bool time = info->role == PLAIT_ROLE_TIME;
-    if (!planner->used[axis] && !planner->folded[axis] && axis != planner->plan.loop) return (PlaitAxisPlan){PLAIT_AXIS_UNUSED, 0};
+    if (!planner->used[axis] && !planner->folded[axis] && axis != planner->plan.loop)
+        return (PlaitAxisPlan){PLAIT_AXIS_UNUSED, 0};
     if (axis == planner->plan.loop) return (PlaitAxisPlan){PLAIT_AXIS_LOOP, 0};
     if (planner->folded[axis]) return (PlaitAxisPlan){PLAIT_AXIS_FOLD, time ? limits->fold : 1};
     if (planner->whole[axis]) return (PlaitAxisPlan){PLAIT_AXIS_WHOLE, (uint32_t)info->size};
     if (axis == planner->plan.rows) return (PlaitAxisPlan){PLAIT_AXIS_BLOCK, limits->rows};
-    if (info->size == PLAIT_RUNTIME_SIZE || info->role != PLAIT_ROLE_FEATURE || info->size == 0) return (PlaitAxisPlan){PLAIT_AXIS_PROGRAM, 0};
+    if (info->size == PLAIT_RUNTIME_SIZE || info->role != PLAIT_ROLE_FEATURE || info->size == 0)
+        return (PlaitAxisPlan){PLAIT_AXIS_PROGRAM, 0};
     bool wide = info->size > limits->most_lanes; /* more programs rather than a wider one */
     return (PlaitAxisPlan){PLAIT_AXIS_BLOCK, wide ? limits->most_lanes : (uint32_t)info->size};
 }
@@ -112,7 +121,8 @@ static bool only_contracted(const Planner *planner, const PlaitRegion *region, P
         for (uint32_t k = 0; k < inst->operand_count; k++) {
             PlaitContraction contraction;
             if (inst->operands[k] != value) continue;
-            if (!plait_find_contraction(planner->operator_, planner->plan.axes, region->body.data[i], &contraction)) return false;
+            if (!plait_find_contraction(planner->operator_, planner->plan.axes, region->body.data[i], &contraction))
+                return false;
             contracted = true;
         }
     }
@@ -141,14 +151,17 @@ static uint64_t largest(Planner *planner)
     return planner->most;
 }
 
-/* The axis whose tile should shrink next: feature blocks first, then folds, then rows; PLAIT_NO_AXIS when all are small. */
+/* The axis whose tile should shrink next: feature blocks first, then folds, then rows; PLAIT_NO_AXIS when all are
+ * small. */
 static PlaitAxis to_shrink(const Planner *planner, const Limits *limits)
 {
     PlaitAxis best = PLAIT_NO_AXIS;
     for (PlaitAxis axis = 0; axis < planner->operator_->axes.count; axis++) {
         const PlaitAxisPlan *plan = &planner->plan.axes[axis];
         bool feature = plan->use == PLAIT_AXIS_BLOCK && axis != planner->plan.rows;
-        if (feature && plan->tile > limits->least_block && (best == PLAIT_NO_AXIS || plan->tile > planner->plan.axes[best].tile)) best = axis;
+        if (feature && plan->tile > limits->least_block &&
+            (best == PLAIT_NO_AXIS || plan->tile > planner->plan.axes[best].tile))
+            best = axis;
     }
     if (best != PLAIT_NO_AXIS) return best;
     for (PlaitAxis axis = 0; axis < planner->operator_->axes.count; axis++)
@@ -164,7 +177,8 @@ static void count_innermost(const Planner *planner, const PlaitRegion *region, u
         const PlaitInst *inst = plait_inst(planner->operator_, region->body.data[i]);
         for (uint32_t k = 0; k < inst->operand_count; k++) {
             const PlaitInst *operand = plait_inst(planner->operator_, inst->operands[k]);
-            if (operand->op == PLAIT_OP_PARAM && operand->type.rank) counts[operand->type.axes[operand->type.rank - 1]]++;
+            if (operand->op == PLAIT_OP_PARAM && operand->type.rank)
+                counts[operand->type.axes[operand->type.rank - 1]]++;
         }
         if (inst->body) count_innermost(planner, inst->body, counts);
     }
@@ -173,12 +187,14 @@ static void count_innermost(const Planner *planner, const PlaitRegion *region, u
 /* Small tiles: gives each program a block of one of the grid's axes. */
 static void widen(Planner *planner, const Limits *limits)
 {
-    uint32_t count = planner->operator_->axes.count, *innermost = PLAIT_NEW_ARRAY(planner->operator_->module->arena, uint32_t, count);
+    uint32_t count = planner->operator_->axes.count,
+             *innermost = PLAIT_NEW_ARRAY(planner->operator_->module->arena, uint32_t, count);
     uint64_t tile = limits->loop_elements / (4 * largest(planner));
     PlaitAxis best = PLAIT_NO_AXIS;
     count_innermost(planner, planner->region, innermost);
     for (PlaitAxis axis = 0; axis < count; axis++) {
-        if (planner->plan.axes[axis].use != PLAIT_AXIS_PROGRAM || planner->operator_->axes.data[axis].size == 0) continue;
+        if (planner->plan.axes[axis].use != PLAIT_AXIS_PROGRAM || planner->operator_->axes.data[axis].size == 0)
+            continue;
         if (innermost[axis] && (best == PLAIT_NO_AXIS || innermost[axis] > innermost[best])) best = axis;
     }
     if (best == PLAIT_NO_AXIS || tile < 2) return;
@@ -188,16 +204,22 @@ static void widen(Planner *planner, const Limits *limits)
     planner->plan.axes[best] = (PlaitAxisPlan){PLAIT_AXIS_BLOCK, (uint32_t)tile};
 }
 
-PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitRegion *region, const PlaitTileTarget *target)
+PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitRegion *region,
+                                  const PlaitTileTarget *target)
 {
     PlaitArena *arena = operator_->module->arena;
     uint32_t count = operator_->axes.count;
-    Planner planner = {.operator_ = operator_, .region = region, .used = PLAIT_NEW_ARRAY(arena, bool, count),
-                       .whole = PLAIT_NEW_ARRAY(arena, bool, count), .folded = PLAIT_NEW_ARRAY(arena, bool, count)};
+    Planner planner = {.operator_ = operator_,
+                       .region = region,
+                       .used = PLAIT_NEW_ARRAY(arena, bool, count),
+                       .whole = PLAIT_NEW_ARRAY(arena, bool, count),
+                       .folded = PLAIT_NEW_ARRAY(arena, bool, count)};
     planner.plan = (PlaitKernelPlan){PLAIT_NEW_ARRAY(arena, PlaitAxisPlan, count), PLAIT_NO_AXIS, 1, PLAIT_NO_AXIS};
     scan_region(&planner, region);
-    /* Every other axis of a value inside ends in a reduction, which has marked it, or in a gather, which replaces it. */
-    for (uint32_t i = 0; i < region->yields.count; i++) use_type(&planner, plait_type_of(operator_, region->yields.data[i]));
+    /* Every other axis of a value inside ends in a reduction, which has marked it, or in a gather, which replaces it.
+     */
+    for (uint32_t i = 0; i < region->yields.count; i++)
+        use_type(&planner, plait_type_of(operator_, region->yields.data[i]));
     bool has_fold = false;
     for (uint32_t i = 0; i < count; i++) {
         planner.folded[i] = planner.folded[i] && i != planner.plan.loop;
@@ -230,12 +252,14 @@ static bool in_tiles(const PlaitAxisPlan *axes, PlaitAxis axis)
     return use == PLAIT_AXIS_BLOCK || use == PLAIT_AXIS_WHOLE || (use == PLAIT_AXIS_FOLD && axes[axis].tile > 1);
 }
 
-bool plait_find_contraction(const PlaitFunction *operator_, const PlaitAxisPlan *axes, PlaitValue reduce, PlaitContraction *contraction)
+bool plait_find_contraction(const PlaitFunction *operator_, const PlaitAxisPlan *axes, PlaitValue reduce,
+                            PlaitContraction *contraction)
 {
     const PlaitInst *inst = plait_inst(operator_, reduce);
     if (inst->op != PLAIT_OP_REDUCE_SUM || inst->axis_count != 1 || !in_tiles(axes, inst->axes[0])) return false;
     const PlaitInst *product = plait_inst(operator_, through_broadcast(operator_, inst->operands[0]));
-    if (product->op != PLAIT_OP_MUL || plait_scalar_kind((PlaitScalar)product->type.scalar) != PLAIT_FLOATING) return false;
+    if (product->op != PLAIT_OP_MUL || plait_scalar_kind((PlaitScalar)product->type.scalar) != PLAIT_FLOATING)
+        return false;
     PlaitAxis axis = inst->axes[0];
     PlaitType a = plait_type_of(operator_, product->operands[0]), b = plait_type_of(operator_, product->operands[1]);
     bool own_a = false, own_b = false, shared = false;
@@ -244,7 +268,8 @@ bool plait_find_contraction(const PlaitFunction *operator_, const PlaitAxisPlan 
         shared |= plait_type_has(b, a.axes[i]);
         own_a |= !plait_type_has(b, a.axes[i]);
     }
-    for (uint32_t i = 0; i < b.rank; i++) own_b |= in_tiles(axes, b.axes[i]) && b.axes[i] != axis && !plait_type_has(a, b.axes[i]);
+    for (uint32_t i = 0; i < b.rank; i++)
+        own_b |= in_tiles(axes, b.axes[i]) && b.axes[i] != axis && !plait_type_has(a, b.axes[i]);
     if (!plait_type_has(a, axis) || !plait_type_has(b, axis) || !own_a || !own_b || shared) return false;
     *contraction = (PlaitContraction){product->operands[0], product->operands[1], axis};
     return true;

@@ -1,8 +1,9 @@
 /* The range of a fold's positions that its masks can let through.
  *
- * A mask that is a conjunction of comparisons affine in positions (s <= t, t - s < 128, ...) bounds s for a block of rows: each
- * conjunct with coefficient 1 or -1 on s gives an upper or lower bound that is affine in the other positions, taken at the row of the block
- * where it is widest. Conjuncts of other forms bound nothing. With several reductions the range covers all of them.
+ * A mask that is a conjunction of comparisons affine in positions (s <= t, t - s < 128, ...) bounds s for a block of
+ * rows: each conjunct with coefficient 1 or -1 on s gives an upper or lower bound that is affine in the other
+ * positions, taken at the row of the block where it is widest. Conjuncts of other forms bound nothing. With several
+ * reductions the range covers all of them.
  */
 #include "ir/affine.h"
 #include "passes/lower/lower.h"
@@ -31,9 +32,11 @@ static PlaitValue extreme_term(Bounds *bounds, PlaitAxis axis, int64_t coefficie
         if (inst->op != PLAIT_OP_IOTA) return 0;
         int64_t last = (int64_t)lowering->kernel->axes.data[inst->axes[0]].tile - 1;
         start = inst->operand_count ? inst->operands[0] : plait_lower_i32(lowering, 0);
-        if ((coefficient > 0) == largest) start = plait_lower_binary(lowering, PLAIT_OP_ADD, start, plait_lower_i32(lowering, last));
+        if ((coefficient > 0) == largest)
+            start = plait_lower_binary(lowering, PLAIT_OP_ADD, start, plait_lower_i32(lowering, last));
     }
-    return coefficient == 1 ? start : plait_lower_binary(lowering, PLAIT_OP_MUL, start, plait_lower_i32(lowering, coefficient));
+    return coefficient == 1 ? start
+                            : plait_lower_binary(lowering, PLAIT_OP_MUL, start, plait_lower_i32(lowering, coefficient));
 }
 
 /* The extreme of scale * (form without the fold's axis). */
@@ -74,7 +77,9 @@ static void add_bound(Bounds *bounds, Range *range, const PlaitAffine *form, boo
 static bool difference(const PlaitFunction *operator_, const PlaitInst *comparison, bool swapped, PlaitAffine *form)
 {
     PlaitAffine a, b;
-    if (!plait_affine(operator_, comparison->operands[swapped], &a) || !plait_affine(operator_, comparison->operands[!swapped], &b)) return false;
+    if (!plait_affine(operator_, comparison->operands[swapped], &a) ||
+        !plait_affine(operator_, comparison->operands[!swapped], &b))
+        return false;
     *form = a;
     form->offset -= b.offset;
     for (uint32_t i = 0; i < b.count; i++) {
@@ -100,9 +105,7 @@ static void add_conjunct(Bounds *bounds, Range *range, PlaitValue mask)
         add_conjunct(bounds, range, inst->operands[0]);
         add_conjunct(bounds, range, inst->operands[1]);
         return;
-    case PLAIT_OP_BROADCAST:
-        add_conjunct(bounds, range, inst->operands[0]);
-        return;
+    case PLAIT_OP_BROADCAST: add_conjunct(bounds, range, inst->operands[0]); return;
     case PLAIT_OP_LE:
     case PLAIT_OP_LT:
         if (difference(operator_, inst, false, &form)) add_bound(bounds, range, &form, inst->op == PLAIT_OP_LT);
@@ -115,8 +118,7 @@ static void add_conjunct(Bounds *bounds, Range *range, PlaitValue mask)
         if (difference(operator_, inst, false, &form)) add_bound(bounds, range, &form, false);
         if (difference(operator_, inst, true, &form)) add_bound(bounds, range, &form, false);
         return;
-    default:
-        return;
+    default: return;
     }
 }
 
@@ -149,8 +151,12 @@ void plait_lower_fold_range(PlaitLowering *lowering, PlaitValue fold, PlaitValue
         Range range = {0};
         add_conjunct(&bounds, &range, bounds.masks[i]);
         bool first = i == 0;
-        all.from = first ? range.from : all.from && range.from ? plait_lower_binary(lowering, PLAIT_OP_MIN, all.from, range.from) : 0;
-        all.to = first ? range.to : all.to && range.to ? plait_lower_binary(lowering, PLAIT_OP_MAX, all.to, range.to) : 0;
+        all.from = first                    ? range.from
+                   : all.from && range.from ? plait_lower_binary(lowering, PLAIT_OP_MIN, all.from, range.from)
+                                            : 0;
+        all.to = first                ? range.to
+                 : all.to && range.to ? plait_lower_binary(lowering, PLAIT_OP_MAX, all.to, range.to)
+                                      : 0;
     }
     if (all.from) *from = plait_lower_binary(lowering, PLAIT_OP_MAX, *from, all.from);
     if (all.to) *to = plait_lower_binary(lowering, PLAIT_OP_MIN, *to, all.to);

@@ -21,7 +21,10 @@ typedef struct Rewriter {
     bool changed;
 } Rewriter;
 
-static const PlaitInst *def(const Rewriter *rewriter, PlaitValue value) { return plait_inst(rewriter->function, value); }
+static const PlaitInst *def(const Rewriter *rewriter, PlaitValue value)
+{
+    return plait_inst(rewriter->function, value);
+}
 
 static bool is_const(const Rewriter *rewriter, PlaitValue value, double *number)
 {
@@ -89,8 +92,9 @@ static PlaitValue fold_constants(Rewriter *rewriter, PlaitBuilder *builder, Plai
     const PlaitInst *inst = def(rewriter, value);
     double x, y, result;
     if (!plait_op_is_scalar((PlaitOp)inst->op) || !is_const(rewriter, inst->operands[0], &x)) return 0;
-    bool folded = inst->operand_count == 1 ? fold_unary((PlaitOp)inst->op, x, &result)
-                                           : is_const(rewriter, inst->operands[1], &y) && fold_binary((PlaitOp)inst->op, x, y, &result);
+    bool folded = inst->operand_count == 1
+                      ? fold_unary((PlaitOp)inst->op, x, &result)
+                      : is_const(rewriter, inst->operands[1], &y) && fold_binary((PlaitOp)inst->op, x, y, &result);
     if (!folded || !representable(inst, result)) return 0;
     return const_like(builder, inst, result);
 }
@@ -134,13 +138,15 @@ static PlaitValue simplify_unary(Rewriter *rewriter, PlaitBuilder *builder, Plai
 {
     const PlaitInst *inst = def(rewriter, value), *operand = def(rewriter, inst->operands[0]);
     double number;
-    if ((inst->op == PLAIT_OP_NEG || inst->op == PLAIT_OP_NOT) && operand->op == inst->op) return same_type(rewriter, value, operand->operands[0]);
+    if ((inst->op == PLAIT_OP_NEG || inst->op == PLAIT_OP_NOT) && operand->op == inst->op)
+        return same_type(rewriter, value, operand->operands[0]);
     if (inst->op == PLAIT_OP_CAST || inst->op == PLAIT_OP_BROADCAST) {
         PlaitValue same = same_type(rewriter, value, inst->operands[0]);
         if (same) return same;
     }
     bool storage = inst->type.scalar == PLAIT_F16 || inst->type.scalar == PLAIT_BF16;
-    if (inst->op == PLAIT_OP_CAST && !storage && is_const(rewriter, inst->operands[0], &number) && representable(inst, number))
+    if (inst->op == PLAIT_OP_CAST && !storage && is_const(rewriter, inst->operands[0], &number) &&
+        representable(inst, number))
         return const_like(builder, inst, number);
     return 0;
 }
@@ -174,7 +180,8 @@ static PlaitValue split_reduce(Rewriter *rewriter, PlaitBuilder *builder, PlaitV
     if (outer_count == 0 || inst.axis_count == 1) return 0;
     PlaitValue x = inst.operands[0], mask = inst.operand_count == 2 ? inst.operands[1] : 0;
     bool inner_masked = false;
-    for (uint32_t i = 0; mask && i < inner_count; i++) inner_masked |= plait_type_has(plait_type_of(function, mask), inner[i]);
+    for (uint32_t i = 0; mask && i < inner_count; i++)
+        inner_masked |= plait_type_has(plait_type_of(function, mask), inner[i]);
     if (inner_count) {
         x = plait_build_reduce(builder, (PlaitOp)inst.op, x, inner_masked ? mask : 0, inner, inner_count);
         if (inner_masked) mask = 0;
@@ -195,7 +202,8 @@ static PlaitValue simplify(Rewriter *rewriter, PlaitBuilder *builder, PlaitValue
     if (op == PLAIT_OP_GATHER) return simplify_gather(rewriter, value);
     if (op == PLAIT_OP_SELECT) return simplify_select(rewriter, value);
     if (plait_op_is_reduce(op)) return split_reduce(rewriter, builder, value);
-    if (op == PLAIT_OP_NEG || op == PLAIT_OP_NOT || op == PLAIT_OP_CAST || op == PLAIT_OP_BROADCAST) return simplify_unary(rewriter, builder, value);
+    if (op == PLAIT_OP_NEG || op == PLAIT_OP_NOT || op == PLAIT_OP_CAST || op == PLAIT_OP_BROADCAST)
+        return simplify_unary(rewriter, builder, value);
     return 0;
 }
 
@@ -283,7 +291,8 @@ static void rewrite_inst(Rewriter *rewriter, PlaitRegion *region, PlaitValue val
         inst = plait_inst(function, value);
         if (inst->op == PLAIT_OP_SCAN) hoist(rewriter, inst->body, region);
     }
-    PlaitValue replacement = inst->op == PLAIT_OP_RESULT ? outside_output(rewriter, value) : simplify(rewriter, &builder, value);
+    PlaitValue replacement =
+        inst->op == PLAIT_OP_RESULT ? outside_output(rewriter, value) : simplify(rewriter, &builder, value);
     if (replacement) set_map(rewriter, value, replacement);
     else plait_push(function->module->arena, &region->body, value);
 }
@@ -301,10 +310,12 @@ bool plait_pass_canonicalise(PlaitFunction *function)
 {
     bool changed = false;
     for (;;) {
-        Rewriter rewriter = {.function = function, .map_count = function->insts.count,
+        Rewriter rewriter = {.function = function,
+                             .map_count = function->insts.count,
                              .map = PLAIT_NEW_ARRAY(function->module->arena, PlaitValue, function->insts.count)};
         rewrite_region(&rewriter, function->body);
-        for (uint32_t i = 0; i < function->outputs.count; i++) rename_uses(&rewriter, &function->outputs.data[i].value, 1);
+        for (uint32_t i = 0; i < function->outputs.count; i++)
+            rename_uses(&rewriter, &function->outputs.data[i].value, 1);
         if (!rewriter.changed) return changed;
         changed = true;
     }

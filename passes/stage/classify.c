@@ -1,10 +1,10 @@
 /* Classification of scans by symbolic linearity.
  *
- *   1. Which carries appear in which next values gives a graph; carries on a cycle of it (beyond a carry and itself) form a group
- *      that is treated as one unknown, all other carries count as known: they are computed first.
- *   2. For each group every value of the body gets a form: independent; affine, as the set of ways in which the carry enters
- *      (direct with a factor, reduced over axes of the state, expanded again: a low-rank term); a maximum with it; or other, with the
- *      operation that made it so.
+ *   1. Which carries appear in which next values gives a graph; carries on a cycle of it (beyond a carry and itself)
+ * form a group that is treated as one unknown, all other carries count as known: they are computed first.
+ *   2. For each group every value of the body gets a form: independent; affine, as the set of ways in which the carry
+ * enters (direct with a factor, reduced over axes of the state, expanded again: a low-rank term); a maximum with it; or
+ * other, with the operation that made it so.
  *   3. The form of the next value gives the class.
  */
 #include "passes/stage/classify.h"
@@ -27,31 +27,31 @@ typedef uint64_t AxisSet;
 
 typedef struct Form {
     FormKind kind;
-    bool direct;           /* the carry itself enters, times a factor */
-    bool has_factor;       /* that is not 1 */
-    AxisSet factor;        /* axes of the state along which the factor varies */
-    bool contracted;       /* the carry enters summed over `lost` */
-    bool low_rank;         /* ... and then multiplied by something that varies along them again */
+    bool direct;     /* the carry itself enters, times a factor */
+    bool has_factor; /* that is not 1 */
+    AxisSet factor;  /* axes of the state along which the factor varies */
+    bool contracted; /* the carry enters summed over `lost` */
+    bool low_rank;   /* ... and then multiplied by something that varies along them again */
     AxisSet lost;
-    bool crossed;          /* another carry of the group enters */
-    bool added;            /* something independent is added */
-    uint32_t products;     /* of which these are products of separate axes of the state */
-    bool unstructured;     /* and some are not */
-    bool dense;            /* the carry enters through other positions of the state */
-    bool unscaled;         /* a factor or an input depends on a running maximum other than as stabilised sums do */
-    PlaitValue culprit;    /* for FORM_OTHER */
+    bool crossed;       /* another carry of the group enters */
+    bool added;         /* something independent is added */
+    uint32_t products;  /* of which these are products of separate axes of the state */
+    bool unstructured;  /* and some are not */
+    bool dense;         /* the carry enters through other positions of the state */
+    bool unscaled;      /* a factor or an input depends on a running maximum other than as stabilised sums do */
+    PlaitValue culprit; /* for FORM_OTHER */
 } Form;
 
 typedef struct Classifier {
     const PlaitFunction *function;
     const PlaitRegion *body;
     PlaitAxis time;
-    AxisSet state;    /* axes of the group's carries, without time and batch-like ones */
-    uint64_t group;   /* bits of the carries treated as unknown */
-    uint32_t self;    /* the carry whose next value is asked for */
-    uint64_t *uses;   /* by value: bits of the carries it depends on */
-    uint64_t maxima;  /* carries known to be running maxima */
-    Form *forms;      /* by value, for the present group and self */
+    AxisSet state;   /* axes of the group's carries, without time and batch-like ones */
+    uint64_t group;  /* bits of the carries treated as unknown */
+    uint32_t self;   /* the carry whose next value is asked for */
+    uint64_t *uses;  /* by value: bits of the carries it depends on */
+    uint64_t maxima; /* carries known to be running maxima */
+    Form *forms;     /* by value, for the present group and self */
     bool *known;
 } Classifier;
 
@@ -65,7 +65,8 @@ static AxisSet axes_of(const Classifier *classifier, PlaitValue value)
 }
 
 /* The coefficient of `wanted` in a sum of values; *clean is cleared when another term depends on a running maximum. */
-static int coefficient_in(const Classifier *classifier, PlaitValue value, PlaitValue wanted, PlaitValue also, bool *clean)
+static int coefficient_in(const Classifier *classifier, PlaitValue value, PlaitValue wanted, PlaitValue also,
+                          bool *clean)
 {
     const PlaitInst *inst = plait_inst(classifier->function, value);
     if (value == wanted) return 1;
@@ -85,7 +86,8 @@ static int coefficient_in(const Classifier *classifier, PlaitValue value, PlaitV
     }
 }
 
-/* Whether `value` is exp(.. + before * m - m') for a running maximum m and its next value m', and the rest knows no maximum. */
+/* Whether `value` is exp(.. + before * m - m') for a running maximum m and its next value m', and the rest knows no
+ * maximum. */
 static bool is_rescaling(const Classifier *classifier, PlaitValue value, int before)
 {
     const PlaitInst *inst = plait_inst(classifier->function, value);
@@ -110,7 +112,9 @@ static bool is_weighted(const Classifier *classifier, PlaitValue value)
     if (inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_NEG) return is_weighted(classifier, inst->operands[0]);
     if (inst->op != PLAIT_OP_MUL) return false;
     for (uint32_t k = 0; k < 2; k++)
-        if (!(classifier->uses[inst->operands[1 - k]] & classifier->maxima) && is_weighted(classifier, inst->operands[k])) return true;
+        if (!(classifier->uses[inst->operands[1 - k]] & classifier->maxima) &&
+            is_weighted(classifier, inst->operands[k]))
+            return true;
     return false;
 }
 
@@ -120,13 +124,16 @@ static Form other(PlaitValue culprit) { return (Form){.kind = FORM_OTHER, .culpr
 static bool is_outer_product(const Classifier *classifier, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(classifier->function, value);
-    while (inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_NEG || inst->op == PLAIT_OP_CAST) inst = plait_inst(classifier->function, inst->operands[0]);
+    while (inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_NEG || inst->op == PLAIT_OP_CAST)
+        inst = plait_inst(classifier->function, inst->operands[0]);
     if (inst->op != PLAIT_OP_MUL) return false;
-    AxisSet a = axes_of(classifier, inst->operands[0]) & classifier->state, b = axes_of(classifier, inst->operands[1]) & classifier->state;
+    AxisSet a = axes_of(classifier, inst->operands[0]) & classifier->state,
+            b = axes_of(classifier, inst->operands[1]) & classifier->state;
     if (a && b && !(a & b)) return true;
     /* A factor that varies along the axes of one side only belongs to that side: (beta k) v. */
     return (a != classifier->state || b != classifier->state) &&
-           ((a && is_outer_product(classifier, inst->operands[0])) || (b && is_outer_product(classifier, inst->operands[1])));
+           ((a && is_outer_product(classifier, inst->operands[0])) ||
+            (b && is_outer_product(classifier, inst->operands[1])));
 }
 
 /* An independent value as something that is added to the carry. */
@@ -209,22 +216,20 @@ static Form binary_form(Classifier *classifier, PlaitValue value, const PlaitIns
     if (b.kind == FORM_OTHER) return b;
     switch ((int)inst->op) {
     case PLAIT_OP_ADD:
-    case PLAIT_OP_SUB:
-        return plain ? add_forms(classifier, x, a, y, b) : other(value);
+    case PLAIT_OP_SUB: return plain ? add_forms(classifier, x, a, y, b) : other(value);
     case PLAIT_OP_MUL:
         if (a.kind == FORM_INDEPENDENT && plain) return scale_form(classifier, b, x, value);
         if (b.kind == FORM_INDEPENDENT && plain) return scale_form(classifier, a, y, value);
         return other(value);
-    case PLAIT_OP_DIV:
-        return plain && b.kind == FORM_INDEPENDENT ? scale_form(classifier, a, y, value) : other(value);
+    case PLAIT_OP_DIV: return plain && b.kind == FORM_INDEPENDENT ? scale_form(classifier, a, y, value) : other(value);
     case PLAIT_OP_MAX: {
         bool first = a.kind != FORM_INDEPENDENT, second = b.kind != FORM_INDEPENDENT;
         Form inner = first ? a : b;
-        bool shifted = inner.kind == FORM_MAXIMUM || (inner.direct && !inner.has_factor && !inner.contracted && !inner.crossed);
+        bool shifted =
+            inner.kind == FORM_MAXIMUM || (inner.direct && !inner.has_factor && !inner.contracted && !inner.crossed);
         return first != second && shifted ? (Form){.kind = FORM_MAXIMUM} : other(value);
     }
-    default:
-        return other(value);
+    default: return other(value);
     }
 }
 
@@ -253,7 +258,9 @@ static Form compute_form(Classifier *classifier, PlaitValue value)
     if (inst->op == PLAIT_OP_SELECT) { /* a reset is a factor 0 */
         Form a = form_of(classifier, inst->operands[1]), b = form_of(classifier, inst->operands[2]);
         if (a.kind == FORM_OTHER || b.kind == FORM_OTHER) return a.kind == FORM_OTHER ? a : b;
-        if ((classifier->uses[inst->operands[0]] & classifier->group) || a.kind == FORM_MAXIMUM || b.kind == FORM_MAXIMUM) return other(value);
+        if ((classifier->uses[inst->operands[0]] & classifier->group) || a.kind == FORM_MAXIMUM ||
+            b.kind == FORM_MAXIMUM)
+            return other(value);
         Form sum = add_forms(classifier, inst->operands[1], a, inst->operands[2], b);
         return scale_form(classifier, sum, inst->operands[0], value);
     }
@@ -281,11 +288,14 @@ static void find_uses(Classifier *classifier, const PlaitRegion *region)
     for (uint32_t i = 0; i < region->body.count; i++) {
         PlaitValue value = region->body.data[i];
         const PlaitInst *inst = plait_inst(classifier->function, value);
-        for (uint32_t k = 0; k < inst->operand_count; k++) classifier->uses[value] |= classifier->uses[inst->operands[k]];
+        for (uint32_t k = 0; k < inst->operand_count; k++)
+            classifier->uses[value] |= classifier->uses[inst->operands[k]];
         if (!inst->body) continue;
-        for (uint32_t k = 0; k < inst->body->params.count; k++) classifier->uses[inst->body->params.data[k]] |= classifier->uses[value];
+        for (uint32_t k = 0; k < inst->body->params.count; k++)
+            classifier->uses[inst->body->params.data[k]] |= classifier->uses[value];
         find_uses(classifier, inst->body);
-        for (uint32_t k = 0; k < inst->body->yields.count; k++) classifier->uses[value] |= classifier->uses[inst->body->yields.data[k]];
+        for (uint32_t k = 0; k < inst->body->yields.count; k++)
+            classifier->uses[value] |= classifier->uses[inst->body->yields.data[k]];
     }
 }
 
@@ -303,7 +313,8 @@ static AxisSet state_axes(const Classifier *classifier, PlaitValue param)
     PlaitType type = plait_type_of(classifier->function, param);
     for (uint32_t i = 0; i < type.rank; i++) {
         PlaitAxisRole role = classifier->function->axes.data[type.axes[i]].role;
-        if (type.axes[i] < 64 && type.axes[i] != classifier->time && role == PLAIT_ROLE_FEATURE) set |= (AxisSet)1 << type.axes[i];
+        if (type.axes[i] < 64 && type.axes[i] != classifier->time && role == PLAIT_ROLE_FEATURE)
+            set |= (AxisSet)1 << type.axes[i];
     }
     return set;
 }
@@ -339,8 +350,11 @@ static PlaitCarryClass classify_carry(Classifier *classifier, uint32_t carry)
     classifier->forms = PLAIT_NEW_ARRAY(arena, Form, function->insts.count);
     classifier->known = PLAIT_NEW_ARRAY(arena, bool, function->insts.count);
     Form form = form_of(classifier, next);
-    PlaitCarryClass result = {.reason = "", .factor_axes = factor_type(form.factor & classifier->state), .has_input = form.added,
-                              .input_rank = form.unstructured ? 0 : form.products, .feeds = classifier->uses[next] & ~((uint64_t)1 << carry)};
+    PlaitCarryClass result = {.reason = "",
+                              .factor_axes = factor_type(form.factor & classifier->state),
+                              .has_input = form.added,
+                              .input_rank = form.unstructured ? 0 : form.products,
+                              .feeds = classifier->uses[next] & ~((uint64_t)1 << carry)};
     switch (form.kind) {
     case FORM_INDEPENDENT: result.id = PLAIT_SCAN_OVERWRITTEN; break;
     case FORM_MAXIMUM: result.id = PLAIT_SCAN_MAXIMUM; break;
@@ -349,15 +363,18 @@ static PlaitCarryClass classify_carry(Classifier *classifier, uint32_t carry)
     default:
         result.id = PLAIT_SCAN_NONLINEAR;
         result.where = plait_inst(function, form.culprit)->span;
-        result.reason = plait_arena_printf(arena, "`%s` of the carry", plait_op_info(plait_op_of(function, form.culprit))->text);
+        result.reason =
+            plait_arena_printf(arena, "`%s` of the carry", plait_op_info(plait_op_of(function, form.culprit))->text);
     }
     if (result.id == PLAIT_SCAN_DENSE)
-        result.reason = form.dense ? "other positions of the state are read" : "a reduction over the state that is not expanded by a product again";
+        result.reason = form.dense ? "other positions of the state are read"
+                                   : "a reduction over the state that is not expanded by a product again";
     return result;
 }
 
 /* Which outputs read the carry before the token (the argument itself), and which after it (its next value). */
-static void find_reads(const Classifier *classifier, const PlaitValue *values, uint32_t count, PlaitValue argument, PlaitValue next, bool *seen, PlaitCarryClass *result)
+static void find_reads(const Classifier *classifier, const PlaitValue *values, uint32_t count, PlaitValue argument,
+                       PlaitValue next, bool *seen, PlaitCarryClass *result)
 {
     for (uint32_t i = 0; i < count; i++) {
         PlaitValue value = values[i];
@@ -377,10 +394,14 @@ PlaitScanClass plait_classify_scan(const PlaitFunction *function, PlaitValue sca
     PlaitArena *arena = function->module->arena;
     const PlaitInst *inst = plait_inst(function, scan);
     uint32_t count = inst->body->params.count, outputs = inst->body->yields.count - count;
-    Classifier classifier = {.function = function, .body = inst->body, .time = inst->axes[0], .uses = PLAIT_NEW_ARRAY(arena, uint64_t, function->insts.count)};
+    Classifier classifier = {.function = function,
+                             .body = inst->body,
+                             .time = inst->axes[0],
+                             .uses = PLAIT_NEW_ARRAY(arena, uint64_t, function->insts.count)};
     PlaitScanClass result = {PLAIT_NEW_ARRAY(arena, PlaitCarryClass, count), count, PLAIT_SCAN_OVERWRITTEN};
     if (count > 64) {
-        for (uint32_t i = 0; i < count; i++) result.carries[i] = (PlaitCarryClass){.id = PLAIT_SCAN_NONLINEAR, .reason = "more than 64 carries"};
+        for (uint32_t i = 0; i < count; i++)
+            result.carries[i] = (PlaitCarryClass){.id = PLAIT_SCAN_NONLINEAR, .reason = "more than 64 carries"};
         result.id = PLAIT_SCAN_NONLINEAR;
         return result;
     }
@@ -400,13 +421,17 @@ PlaitScanClass plait_classify_scan(const PlaitFunction *function, PlaitValue sca
     for (uint32_t i = 0; i < count; i++) /* one that is not affine spoils those it feeds and is fed by */
         for (uint32_t k = 0; k < count; k++) {
             bool together = k != i && (reach[i] >> k & 1) && (reach[k] >> i & 1);
-            if (!together || result.carries[k].id != PLAIT_SCAN_NONLINEAR || result.carries[i].id == PLAIT_SCAN_NONLINEAR) continue;
+            if (!together || result.carries[k].id != PLAIT_SCAN_NONLINEAR ||
+                result.carries[i].id == PLAIT_SCAN_NONLINEAR)
+                continue;
             result.carries[i].id = PLAIT_SCAN_NONLINEAR;
-            result.carries[i].reason = plait_arena_printf(arena, "it feeds carry %u, which is not affine, and is fed by it", k + 1);
+            result.carries[i].reason =
+                plait_arena_printf(arena, "it feeds carry %u, which is not affine, and is fed by it", k + 1);
         }
     for (uint32_t i = 0; i < count; i++) {
         bool *seen = PLAIT_NEW_ARRAY(arena, bool, function->insts.count);
-        find_reads(&classifier, inst->body->yields.data + count, outputs, inst->body->params.data[i], inst->body->yields.data[i], seen, &result.carries[i]);
+        find_reads(&classifier, inst->body->yields.data + count, outputs, inst->body->params.data[i],
+                   inst->body->yields.data[i], seen, &result.carries[i]);
         if (result.carries[i].id > result.id) result.id = result.carries[i].id;
     }
     return result;

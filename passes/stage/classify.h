@@ -1,7 +1,7 @@
 /* What kind of recurrence each carry of a scan is, found from how the body uses it, never from names.
  *
- * An analysis of Stage IR: it changes nothing. Today every scan runs token after token with its carries in registers; the
- * class says which parallel form the recurrence allows.
+ * An analysis of Stage IR: it changes nothing. Today every scan runs token after token with its carries in registers;
+ * the class says which parallel form the recurrence allows.
  */
 #ifndef PLAIT_PASSES_STAGE_CLASSIFY_H
 #define PLAIT_PASSES_STAGE_CLASSIFY_H
@@ -17,13 +17,14 @@ typedef enum PlaitScanClassId {
 
 typedef struct PlaitCarryClass {
     PlaitScanClassId id;
-    PlaitType factor_axes;  /* axes of the state along which the factor varies */
-    uint32_t input_rank;    /* number of products of separate axes that are added; 0: the input has no such structure or there is none */
-    bool has_input;         /* something independent of the carry is added */
+    PlaitType factor_axes; /* axes of the state along which the factor varies */
+    uint32_t input_rank;   /* number of products of separate axes that are added; 0: the input has no such structure or
+                              there is none */
+    bool has_input;        /* something independent of the carry is added */
     bool read_before, read_after; /* whether outputs read the carry before the token, after it */
-    uint64_t feeds;         /* bit i: carry i appears in this carry's next value (i != itself) */
-    const char *reason;     /* for NONLINEAR and DENSE: which operation prevented more; else "" */
-    PlaitSpan where;        /* of that operation */
+    uint64_t feeds;               /* bit i: carry i appears in this carry's next value (i != itself) */
+    const char *reason;           /* for NONLINEAR and DENSE: which operation prevented more; else "" */
+    PlaitSpan where;              /* of that operation */
 } PlaitCarryClass;
 
 typedef struct PlaitScanClass {
@@ -37,7 +38,8 @@ PlaitScanClass plait_classify_scan(const PlaitFunction *function, PlaitValue sca
 const char *plait_scan_class_text(PlaitScanClassId id);
 const char *plait_scan_class_allows(PlaitScanClassId id);
 
-/* One line for each carry, each after `indent`: its type, class, factor, input, reads, the carries that feed it and the form it allows. */
+/* One line for each carry, each after `indent`: its type, class, factor, input, reads, the carries that feed it and the
+ * form it allows. */
 void plait_scan_class_print(const PlaitFunction *function, PlaitValue scan, const char *indent, PlaitText *text);
 
 #endif

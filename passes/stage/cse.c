@@ -1,7 +1,8 @@
 /* Common subexpressions: of several equal values in sight of each other, the first stays.
  *
  * Equal: same operation, operands, attributes and type (axes as sets; tiles also need the same layout). Operations with
- * regions, stores, and loads from what the kernel stores to are left alone. A value serves the region it stands in and those inside.
+ * regions, stores, and loads from what the kernel stores to are left alone. A value serves the region it stands in and
+ * those inside.
  */
 #include <string.h>
 
@@ -27,7 +28,9 @@ static void note_store(void *context, PlaitValue value)
 {
     Table *table = context;
     const PlaitInst *inst = plait_inst(table->function, value);
-    if (inst->op == PLAIT_OP_STORE) plait_push(table->function->module->arena, &table->stored, plait_inst(table->function, inst->operands[0])->name);
+    if (inst->op == PLAIT_OP_STORE)
+        plait_push(table->function->module->arena, &table->stored,
+                   plait_inst(table->function, inst->operands[0])->name);
 }
 
 static bool eligible(const Table *table, const PlaitInst *inst)
@@ -35,12 +38,9 @@ static bool eligible(const Table *table, const PlaitInst *inst)
     switch ((int)inst->op) {
     case PLAIT_OP_ARGUMENT:
     case PLAIT_OP_PARAM:
-    case PLAIT_OP_STORE:
-        return false;
-    case PLAIT_OP_LOAD:
-        return !is_stored(table, plait_inst(table->function, inst->operands[0])->name);
-    default:
-        return inst->body == NULL;
+    case PLAIT_OP_STORE: return false;
+    case PLAIT_OP_LOAD: return !is_stored(table, plait_inst(table->function, inst->operands[0])->name);
+    default: return inst->body == NULL;
     }
 }
 
@@ -64,11 +64,13 @@ static uint32_t hash_inst(const PlaitInst *inst)
 
 static bool equal(const PlaitInst *a, const PlaitInst *b)
 {
-    return a->op == b->op && plait_type_equal(a->type, b->type) && a->type.layout == b->type.layout && a->name == b->name &&
-           a->operand_count == b->operand_count && a->axis_count == b->axis_count && a->int_count == b->int_count &&
+    return a->op == b->op && plait_type_equal(a->type, b->type) && a->type.layout == b->type.layout &&
+           a->name == b->name && a->operand_count == b->operand_count && a->axis_count == b->axis_count &&
+           a->int_count == b->int_count &&
            (!a->operand_count || memcmp(a->operands, b->operands, a->operand_count * sizeof *a->operands) == 0) &&
            (!a->axis_count || memcmp(a->axes, b->axes, a->axis_count * sizeof *a->axes) == 0) &&
-           (!a->int_count || memcmp(a->ints, b->ints, a->int_count * sizeof *a->ints) == 0) && bits(a->number) == bits(b->number);
+           (!a->int_count || memcmp(a->ints, b->ints, a->int_count * sizeof *a->ints) == 0) &&
+           bits(a->number) == bits(b->number);
 }
 
 /* Replaces `value` by an equal one seen before, or remembers it. Returns whether it stays. */
@@ -112,7 +114,9 @@ bool plait_pass_cse(PlaitFunction *function)
     PlaitArena *arena = function->module->arena;
     uint32_t size = 64;
     while (size < 2 * function->insts.count) size *= 2;
-    Table table = {.function = function, .slots = PLAIT_NEW_ARRAY(arena, PlaitValue, size), .mask = size - 1,
+    Table table = {.function = function,
+                   .slots = PLAIT_NEW_ARRAY(arena, PlaitValue, size),
+                   .mask = size - 1,
                    .map = PLAIT_NEW_ARRAY(arena, PlaitValue, function->insts.count)};
     plait_region_walk(function, function->body, note_store, &table);
     visit_region(&table, function->body);

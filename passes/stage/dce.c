@@ -55,7 +55,8 @@ static void mark_needs(Marker *marker, PlaitValue value)
     if (inst->op == PLAIT_OP_ARGUMENT) mark_argument(marker, value);
     else if (inst->op == PLAIT_OP_RESULT) mark_result(marker, inst);
     else
-        for (uint32_t i = 0; i < (inst->body ? leading_operands(inst) : inst->operand_count); i++) mark(marker, inst->operands[i]);
+        for (uint32_t i = 0; i < (inst->body ? leading_operands(inst) : inst->operand_count); i++)
+            mark(marker, inst->operands[i]);
 }
 
 static void mark_stores(void *context, PlaitValue value)
@@ -96,7 +97,8 @@ static bool sweep_owner(PlaitFunction *function, PlaitValue owner, const bool *l
     uint32_t *new_index = PLAIT_NEW_ARRAY(function->module->arena, uint32_t, count);
     for (PlaitValue v = 1; v < function->insts.count; v++) {
         const PlaitInst *result = plait_inst(function, v);
-        if (live[v] && result->op == PLAIT_OP_RESULT && result->operands[0] == owner) result_live[result->ints[0]] = true;
+        if (live[v] && result->op == PLAIT_OP_RESULT && result->operands[0] == owner)
+            result_live[result->ints[0]] = true;
     }
     for (uint32_t i = 0, next = 0; i < count; i++) {
         new_index[i] = next;
@@ -131,7 +133,8 @@ static bool sweep(PlaitFunction *function, PlaitRegion *region, const bool *live
 
 bool plait_pass_dce(PlaitFunction *function)
 {
-    Marker marker = {.function = function, .live = PLAIT_NEW_ARRAY(function->module->arena, bool, function->insts.count)};
+    Marker marker = {.function = function,
+                     .live = PLAIT_NEW_ARRAY(function->module->arena, bool, function->insts.count)};
     for (uint32_t i = 0; i < function->outputs.count; i++) mark(&marker, function->outputs.data[i].value);
     plait_region_walk(function, function->body, mark_stores, &marker);
     while (marker.work.count) mark_needs(&marker, marker.work.data[--marker.work.count]);

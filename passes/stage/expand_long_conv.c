@@ -12,7 +12,8 @@ static PlaitAxis second_axis(PlaitFunction *function, PlaitAxis time)
 {
     PlaitModule *module = function->module;
     for (uint32_t n = 0;; n++) {
-        PlaitName name = plait_names_add(module->names, plait_arena_printf(module->arena, "%s_%u", plait_axis_text(function, time), n));
+        PlaitName name = plait_names_add(
+            module->names, plait_arena_printf(module->arena, "%s_%u", plait_axis_text(function, time), n));
         if (plait_axis_find(function, name) != PLAIT_NO_AXIS) continue;
         PlaitAxisInfo info = function->axes.data[time];
         info.name = name;
@@ -24,14 +25,20 @@ static PlaitAxis second_axis(PlaitFunction *function, PlaitAxis time)
 /* Whether the product of the two fits: its axes are those of both, time, and the new one. */
 static bool has_room(PlaitFunction *function, const PlaitInst *conv)
 {
-    uint32_t rank = plait_type_union_rank(plait_type_of(function, conv->operands[0]), plait_type_of(function, conv->operands[1]));
+    uint32_t rank =
+        plait_type_union_rank(plait_type_of(function, conv->operands[0]), plait_type_of(function, conv->operands[1]));
     bool good = rank < PLAIT_MAX_RANK && function->axes.count < PLAIT_MAX_FUNCTION_AXES;
     if (!good)
-        plait_report(function->module->diagnostics,
-                     (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER, .span = conv->span, .expected = "",
-                                       .found = rank < PLAIT_MAX_RANK ? "a convolution as long as the sequence that needs an axis more than an operator can have"
-                                                                      : "a convolution as long as the sequence of values that have 12 axes already",
-                                       .help = rank < PLAIT_MAX_RANK ? "make two operators of it" : "give the values one axis less"});
+        plait_report(
+            function->module->diagnostics,
+            (PlaitDiagnostic){
+                .id = PLAIT_CANNOT_LOWER,
+                .span = conv->span,
+                .expected = "",
+                .found = rank < PLAIT_MAX_RANK
+                             ? "a convolution as long as the sequence that needs an axis more than an operator can have"
+                             : "a convolution as long as the sequence of values that have 12 axes already",
+                .help = rank < PLAIT_MAX_RANK ? "make two operators of it" : "give the values one axis less"});
     return good;
 }
 

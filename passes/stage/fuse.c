@@ -1,16 +1,18 @@
 /* Which stages share a kernel.
  *
- * Cheap values (pointwise on parameters) are copied into every kernel that reads them. All others are anchors; in order,
- * each joins the newest kernel that can take it, preferably one that makes what it reads, or opens a new one:
+ * Cheap values (pointwise on parameters) are copied into every kernel that reads them. All others are anchors; in
+ * order, each joins the newest kernel that can take it, preferably one that makes what it reads, or opens a new one:
  *
  *   - a kernel without a loop works on blocks of positions at once: anything pointwise, reductions over features, short
  *     convolutions, folds over another axis that read only memory at other positions;
- *   - a scan gives its kernel a loop along its axis, token by token; everything that needs the past of what the kernel makes
- *     only through constant delays can join, and what needs final states joins after the loop;
- *   - whatever reads a value at other positions than that (a score against all keys) needs it in memory: another kernel.
+ *   - a scan gives its kernel a loop along its axis, token by token; everything that needs the past of what the kernel
+ * makes only through constant delays can join, and what needs final states joins after the loop;
+ *   - whatever reads a value at other positions than that (a score against all keys) needs it in memory: another
+ * kernel.
  *
- * Then values that one other kernel alone reads move there when less goes through memory that way (fuse_sink.c), and the kernels are
- * outlined into `kernel` regions in an order that respects their needs (fuse_outline.c). None of it changes results; it decides traffic.
+ * Then values that one other kernel alone reads move there when less goes through memory that way (fuse_sink.c), and
+ * the kernels are outlined into `kernel` regions in an order that respects their needs (fuse_outline.c). None of it
+ * changes results; it decides traffic.
  */
 #include "passes/passes.h"
 #include "passes/stage/fuse.h"
@@ -37,13 +39,16 @@ uint64_t plait_fuse_all_needs(const PlaitFusion *fusion, uint64_t needs)
 }
 
 /* Whether reading `access` from inside the kernel that makes it is possible for `value`. */
-bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value, const PlaitAccess *access)
+bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value,
+                              const PlaitAccess *access)
 {
     const PlaitInst *inst = def(fusion, value), *made = def(fusion, access->anchor);
     bool fold = inst->op == PLAIT_OP_FOLD, scan = inst->op == PLAIT_OP_SCAN;
     if (access->shifted != PLAIT_NO_AXIS) {
         if (fold || scan || !access->delay) return false;
-        if (kernel->loop == PLAIT_NO_AXIS ? kernel->has_fold : kernel->loop != access->shifted || kernel->direction != 1) return false;
+        if (kernel->loop == PLAIT_NO_AXIS ? kernel->has_fold
+                                          : kernel->loop != access->shifted || kernel->direction != 1)
+            return false;
     }
     if (fold && plait_type_has(made->type, inst->axes[0]) && kernel->loop != inst->axes[0]) return false;
     if (fusion->post[access->anchor]) {
@@ -57,7 +62,8 @@ bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKern
 {
     const PlaitInst *inst = def(fusion, value);
     if (inst->op == PLAIT_OP_SCAN) {
-        if (kernel->loop != PLAIT_NO_AXIS) return kernel->loop == inst->axes[0] && kernel->direction == (int)inst->ints[0];
+        if (kernel->loop != PLAIT_NO_AXIS)
+            return kernel->loop == inst->axes[0] && kernel->direction == (int)inst->ints[0];
         return !kernel->has_fold && (inst->ints[0] == 1 || !kernel->has_delay);
     }
     for (uint32_t i = 0; i < inst->type.rank && !inst->body; i++)
@@ -82,10 +88,13 @@ bool plait_fuse_size_allows(const PlaitFusion *fusion, const PlaitFusedKernel *k
     const PlaitInst *inst = def(fusion, value);
     if (!plait_op_is_reduce((PlaitOp)inst->op)) return true;
     for (uint32_t i = 0; i < inst->axis_count; i++) {
-        if (fusion->function->axes.data[inst->axes[i]].role != PLAIT_ROLE_FEATURE && kernel->loop != PLAIT_NO_AXIS) return false;
+        if (fusion->function->axes.data[inst->axes[i]].role != PLAIT_ROLE_FEATURE && kernel->loop != PLAIT_NO_AXIS)
+            return false;
         for (uint32_t m = 0; m < kernel->members.count; m++) {
             PlaitValue member = kernel->members.data[m];
-            if (plait_type_has(def(fusion, member)->type, inst->axes[i]) && feature_elements(fusion, member) > MOST_TILE_ELEMENTS) return false;
+            if (plait_type_has(def(fusion, member)->type, inst->axes[i]) &&
+                feature_elements(fusion, member) > MOST_TILE_ELEMENTS)
+                return false;
         }
     }
     return true;
@@ -113,12 +122,17 @@ static bool can_join(const PlaitFusion *fusion, uint32_t k, PlaitValue value, co
     const PlaitFusedKernel *kernel = &fusion->kernels[k];
     uint64_t needs = plait_fuse_needs_of(fusion, accesses), self = (uint64_t)1 << k;
     bool scan = def(fusion, value)->op == PLAIT_OP_SCAN;
-    if (plait_fuse_all_needs(fusion, needs & ~self) & self) return false; /* something that it reads waits for kernel k */
-    if (!plait_fuse_structure_allows(fusion, kernel, value) || !plait_fuse_size_allows(fusion, kernel, value)) return false;
+    if (plait_fuse_all_needs(fusion, needs & ~self) & self)
+        return false; /* something that it reads waits for kernel k */
+    if (!plait_fuse_structure_allows(fusion, kernel, value) || !plait_fuse_size_allows(fusion, kernel, value))
+        return false;
     for (uint32_t i = 0; i < accesses->count; i++)
-        if (fusion->kernel[accesses->data[i].anchor] == (int)k && !plait_fuse_access_allows(fusion, kernel, value, &accesses->data[i])) return false;
+        if (fusion->kernel[accesses->data[i].anchor] == (int)k &&
+            !plait_fuse_access_allows(fusion, kernel, value, &accesses->data[i]))
+            return false;
     if (needs & self) return true;
-    return scan ? kernel->loop != PLAIT_NO_AXIS : def(fusion, value)->op != PLAIT_OP_FOLD && same_long_axes(fusion, kernel, value);
+    return scan ? kernel->loop != PLAIT_NO_AXIS
+                : def(fusion, value)->op != PLAIT_OP_FOLD && same_long_axes(fusion, kernel, value);
 }
 
 static void note_axes(PlaitFusion *fusion, PlaitFusedKernel *kernel, PlaitType type)
@@ -140,19 +154,24 @@ void plait_fuse_join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const Pl
         if (own && accesses->data[i].shifted != PLAIT_NO_AXIS) kernel->has_delay = true;
         if (own && fusion->post[accesses->data[i].anchor]) fusion->post[value] = true;
     }
-    if (inst->op == PLAIT_OP_FOLD && kernel->loop != inst->axes[0]) kernel->has_fold = kernel->folded[inst->axes[0]] = true;
+    if (inst->op == PLAIT_OP_FOLD && kernel->loop != inst->axes[0])
+        kernel->has_fold = kernel->folded[inst->axes[0]] = true;
     if (inst->op == PLAIT_OP_SCAN) {
         kernel->loop = inst->axes[0];
         kernel->direction = (int)inst->ints[0];
-        for (uint32_t i = 0; i < inst->body->params.count; i++) note_axes(fusion, kernel, plait_type_of(fusion->function, inst->body->params.data[i]));
+        for (uint32_t i = 0; i < inst->body->params.count; i++)
+            note_axes(fusion, kernel, plait_type_of(fusion->function, inst->body->params.data[i]));
     }
 }
 
 static void report_full(PlaitFusion *fusion, PlaitSpan span, const char *found)
 {
     fusion->full = true;
-    plait_report(fusion->function->module->diagnostics,
-                 (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER, .span = span, .found = found, .expected = "", .help = "make two operators of it"});
+    plait_report(fusion->function->module->diagnostics, (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER,
+                                                                          .span = span,
+                                                                          .found = found,
+                                                                          .expected = "",
+                                                                          .help = "make two operators of it"});
 }
 
 static uint32_t new_kernel(PlaitFusion *fusion)
@@ -188,9 +207,9 @@ static void place(PlaitFusion *fusion, PlaitValue value)
             return;
         }
     if (fusion->kernel_count == PLAIT_MAX_KERNELS)
-        report_full(fusion, def(fusion, value)->span, plait_arena_printf(fusion->arena, "stages that need more than %d kernels", PLAIT_MAX_KERNELS));
-    else
-        plait_fuse_join(fusion, new_kernel(fusion), value, accesses);
+        report_full(fusion, def(fusion, value)->span,
+                    plait_arena_printf(fusion->arena, "stages that need more than %d kernels", PLAIT_MAX_KERNELS));
+    else plait_fuse_join(fusion, new_kernel(fusion), value, accesses);
 }
 
 bool plait_pass_fuse(PlaitFunction *function)
@@ -208,7 +227,8 @@ bool plait_pass_fuse(PlaitFunction *function)
     fusion->readers = PLAIT_NEW_ARRAY(arena, PlaitValues, function->insts.count);
     plait_fuse_find_cheap(fusion);
     plait_fuse_find_reads(fusion);
-    if (function->axes.count > PLAIT_MAX_FUNCTION_AXES) report_full(fusion, function->span, plait_arena_printf(arena, "more than %d axes", PLAIT_MAX_FUNCTION_AXES));
+    if (function->axes.count > PLAIT_MAX_FUNCTION_AXES)
+        report_full(fusion, function->span, plait_arena_printf(arena, "more than %d axes", PLAIT_MAX_FUNCTION_AXES));
     for (uint32_t i = 0; i < function->body->body.count && !fusion->full; i++) {
         PlaitValue value = function->body->body.data[i];
         if (plait_op_of(function, value) != PLAIT_OP_PARAM && !fusion->cheap[value]) place(fusion, value);

@@ -13,8 +13,8 @@ typedef struct PlaitFusedKernel {
     bool has_fold, has_delay;
     bool long_axes[PLAIT_MAX_FUNCTION_AXES]; /* run-time and batch-like axes of its values */
     bool folded[PLAIT_MAX_FUNCTION_AXES];    /* axes that its folds walk along, other than the loop's */
-    PlaitValues members; /* anchors in order */
-    uint64_t needs;      /* bit k: reads what kernel k makes */
+    PlaitValues members;                     /* anchors in order */
+    uint64_t needs;                          /* bit k: reads what kernel k makes */
 } PlaitFusedKernel;
 
 /* A read of an anchor's value by an instruction, through copies of cheap values. */
@@ -29,11 +29,11 @@ typedef PLAIT_VECTOR(PlaitAccess) PlaitAccesses;
 typedef struct PlaitFusion {
     PlaitFunction *function;
     PlaitArena *arena;
-    bool *cheap;  /* by value: pointwise on parameters only, and no output: copied into every kernel that reads it */
-    bool *post;   /* by value: known only after the loop of its kernel has ended */
-    PlaitAccesses *reads;  /* by anchor: all reads of anchors, its region included */
-    PlaitValues *readers;  /* by anchor: the anchors that read it, in order */
-    int *kernel;  /* by value: of an anchor; PLAIT_NO_KERNEL before it is placed and for other values */
+    bool *cheap; /* by value: pointwise on parameters only, and no output: copied into every kernel that reads it */
+    bool *post;  /* by value: known only after the loop of its kernel has ended */
+    PlaitAccesses *reads; /* by anchor: all reads of anchors, its region included */
+    PlaitValues *readers; /* by anchor: the anchors that read it, in order */
+    int *kernel;          /* by value: of an anchor; PLAIT_NO_KERNEL before it is placed and for other values */
     PlaitFusedKernel kernels[PLAIT_MAX_KERNELS];
     uint32_t kernel_count;
     bool full; /* a kernel more was needed: nothing is fused, and that was reported */
@@ -44,7 +44,8 @@ void plait_fuse_find_cheap(PlaitFusion *fusion);
 /* Finds the reads of every anchor but results. */
 void plait_fuse_find_reads(PlaitFusion *fusion);
 /* Whether reading `access` from inside `kernel`, which makes it, is possible for `value`. */
-bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value, const PlaitAccess *access);
+bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value,
+                              const PlaitAccess *access);
 /* Whether `value` fits the loop and the folds of the kernel. */
 bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value);
 /* Whether the kernel may hold `value` whole along the axes that it reduces. */

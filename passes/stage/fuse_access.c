@@ -6,8 +6,8 @@ enum { CHEAP_LIMIT = 32 }; /* operations of a cheap value's whole expression */
 
 static bool may_be_cheap(const PlaitInst *inst)
 {
-    return plait_op_is_pointwise((PlaitOp)inst->op) || inst->op == PLAIT_OP_CONST || inst->op == PLAIT_OP_IOTA || inst->op == PLAIT_OP_SIZE ||
-           inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_GATHER;
+    return plait_op_is_pointwise((PlaitOp)inst->op) || inst->op == PLAIT_OP_CONST || inst->op == PLAIT_OP_IOTA ||
+           inst->op == PLAIT_OP_SIZE || inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_GATHER;
 }
 
 static bool is_output(const PlaitFunction *function, PlaitValue value)
@@ -53,7 +53,8 @@ static void read_operands(Reader *reader, const PlaitInst *inst, PlaitAxis shift
             continue;
         }
         int64_t offset = 0;
-        bool back = inst->op == PLAIT_OP_CONV || (plait_affine_offset(function, inst->operands[1], inst->axes[0], &offset) && offset <= 0);
+        bool back = inst->op == PLAIT_OP_CONV ||
+                    (plait_affine_offset(function, inst->operands[1], inst->axes[0], &offset) && offset <= 0);
         read_value(reader, inst->operands[i], inst->axes[0], back && (shifted == PLAIT_NO_AXIS || delay));
     }
 }
@@ -66,7 +67,8 @@ static void read_region(Reader *reader, const PlaitRegion *region)
         read_operands(reader, inst, PLAIT_NO_AXIS, false);
         if (inst->body) read_region(reader, inst->body);
     }
-    for (uint32_t i = 0; i < region->yields.count; i++) read_value(reader, region->yields.data[i], PLAIT_NO_AXIS, false);
+    for (uint32_t i = 0; i < region->yields.count; i++)
+        read_value(reader, region->yields.data[i], PLAIT_NO_AXIS, false);
 }
 
 static void read_value(Reader *reader, PlaitValue value, PlaitAxis shifted, bool delay)

@@ -26,7 +26,8 @@ static void bring(Outline *outline, uint32_t k, PlaitBuilder *body, PlaitValue v
     const PlaitInst *inst = plait_inst(function, value);
     if (inst->region != function->body || inst->op == PLAIT_OP_PARAM || plait_clone_find(inside, value)) return;
     if (!outline->fusion->cheap[value]) {
-        if (outline->fusion->kernel[value] != (int)k) plait_clone_set(inside, value, plait_clone_get(&outline->made, value));
+        if (outline->fusion->kernel[value] != (int)k)
+            plait_clone_set(inside, value, plait_clone_get(&outline->made, value));
         return;
     }
     uint32_t count = inst->operand_count;
@@ -34,7 +35,8 @@ static void bring(Outline *outline, uint32_t k, PlaitBuilder *body, PlaitValue v
     plait_clone_inst(body, value, inside);
 }
 
-static void bring_region(Outline *outline, uint32_t k, PlaitBuilder *body, const PlaitRegion *region, PlaitCloneMap *inside)
+static void bring_region(Outline *outline, uint32_t k, PlaitBuilder *body, const PlaitRegion *region,
+                         PlaitCloneMap *inside)
 {
     PlaitFunction *function = outline->fusion->function;
     for (uint32_t i = 0; i < region->body.count; i++) {
@@ -84,7 +86,8 @@ static bool *find_needed(const PlaitFusion *fusion, uint32_t k, const PlaitValue
 }
 
 /* One kernel that yields `leaving`: copies of the members that these need. */
-static void write_group(Outline *outline, uint32_t k, const PlaitValues *members, const PlaitValues *leaving, const char *name)
+static void write_group(Outline *outline, uint32_t k, const PlaitValues *members, const PlaitValues *leaving,
+                        const char *name)
 {
     PlaitFusion *fusion = outline->fusion;
     PlaitFunction *function = fusion->function;
@@ -99,7 +102,8 @@ static void write_group(Outline *outline, uint32_t k, const PlaitValues *members
         if (inst.body) bring_region(outline, k, &body, inst.body, &inside);
         plait_clone_inst(&body, members->data[i], &inside);
     }
-    for (uint32_t i = 0; i < leaving->count; i++) plait_yield(function, region, plait_clone_get(&inside, leaving->data[i]));
+    for (uint32_t i = 0; i < leaving->count; i++)
+        plait_yield(function, region, plait_clone_get(&inside, leaving->data[i]));
     PlaitValue owner = plait_build_owner(&outside, PLAIT_OP_KERNEL, NULL, 0, region);
     plait_inst(function, owner)->name = plait_names_add(function->module->names, name);
     for (uint32_t i = 0; i < leaving->count; i++) {
@@ -108,15 +112,16 @@ static void write_group(Outline *outline, uint32_t k, const PlaitValues *members
     }
 }
 
-/* What leaves a kernel over fewer axes than others (a state shared by all batches) gets a kernel of its own: programs run over an
- * axis only when it has positions, and an axis that the value does not have may have none. */
+/* What leaves a kernel over fewer axes than others (a state shared by all batches) gets a kernel of its own: programs
+ * run over an axis only when it has positions, and an axis that the value does not have may have none. */
 static void write_kernel(Outline *outline, uint32_t k, const PlaitValues *program)
 {
     PlaitFusion *fusion = outline->fusion;
     PlaitFunction *function = fusion->function;
     PlaitValues members = in_program_order(fusion, k, program), leaving = {0};
     for (uint32_t i = 0; i < members.count; i++)
-        if (!plait_inst(function, members.data[i])->body && leaves(fusion, members.data[i])) plait_push(fusion->arena, &leaving, members.data[i]);
+        if (!plait_inst(function, members.data[i])->body && leaves(fusion, members.data[i]))
+            plait_push(fusion->arena, &leaving, members.data[i]);
     bool *written = PLAIT_NEW_ARRAY(fusion->arena, bool, leaving.count + 1);
     for (uint32_t first = 0, part = 0; first < leaving.count; first++) {
         if (written[first]) continue;
@@ -156,7 +161,8 @@ void plait_fuse_outline(PlaitFusion *fusion)
     PlaitValues program = function->body->body;
     function->body->body = (PlaitValues){0};
     for (uint32_t i = 0; i < program.count; i++)
-        if (plait_op_of(function, program.data[i]) == PLAIT_OP_PARAM) plait_push(fusion->arena, &function->body->body, program.data[i]);
+        if (plait_op_of(function, program.data[i]) == PLAIT_OP_PARAM)
+            plait_push(fusion->arena, &function->body->body, program.data[i]);
     uint64_t written = 0, all = fusion->kernel_count == 64 ? UINT64_MAX : ((uint64_t)1 << fusion->kernel_count) - 1;
     while (written != all) {
         uint64_t before = written;

@@ -1,8 +1,9 @@
 /* Moving values to the kernel that alone reads them.
  *
- * For a value that goes from one kernel to one other through memory: take it and all that its kernel makes for it alone. If what
- * this group in turn reads of its kernel weighs no more than the value, the group moves to the reader: a norm of the queries moves into
- * the attention that uses it, while the division after a normaliser stays where the sums are.
+ * For a value that goes from one kernel to one other through memory: take it and all that its kernel makes for it
+ * alone. If what this group in turn reads of its kernel weighs no more than the value, the group moves to the reader: a
+ * norm of the queries moves into the attention that uses it, while the division after a normaliser stays where the sums
+ * are.
  */
 #include "passes/stage/fuse.h"
 
@@ -37,7 +38,9 @@ static bool read_there_only(const Sink *sink, PlaitValue value)
         if (fusion->kernel[user] != sink->to && !sink->moving[user]) return false;
         const PlaitAccesses *accesses = &fusion->reads[user];
         for (uint32_t i = 0; i < accesses->count; i++)
-            if (accesses->data[i].anchor == value && !plait_fuse_access_allows(fusion, &fusion->kernels[sink->to], user, &accesses->data[i])) return false;
+            if (accesses->data[i].anchor == value &&
+                !plait_fuse_access_allows(fusion, &fusion->kernels[sink->to], user, &accesses->data[i]))
+                return false;
     }
     return readers->count > 0;
 }
@@ -73,7 +76,9 @@ static bool worth_moving(const Sink *sink, PlaitValue value, const PlaitValues *
     for (uint32_t m = 0; m < members->count; m++) {
         if (!sink->moving[members->data[m]]) continue;
         const PlaitFusedKernel *to = &fusion->kernels[sink->to];
-        if (!plait_fuse_size_allows(fusion, to, members->data[m]) || !plait_fuse_structure_allows(fusion, to, members->data[m])) return false;
+        if (!plait_fuse_size_allows(fusion, to, members->data[m]) ||
+            !plait_fuse_structure_allows(fusion, to, members->data[m]))
+            return false;
         const PlaitAccesses *accesses = &fusion->reads[members->data[m]];
         uint64_t needs = 0;
         for (uint32_t i = 0; i < accesses->count; i++) {
@@ -121,7 +126,8 @@ static void sink_value(PlaitFusion *fusion, PlaitValue value)
     if (fusion->kernel[value] == PLAIT_NO_KERNEL || !movable(fusion, value)) return;
     int to = only_reader(fusion, value);
     if (to == PLAIT_NO_KERNEL) return;
-    Sink sink = {fusion, PLAIT_NEW_ARRAY(fusion->arena, bool, fusion->function->insts.count), fusion->kernel[value], to};
+    Sink sink = {fusion, PLAIT_NEW_ARRAY(fusion->arena, bool, fusion->function->insts.count), fusion->kernel[value],
+                 to};
     if (!read_there_only(&sink, value)) return;
     const PlaitValues members = fusion->kernels[sink.from].members;
     sink.moving[value] = true;
@@ -134,5 +140,6 @@ static void sink_value(PlaitFusion *fusion, PlaitValue value)
 
 void plait_fuse_sink(PlaitFusion *fusion)
 {
-    for (uint32_t i = fusion->function->body->body.count; i-- > 0;) sink_value(fusion, fusion->function->body->body.data[i]);
+    for (uint32_t i = fusion->function->body->body.count; i-- > 0;)
+        sink_value(fusion, fusion->function->body->body.data[i]);
 }

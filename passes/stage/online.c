@@ -6,11 +6,14 @@
  *           / l * v                 l' = l r + reduce.sum exp(x - m')
  *                                   o' = o r + reduce.sum exp(x - m') v  }   and  o = o / l
  *
- *   1. Every such reduction gets a level: the number of passes over the axis that it needs. A sum may share the pass of an earlier
- *      reduction that it depends on when summand.c can split its summand; all else that depends on it waits for the next pass.
+ *   1. Every such reduction gets a level: the number of passes over the axis that it needs. A sum may share the pass of
+ * an earlier reduction that it depends on when summand.c can split its summand; all else that depends on it waits for
+ * the next pass.
  *   2. Each (axis, level) becomes one fold: carries are the running results. When the reference point of an exponential
- *      moves, the running sum is rescaled by exp(new shift - old shift), or by 1 where the two are equal (both may be -inf).
- *   3. Factors that are the same for all positions are applied after the fold; a sum of exactly 0 stays 0 (a row with no position).
+ *      moves, the running sum is rescaled by exp(new shift - old shift), or by 1 where the two are equal (both may be
+ * -inf).
+ *   3. Factors that are the same for all positions are applied after the fold; a sum of exactly 0 stays 0 (a row with
+ * no position).
  */
 #include "ir/clone.h"
 #include "ir/order.h"
@@ -39,7 +42,8 @@ static bool in_group(const Reductions *group, PlaitValue value)
     return false;
 }
 
-static void taint_region(const PlaitFunction *function, const PlaitRegion *region, const Reductions *group, bool *tainted)
+static void taint_region(const PlaitFunction *function, const PlaitRegion *region, const Reductions *group,
+                         bool *tainted)
 {
     for (uint32_t i = 0; i < region->body.count; i++) {
         PlaitValue value = region->body.data[i];
@@ -62,14 +66,17 @@ static bool *taints(const PlaitFunction *function, const PlaitRegion *region, co
     return tainted;
 }
 
-/* The shift must be computable inside the fold from running results: pointwise, from the group's maxima, minima and sums alone. */
-static bool shift_is_running(const PlaitFunction *function, const Reductions *group, const bool *tainted, uint32_t tainted_count, PlaitValue value)
+/* The shift must be computable inside the fold from running results: pointwise, from the group's maxima, minima and
+ * sums alone. */
+static bool shift_is_running(const PlaitFunction *function, const Reductions *group, const bool *tainted,
+                             uint32_t tainted_count, PlaitValue value)
 {
     if (value < tainted_count && !tainted[value]) return true;
     for (uint32_t i = 0; i < group->count; i++)
         if (group->data[i].value == value) return group->data[i].summand.factor == 0;
     const PlaitInst *inst = plait_inst(function, value);
-    if (!plait_op_is_pointwise((PlaitOp)inst->op) && inst->op != PLAIT_OP_BROADCAST && inst->op != PLAIT_OP_CONST) return false;
+    if (!plait_op_is_pointwise((PlaitOp)inst->op) && inst->op != PLAIT_OP_BROADCAST && inst->op != PLAIT_OP_CONST)
+        return false;
     for (uint32_t i = 0; i < inst->operand_count; i++)
         if (!shift_is_running(function, group, tainted, tainted_count, inst->operands[i])) return false;
     return true;
@@ -88,7 +95,10 @@ static void begin_fold(Fold *fold, PlaitFunction *function, PlaitRegion *home, P
 {
     *fold = (Fold){.outside = {function, home, {0}}};
     fold->region = plait_region_create(function, home);
-    fold->group = (PlaitFoldGroup){.function = function, .axis = axis, .body = {function, fold->region, {0}}, .inside = plait_clone_map(function->module->arena)};
+    fold->group = (PlaitFoldGroup){.function = function,
+                                   .axis = axis,
+                                   .body = {function, fold->region, {0}},
+                                   .inside = plait_clone_map(function->module->arena)};
 }
 
 /* Takes the reduction into the fold if its dependence on those already there allows. */
@@ -106,9 +116,13 @@ static bool try_add(Fold *fold, PlaitValue value)
     if (!tainted[inst.operands[0]]) {
         reduction.summand.core = plait_fold_inside(&fold->group, inst.operands[0]);
     } else {
-        if (inst.op != PLAIT_OP_REDUCE_SUM || !plait_summand_split(&fold->group, &fold->outside, inst.operands[0], &reduction.summand)) return false;
+        if (inst.op != PLAIT_OP_REDUCE_SUM ||
+            !plait_summand_split(&fold->group, &fold->outside, inst.operands[0], &reduction.summand))
+            return false;
         if (!reduction.summand.core && !reduction.summand.exponents) return false;
-        if (reduction.summand.shift && !shift_is_running(function, &fold->reductions, tainted, fold->group.tainted_count, reduction.summand.shift)) return false;
+        if (reduction.summand.shift &&
+            !shift_is_running(function, &fold->reductions, tainted, fold->group.tainted_count, reduction.summand.shift))
+            return false;
     }
     if (inst.operand_count == 2) plait_fold_inside(&fold->group, inst.operands[1]);
     plait_push(function->module->arena, &fold->reductions, reduction);
@@ -133,7 +147,8 @@ static PlaitValue with_running(Fold *fold, PlaitValue value, PlaitCloneMap *runn
     if (known) return known;
     if (value < fold->group.tainted_count && !fold->group.tainted[value]) return value;
     uint32_t count = plait_inst(fold->group.function, value)->operand_count;
-    for (uint32_t i = 0; i < count; i++) with_running(fold, plait_inst(fold->group.function, value)->operands[i], running);
+    for (uint32_t i = 0; i < count; i++)
+        with_running(fold, plait_inst(fold->group.function, value)->operands[i], running);
     return plait_clone_inst(&fold->group.body, value, running);
 }
 
@@ -147,7 +162,8 @@ static PlaitValue rescale(PlaitBuilder *body, PlaitValue before, PlaitValue afte
 }
 
 /* The next value of one running result, from its carry. */
-static PlaitValue advance(Fold *fold, const Reduction *reduction, PlaitValue carry, PlaitCloneMap *old_running, PlaitCloneMap *new_running)
+static PlaitValue advance(Fold *fold, const Reduction *reduction, PlaitValue carry, PlaitCloneMap *old_running,
+                          PlaitCloneMap *new_running)
 {
     PlaitBuilder *body = &fold->group.body;
     PlaitInst inst = *plait_inst(body->function, reduction->value);
@@ -164,7 +180,8 @@ static PlaitValue advance(Fold *fold, const Reduction *reduction, PlaitValue car
     }
     PlaitValue mask = inst.operand_count == 2 ? plait_fold_inside(&fold->group, inst.operands[1]) : 0;
     PlaitType type = plait_type_with(plait_type_of(body->function, term), fold->group.axis);
-    if (!plait_type_has(plait_type_of(body->function, term), fold->group.axis) && !(mask && plait_type_has(plait_type_of(body->function, mask), fold->group.axis)))
+    if (!plait_type_has(plait_type_of(body->function, term), fold->group.axis) &&
+        !(mask && plait_type_has(plait_type_of(body->function, mask), fold->group.axis)))
         term = plait_build_broadcast(body, term, type); /* the same term at every position: it counts them */
     PlaitValue block = plait_build_reduce(body, (PlaitOp)inst.op, term, mask, &fold->group.axis, 1);
     return plait_build_binary(body, combiner((PlaitOp)inst.op), carry, block);
@@ -177,7 +194,8 @@ static PlaitType carry_type(Fold *fold, const Reduction *reduction)
     PlaitInst inst = *plait_inst(function, reduction->value);
     PlaitType type = plait_type((PlaitScalar)inst.type.scalar);
     if (reduction->summand.core) type = plait_type_union(type, plait_type_of(function, reduction->summand.core));
-    if (reduction->summand.exponents) type = plait_type_union(type, plait_type_of(function, reduction->summand.exponents));
+    if (reduction->summand.exponents)
+        type = plait_type_union(type, plait_type_of(function, reduction->summand.exponents));
     if (reduction->summand.shift) type = plait_type_union(type, plait_type_of(function, reduction->summand.shift));
     if (inst.operand_count == 2) type = plait_type_union(type, plait_type_of(function, inst.operands[1]));
     return plait_type_without(type, fold->group.axis);
@@ -203,7 +221,8 @@ static void finish_fold(Fold *fold)
         const Reduction *reduction = &fold->reductions.data[i];
         PlaitInst inst = *plait_inst(function, reduction->value);
         PlaitType type = carry_type(fold, reduction);
-        initial[i] = plait_build_const(&fold->outside, (PlaitScalar)type.scalar, plait_reduce_identity((PlaitOp)inst.op, (PlaitScalar)type.scalar));
+        initial[i] = plait_build_const(&fold->outside, (PlaitScalar)type.scalar,
+                                       plait_reduce_identity((PlaitOp)inst.op, (PlaitScalar)type.scalar));
         PlaitValue carry = plait_build_argument(function, fold->region, type, inst.span);
         plait_clone_set(&old_running, reduction->value, carry);
         next[i] = advance(fold, reduction, carry, &old_running, &new_running);
@@ -217,8 +236,10 @@ static void finish_fold(Fold *fold)
         Reduction *reduction = &fold->reductions.data[i];
         PlaitType type = plait_type_of(function, fold->region->params.data[i]);
         reduction->result = plait_build_result(&fold->outside, owner, i, type);
-        if (reduction->summand.factor) reduction->result = apply_factor(&fold->outside, reduction->result, reduction->summand.factor);
-        reduction->result = plait_build_broadcast(&fold->outside, reduction->result, plait_type_of(function, reduction->value));
+        if (reduction->summand.factor)
+            reduction->result = apply_factor(&fold->outside, reduction->result, reduction->summand.factor);
+        reduction->result =
+            plait_build_broadcast(&fold->outside, reduction->result, plait_type_of(function, reduction->value));
     }
 }
 
@@ -227,7 +248,8 @@ static void replace_reductions(PlaitFunction *function, const Fold *fold)
 {
     PlaitRegion *home = fold->outside.region;
     PlaitValue *map = PLAIT_NEW_ARRAY(function->module->arena, PlaitValue, function->insts.count);
-    for (uint32_t i = 0; i < fold->reductions.count; i++) map[fold->reductions.data[i].value] = fold->reductions.data[i].result;
+    for (uint32_t i = 0; i < fold->reductions.count; i++)
+        map[fold->reductions.data[i].value] = fold->reductions.data[i].result;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < home->body.count; i++)
         if (!map[home->body.data[i]]) home->body.data[kept++] = home->body.data[i];

@@ -8,14 +8,14 @@
 typedef struct PlaitFoldGroup {
     PlaitFunction *function;
     PlaitAxis axis;
-    const bool *tainted;      /* by value: depends on a reduction of this group */
-    uint32_t tainted_count;   /* values from here on are new: not tainted */
-    PlaitBuilder body;        /* inside the fold */
-    PlaitCloneMap inside;     /* value -> its copy inside (values over the axis) */
+    const bool *tainted;    /* by value: depends on a reduction of this group */
+    uint32_t tainted_count; /* values from here on are new: not tainted */
+    PlaitBuilder body;      /* inside the fold */
+    PlaitCloneMap inside;   /* value -> its copy inside (values over the axis) */
 } PlaitFoldGroup;
 
-/* summand = core * exp(shift) * factor. core: inside the fold, free of the group's reductions, and without the exponential of
- * `exponents`; shift and factor: values outside the fold without its axis, 0 when there is none. */
+/* summand = core * exp(shift) * factor. core: inside the fold, free of the group's reductions, and without the
+ * exponential of `exponents`; shift and factor: values outside the fold without its axis, 0 when there is none. */
 typedef struct PlaitSummand {
     PlaitValue core;      /* built inside the fold, or 0: 1 */
     PlaitValue exponents; /* built inside the fold: core is multiplied by exp(exponents + shift); 0: none */
@@ -26,7 +26,8 @@ typedef struct PlaitSummand {
 /* Splits `summand`; new values outside go to `outside`. False when the dependence is of another form. */
 bool plait_summand_split(PlaitFoldGroup *group, PlaitBuilder *outside, PlaitValue summand, PlaitSummand *result);
 
-/* The copy of `value` inside the fold: computed there when it varies along the axis and is cheap to compute again, else itself. */
+/* The copy of `value` inside the fold: computed there when it varies along the axis and is cheap to compute again, else
+ * itself. */
 PlaitValue plait_fold_inside(PlaitFoldGroup *group, PlaitValue value);
 
 #endif

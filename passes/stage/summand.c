@@ -1,21 +1,32 @@
 /* How a summand depends on earlier reductions over the same axis.
  *
- * In softmax, sum_s exp(x_s - m) * v_s / l depends on m = max x and on l. Summing block by block is possible when the dependence
- * is a factor that is the same for all s: here exp(-m), which must stay with the terms because it keeps them finite, and
- * 1 / l, which can wait for the end. The split is by the rules of products and of sums inside an exponential:
+ * In softmax, sum_s exp(x_s - m) * v_s / l depends on m = max x and on l. Summing block by block is possible when the
+ * dependence is a factor that is the same for all s: here exp(-m), which must stay with the terms because it keeps them
+ * finite, and 1 / l, which can wait for the end. The split is by the rules of products and of sums inside an
+ * exponential:
  *
- *   split(a * b) = split(a) * split(b)      split(a / b), b the same for all s: into the factor      split(-a) = -split(a)
- *   split(exp(u)) = exp(u0) * exp(shift), where u = u0 + shift: sums, differences and products with what is the same for all s
+ *   split(a * b) = split(a) * split(b)      split(a / b), b the same for all s: into the factor      split(-a) =
+ * -split(a) split(exp(u)) = exp(u0) * exp(shift), where u = u0 + shift: sums, differences and products with what is the
+ * same for all s
  *
  * Nothing here knows softmax: any product of exponentials of shifted scores works the same way.
  */
 #include "passes/stage/online.h"
 
-static const PlaitInst *def(const PlaitFoldGroup *group, PlaitValue value) { return plait_inst(group->function, value); }
+static const PlaitInst *def(const PlaitFoldGroup *group, PlaitValue value)
+{
+    return plait_inst(group->function, value);
+}
 
-static bool tainted(const PlaitFoldGroup *group, PlaitValue value) { return value < group->tainted_count && group->tainted[value]; }
+static bool tainted(const PlaitFoldGroup *group, PlaitValue value)
+{
+    return value < group->tainted_count && group->tainted[value];
+}
 
-static bool varies(const PlaitFoldGroup *group, PlaitValue value) { return plait_type_has(def(group, value)->type, group->axis); }
+static bool varies(const PlaitFoldGroup *group, PlaitValue value)
+{
+    return plait_type_has(def(group, value)->type, group->axis);
+}
 
 static PlaitValue combine(PlaitBuilder *builder, PlaitOp op, PlaitValue a, PlaitValue b)
 {
@@ -34,7 +45,8 @@ static bool split_sum(PlaitFoldGroup *group, PlaitBuilder *outside, PlaitValue v
 static bool split_scaled_sum(PlaitFoldGroup *group, PlaitBuilder *outside, PlaitValue scale, PlaitValue value, Sum *sum)
 {
     if (tainted(group, scale) || varies(group, scale) || !split_sum(group, outside, value, sum)) return false;
-    if (sum->inside) sum->inside = plait_build_binary(&group->body, PLAIT_OP_MUL, sum->inside, plait_fold_inside(group, scale));
+    if (sum->inside)
+        sum->inside = plait_build_binary(&group->body, PLAIT_OP_MUL, sum->inside, plait_fold_inside(group, scale));
     if (sum->outside) sum->outside = plait_build_binary(outside, PLAIT_OP_MUL, sum->outside, scale);
     return true;
 }
@@ -54,13 +66,12 @@ static bool split_sum(PlaitFoldGroup *group, PlaitBuilder *outside, PlaitValue v
     PlaitInst inst = *def(group, value);
     Sum a, b;
     switch ((int)inst.op) {
-    case PLAIT_OP_NEG:
-        return split_sum(group, outside, inst.operands[0], sum) && negate(group, outside, sum);
-    case PLAIT_OP_BROADCAST:
-        return split_sum(group, outside, inst.operands[0], sum);
+    case PLAIT_OP_NEG: return split_sum(group, outside, inst.operands[0], sum) && negate(group, outside, sum);
+    case PLAIT_OP_BROADCAST: return split_sum(group, outside, inst.operands[0], sum);
     case PLAIT_OP_ADD:
     case PLAIT_OP_SUB:
-        if (!split_sum(group, outside, inst.operands[0], &a) || !split_sum(group, outside, inst.operands[1], &b)) return false;
+        if (!split_sum(group, outside, inst.operands[0], &a) || !split_sum(group, outside, inst.operands[1], &b))
+            return false;
         if (inst.op == PLAIT_OP_SUB) negate(group, outside, &b);
         sum->inside = combine(&group->body, PLAIT_OP_ADD, a.inside, b.inside);
         sum->outside = combine(outside, PLAIT_OP_ADD, a.outside, b.outside);
@@ -68,8 +79,7 @@ static bool split_sum(PlaitFoldGroup *group, PlaitBuilder *outside, PlaitValue v
     case PLAIT_OP_MUL:
         return split_scaled_sum(group, outside, inst.operands[0], inst.operands[1], sum) ||
                split_scaled_sum(group, outside, inst.operands[1], inst.operands[0], sum);
-    default:
-        return false;
+    default: return false;
     }
 }
 
@@ -90,7 +100,8 @@ static PlaitValue one_like(PlaitBuilder *builder, PlaitValue like)
 static bool divide(PlaitFoldGroup *group, PlaitBuilder *outside, PlaitValue divisor, PlaitSummand *result)
 {
     if (!tainted(group, divisor)) {
-        PlaitValue by = plait_fold_inside(group, divisor), core = result->core ? result->core : one_like(&group->body, by);
+        PlaitValue by = plait_fold_inside(group, divisor),
+                   core = result->core ? result->core : one_like(&group->body, by);
         result->core = plait_build_binary(&group->body, PLAIT_OP_DIV, core, by);
         return true;
     }
@@ -117,31 +128,30 @@ bool plait_summand_split(PlaitFoldGroup *group, PlaitBuilder *outside, PlaitValu
     PlaitInst inst = *def(group, summand);
     PlaitSummand a, b;
     switch ((int)inst.op) {
-    case PLAIT_OP_EXP:
-        return split_exponential(group, outside, inst.operands[0], result);
-    case PLAIT_OP_BROADCAST:
-        return plait_summand_split(group, outside, inst.operands[0], result);
+    case PLAIT_OP_EXP: return split_exponential(group, outside, inst.operands[0], result);
+    case PLAIT_OP_BROADCAST: return plait_summand_split(group, outside, inst.operands[0], result);
     case PLAIT_OP_NEG:
         if (!plait_summand_split(group, outside, inst.operands[0], result)) return false;
         result->core = result->core ? plait_build_unary(&group->body, PLAIT_OP_NEG, result->core)
                                     : plait_build_const(&group->body, (PlaitScalar)inst.type.scalar, -1);
         return true;
     case PLAIT_OP_MUL:
-        return plait_summand_split(group, outside, inst.operands[0], &a) && plait_summand_split(group, outside, inst.operands[1], &b) &&
-               multiply(group, outside, a, b, result);
+        return plait_summand_split(group, outside, inst.operands[0], &a) &&
+               plait_summand_split(group, outside, inst.operands[1], &b) && multiply(group, outside, a, b, result);
     case PLAIT_OP_DIV:
-        return plait_summand_split(group, outside, inst.operands[0], result) && divide(group, outside, inst.operands[1], result);
-    default:
-        return false;
+        return plait_summand_split(group, outside, inst.operands[0], result) &&
+               divide(group, outside, inst.operands[1], result);
+    default: return false;
     }
 }
 
-/* Whether a value over the axis is computed inside the fold rather than read from outside: pointwise work is; reductions are when
- * they pair positions of two sequences (a score), and are not when they prepare one of them (a norm of the keys). */
+/* Whether a value over the axis is computed inside the fold rather than read from outside: pointwise work is;
+ * reductions are when they pair positions of two sequences (a score), and are not when they prepare one of them (a norm
+ * of the keys). */
 static bool computed_inside(const PlaitFoldGroup *group, const PlaitInst *inst)
 {
-    if (inst->op == PLAIT_OP_CONST || inst->op == PLAIT_OP_IOTA || inst->op == PLAIT_OP_SIZE || inst->op == PLAIT_OP_BROADCAST ||
-        inst->op == PLAIT_OP_GATHER || plait_op_is_pointwise((PlaitOp)inst->op))
+    if (inst->op == PLAIT_OP_CONST || inst->op == PLAIT_OP_IOTA || inst->op == PLAIT_OP_SIZE ||
+        inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_GATHER || plait_op_is_pointwise((PlaitOp)inst->op))
         return true;
     if (!plait_op_is_reduce((PlaitOp)inst->op)) return false;
     for (uint32_t i = 0; i < inst->type.rank; i++) {

@@ -56,7 +56,8 @@ static void choose_layouts(Rewrite *rewrite)
         best_time = time;
         kernel->threads = 1u << bits;
     }
-    rewrite->changed |= kernel->layouts.count != count + 1 || memcmp(kernel->layouts.data + 1, best, count * sizeof *best) != 0;
+    rewrite->changed |=
+        kernel->layouts.count != count + 1 || memcmp(kernel->layouts.data + 1, best, count * sizeof *best) != 0;
     kernel->layouts.count = 1;
     for (uint32_t g = 0; g < count; g++) {
         rewrite->layout[g] = (uint8_t)kernel->layouts.count;
@@ -75,7 +76,9 @@ static void set_layout(Rewrite *rewrite, PlaitValue value, uint32_t group)
 /* The value that stands for `operand` in `group`. */
 static PlaitValue inside(const Rewrite *rewrite, PlaitValue operand, uint32_t group)
 {
-    if (group >= PLAIT_MOST_LAYOUT_GROUPS || operand >= rewrite->groups->value_count || !rewrite->groups->cheap[operand]) return operand;
+    if (group >= PLAIT_MOST_LAYOUT_GROUPS || operand >= rewrite->groups->value_count ||
+        !rewrite->groups->cheap[operand])
+        return operand;
     return rewrite->in_group[operand][group];
 }
 
@@ -119,7 +122,8 @@ static void rewrite_cheap(Rewrite *rewrite, PlaitValues *body, PlaitValue value)
 static void give_layout(Rewrite *rewrite, PlaitValue value)
 {
     PlaitType type = plait_type_of(rewrite->kernel, value);
-    if (type.rank && type.space != PLAIT_SPACE_GLOBAL) set_layout(rewrite, value, plait_layout_group_of(rewrite->groups, value));
+    if (type.rank && type.space != PLAIT_SPACE_GLOBAL)
+        set_layout(rewrite, value, plait_layout_group_of(rewrite->groups, value));
 }
 
 static void rewrite_region(Rewrite *rewrite, PlaitRegion *region)
@@ -136,7 +140,8 @@ static void rewrite_region(Rewrite *rewrite, PlaitRegion *region)
         }
         PlaitInst *inst = plait_inst(kernel, value);
         for (uint32_t k = 0; k < inst->operand_count; k++)
-            inst->operands[k] = inside(rewrite, inst->operands[k], plait_layout_group_of_operand(rewrite->groups, value, k));
+            inst->operands[k] =
+                inside(rewrite, inst->operands[k], plait_layout_group_of_operand(rewrite->groups, value, k));
         PlaitRegion *inner = inst->body;
         give_layout(rewrite, value);
         plait_push(arena, &body, value);
@@ -147,7 +152,8 @@ static void rewrite_region(Rewrite *rewrite, PlaitRegion *region)
     for (uint32_t i = 0; i < region->yields.count; i++) {
         PlaitValue param = region->params.data[i + 1];
         if (plait_type_of(kernel, param).rank)
-            region->yields.data[i] = inside(rewrite, region->yields.data[i], plait_layout_group_of(rewrite->groups, param));
+            region->yields.data[i] =
+                inside(rewrite, region->yields.data[i], plait_layout_group_of(rewrite->groups, param));
     }
 }
 

@@ -105,7 +105,8 @@ static double registers_of(const PlaitLayoutGroup *group, const Candidate *candi
         if (term->kind == PLAIT_COST_CARRY) carried += term->weight * size * slots_of(group, candidate, term->axes);
         if (term->kind == PLAIT_COST_LIVE) largest = fmax(largest, size * slots_of(group, candidate, term->axes));
         if (term->kind == PLAIT_COST_DOT)
-            largest = fmax(largest, STEPS_OF_DOT * (slots_of(group, candidate, term->special) + slots_of(group, candidate, term->other)));
+            largest = fmax(largest, STEPS_OF_DOT * (slots_of(group, candidate, term->special) +
+                                                    slots_of(group, candidate, term->other)));
     }
     return carried + 1.5 * largest;
 }
@@ -118,7 +119,8 @@ static bool place(const Search *search, Candidate *candidate)
         uint32_t axis = search->order[k], taken = 0;
         for (uint32_t j = 0; j < k; j++) {
             uint32_t other = search->order[j];
-            if (group->together[axis] >> other & 1) taken |= ((1u << candidate->bits[other]) - 1) << candidate->at[other];
+            if (group->together[axis] >> other & 1)
+                taken |= ((1u << candidate->bits[other]) - 1) << candidate->at[other];
         }
         uint32_t field = (1u << candidate->bits[axis]) - 1, at = 0;
         while (taken & field << at) at++;

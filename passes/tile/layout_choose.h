@@ -13,7 +13,8 @@ typedef enum PlaitLayoutCost {
     PLAIT_COST_LIVE,   /* a value that is alive for a moment */
     PLAIT_COST_MEMORY, /* a load or store of `axes`; `special`: the axis along which memory is contiguous, if any */
     PLAIT_COST_REDUCE, /* a reduction of `axes` over `special` */
-    PLAIT_COST_DOT,    /* a product with result `axes`, operands over `special` and `other`; weight counts the contracted axis */
+    PLAIT_COST_DOT, /* a product with result `axes`, operands over `special` and `other`; weight counts the contracted
+                       axis */
 } PlaitLayoutCost;
 
 typedef struct PlaitLayoutTerm {
@@ -25,9 +26,10 @@ typedef struct PlaitLayoutTerm {
 
 typedef struct PlaitLayoutGroup {
     PlaitAxis axes[PLAIT_MAX_RANK];
-    uint32_t sizes[PLAIT_MAX_RANK];    /* tile sizes, all > 1 */
-    uint32_t together[PLAIT_MAX_RANK]; /* axes that some value has together with this one: their thread bits must differ */
-    uint32_t wide;                     /* axes along which some load or store is contiguous */
+    uint32_t sizes[PLAIT_MAX_RANK]; /* tile sizes, all > 1 */
+    uint32_t
+        together[PLAIT_MAX_RANK]; /* axes that some value has together with this one: their thread bits must differ */
+    uint32_t wide;                /* axes along which some load or store is contiguous */
     uint32_t count;
     PLAIT_VECTOR(PlaitLayoutTerm) terms;
 } PlaitLayoutGroup;

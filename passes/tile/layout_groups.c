@@ -35,7 +35,9 @@ static void unite(PlaitLayoutGroups *groups, PlaitValue a, PlaitValue b)
 
 static bool is_cheap_op(PlaitOp op)
 {
-    if (op == PLAIT_OP_IOTA || op == PLAIT_OP_CONST || op == PLAIT_OP_BROADCAST || op == PLAIT_OP_SELECT || op == PLAIT_OP_CAST) return true;
+    if (op == PLAIT_OP_IOTA || op == PLAIT_OP_CONST || op == PLAIT_OP_BROADCAST || op == PLAIT_OP_SELECT ||
+        op == PLAIT_OP_CAST)
+        return true;
     PlaitScalarClass class = (PlaitScalarClass)plait_op_info(op)->scalar_class;
     if (op == PLAIT_OP_FLOORDIV || op == PLAIT_OP_MOD) return false;
     return class == PLAIT_CLASS_NUMBER || class == PLAIT_CLASS_COMPARE || class == PLAIT_CLASS_LOGIC;
@@ -51,7 +53,10 @@ static void mark_cheap(void *context, PlaitValue value)
     groups->cheap[value] = true;
 }
 
-static bool is_boundary(PlaitOp op, uint32_t operand) { return (op == PLAIT_OP_DOT && operand < 2) || op == PLAIT_OP_CONVERT; }
+static bool is_boundary(PlaitOp op, uint32_t operand)
+{
+    return (op == PLAIT_OP_DOT && operand < 2) || op == PLAIT_OP_CONVERT;
+}
 
 /* The value whose group operand `index` of `value` has to be in; 0 for none. */
 static PlaitValue consumer(PlaitLayoutGroups *groups, PlaitValue value, uint32_t index)
@@ -78,7 +83,8 @@ static void unite_operands(void *context, PlaitValue value)
         if (by) unite(groups, inst->operands[i], by);
     }
     for (uint32_t i = 0; inst->body && i < inst->body->yields.count; i++)
-        if (is_tile(groups, inst->body->yields.data[i])) unite(groups, inst->body->yields.data[i], inst->body->params.data[i + 1]);
+        if (is_tile(groups, inst->body->yields.data[i]))
+            unite(groups, inst->body->yields.data[i], inst->body->params.data[i + 1]);
 }
 
 uint32_t plait_layout_group_of(PlaitLayoutGroups *groups, PlaitValue value)
@@ -107,7 +113,8 @@ static void find_needs(PlaitLayoutGroups *groups, const PlaitRegion *region)
 {
     for (uint32_t i = 0; i < region->yields.count; i++) {
         PlaitValue param = region->params.data[i + 1];
-        if (is_tile(groups, param)) need(groups, region->yields.data[i], UINT64_C(1) << plait_layout_group_of(groups, param));
+        if (is_tile(groups, param))
+            need(groups, region->yields.data[i], UINT64_C(1) << plait_layout_group_of(groups, param));
     }
     for (uint32_t i = region->body.count; i-- > 0;) {
         PlaitValue value = region->body.data[i];

@@ -36,8 +36,8 @@ static void add(Terms *terms, PlaitLayoutGroup *group, PlaitLayoutTerm term)
 {
     for (uint32_t i = 0; i < group->terms.count; i++) {
         PlaitLayoutTerm *have = &group->terms.data[i];
-        if (have->kind != term.kind || have->axes != term.axes || have->special != term.special || have->other != term.other ||
-            have->bytes != term.bytes)
+        if (have->kind != term.kind || have->axes != term.axes || have->special != term.special ||
+            have->other != term.other || have->bytes != term.bytes)
             continue;
         have->weight += term.weight;
         return;
@@ -65,7 +65,8 @@ static double work_of(const PlaitFunction *kernel, const PlaitInst *inst)
     return plait_type_of(kernel, inst->operands[0]).scalar == PLAIT_F64 ? HALVING : 1;
 }
 
-/* The axis of a tile of positions that grows by one along it, or PLAIT_NO_AXIS: iota, possibly plus or minus scalars. */
+/* The axis of a tile of positions that grows by one along it, or PLAIT_NO_AXIS: iota, possibly plus or minus scalars.
+ */
 static PlaitAxis unit_axis(const PlaitFunction *kernel, PlaitValue index)
 {
     const PlaitInst *inst = plait_inst(kernel, index);
@@ -108,8 +109,12 @@ static void dot_terms(Terms *terms, PlaitLayoutGroup *group, const PlaitInst *in
         for (uint32_t i = 0; i < rest.rank; i++) sides[side] |= axis_mask(group, kernel, rest.axes[i]);
     }
     double steps = kernel->axes.data[inst->axes[0]].tile;
-    add(terms, group, (PlaitLayoutTerm){.kind = PLAIT_COST_DOT, .axes = type_mask(group, kernel, inst->type), .special = sides[0],
-                                        .other = sides[1], .weight = times * steps});
+    add(terms, group,
+        (PlaitLayoutTerm){.kind = PLAIT_COST_DOT,
+                          .axes = type_mask(group, kernel, inst->type),
+                          .special = sides[0],
+                          .other = sides[1],
+                          .weight = times * steps});
 }
 
 static void reduce_terms(Terms *terms, PlaitLayoutGroup *group, const PlaitInst *inst, double times)
@@ -134,7 +139,9 @@ static void carry_terms(Terms *terms, const PlaitInst *inst)
     for (uint32_t i = 1; i < inst->body->params.count; i++) {
         PlaitValue param = inst->body->params.data[i];
         PlaitType type = plait_type_of(kernel, param);
-        if (type.rank) live_term(terms, &terms->groups->groups[plait_layout_group_of(terms->groups, param)], type, PLAIT_COST_CARRY);
+        if (type.rank)
+            live_term(terms, &terms->groups->groups[plait_layout_group_of(terms->groups, param)], type,
+                      PLAIT_COST_CARRY);
     }
 }
 
@@ -148,7 +155,8 @@ static void held_terms(Terms *terms, PlaitValue value)
         PlaitValue operand = inst->operands[i];
         PlaitType type = plait_type_of(kernel, operand);
         bool product = inst->op == PLAIT_OP_DOT && i < 2, outside = plait_inst(kernel, operand)->region != inst->region;
-        if (terms->held[operand] || !outside || product || type.rank == 0 || type.space == PLAIT_SPACE_GLOBAL || terms->groups->cheap[operand])
+        if (terms->held[operand] || !outside || product || type.rank == 0 || type.space == PLAIT_SPACE_GLOBAL ||
+            terms->groups->cheap[operand])
             continue;
         terms->held[operand] = true;
         live_term(terms, &terms->groups->groups[plait_layout_group_of(terms->groups, operand)], type, PLAIT_COST_CARRY);
@@ -183,8 +191,10 @@ static void visit(void *context, PlaitValue value)
     else if (inst->op == PLAIT_OP_DOT) dot_terms(terms, group, inst, times);
     else if (reduces) reduce_terms(terms, group, inst, times);
     else if (plait_op_is_pointwise((PlaitOp)inst->op))
-        add(terms, group, (PlaitLayoutTerm){.kind = PLAIT_COST_WORK, .axes = type_mask(group, kernel, inst->type),
-                                            .weight = times * work_of(kernel, inst)});
+        add(terms, group,
+            (PlaitLayoutTerm){.kind = PLAIT_COST_WORK,
+                              .axes = type_mask(group, kernel, inst->type),
+                              .weight = times * work_of(kernel, inst)});
 }
 
 void plait_layout_terms(PlaitLayoutGroups *groups)

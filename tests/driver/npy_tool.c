@@ -79,8 +79,7 @@ int main(int argc, char **argv)
     if (arena && PLAIT_TRY(&failure)) {
         if (argc >= 5 && argc < 5 + PLAIT_NPY_MAX_RANK && strcmp(argv[1], "make") == 0)
             status = make(arena, argv, argc);
-        else if (argc == 3 && strcmp(argv[1], "show") == 0)
-            status = show(arena, argv[2]);
+        else if (argc == 3 && strcmp(argv[1], "show") == 0) status = show(arena, argv[2]);
     }
     plait_arena_destroy(arena);
     return status;

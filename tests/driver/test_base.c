@@ -477,10 +477,8 @@ static void test_signal(const char *folder, int signal_number)
         for (;;) pause();
     }
     waitpid(child, &status, 0);
-    if (signal_number == SIGABRT)
-        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 4);
-    else
-        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == signal_number);
+    if (signal_number == SIGABRT) CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 4);
+    else CHECK(WIFSIGNALED(status) && WTERMSIG(status) == signal_number);
     CHECK(access(path, F_OK) != 0);
 }
 

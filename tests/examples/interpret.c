@@ -67,7 +67,9 @@ static void compile(Job *job, const char *path, char **arguments)
     PlaitAxisSize sizes[16];
     for (char **at = arguments; at[0] && at[1] && count < 16; at++) {
         const char *equals = strcmp(at[0], "-D") == 0 ? strchr(at[1], '=') : NULL;
-        if (equals) sizes[count++] = (PlaitAxisSize){plait_names_add_bytes(&job->names, at[1], (size_t)(equals - at[1])), atoll(equals + 1)};
+        if (equals)
+            sizes[count++] =
+                (PlaitAxisSize){plait_names_add_bytes(&job->names, at[1], (size_t)(equals - at[1])), atoll(equals + 1)};
     }
     PlaitModule *module = plait_frontend_compile(job->arena, &job->names, &job->diagnostics, source, sizes, count);
     if (module == NULL) {
@@ -87,7 +89,8 @@ static void load(Job *job, uint32_t number, const char *path)
     PlaitArray *array = &job->inputs[number];
     array->type = plait_type_of(job->function, job->function->params.data[number]);
     if (wrong) fail(wrong, path);
-    if (file.rank != array->type.rank || (file.type != PLAIT_NPY_F64 && file.type != PLAIT_NPY_BOOL)) fail("wrong rank or type", path);
+    if (file.rank != array->type.rank || (file.type != PLAIT_NPY_F64 && file.type != PLAIT_NPY_BOOL))
+        fail("wrong rank or type", path);
     for (uint32_t i = 0; i < file.rank; i++) {
         array->sizes[i] = file.sizes[i];
         job->extents[plait_axis_extent_of(job->function, array->type.axes[i])] = file.sizes[i];
@@ -119,11 +122,14 @@ static void run(Job *job, char **arguments)
     job->outputs = PLAIT_NEW_ARRAY(job->arena, PlaitArray, function->outputs.count);
     for (uint32_t i = 0; i < function->axes.count; i++) job->extents[i] = function->axes.data[i].size;
     for (uint32_t i = 0; i < function->params.count; i++) {
-        const char *path = find(arguments, "--in", plait_names_text(&job->names, plait_inst(function, function->params.data[i])->name));
+        const char *path = find(arguments, "--in",
+                                plait_names_text(&job->names, plait_inst(function, function->params.data[i])->name));
         if (path) load(job, i, path);
     }
-    for (uint32_t i = 0; i < function->axes.count; i++) job->extents[i] = job->extents[plait_axis_extent_of(function, (PlaitAxis)i)];
-    if (!plait_interpret(function, job->extents, job->inputs, job->outputs, 16)) fail("out of memory", plait_names_text(&job->names, function->name));
+    for (uint32_t i = 0; i < function->axes.count; i++)
+        job->extents[i] = job->extents[plait_axis_extent_of(function, (PlaitAxis)i)];
+    if (!plait_interpret(function, job->extents, job->inputs, job->outputs, 16))
+        fail("out of memory", plait_names_text(&job->names, function->name));
     for (uint32_t i = 0; i < function->outputs.count; i++) {
         const char *path = find(arguments, "--out", plait_names_text(&job->names, function->outputs.data[i].name));
         if (path) save(job, &job->outputs[i], path);
@@ -135,7 +141,8 @@ int main(int count, char **arguments)
 {
     PlaitFailure failure;
     PlaitArena *arena = plait_arena_create(&failure);
-    if (arena == NULL || count < 2) fail("usage", "interpret PROGRAM [--optimised] [-D AXIS=N] [--in NAME=FILE] [--out NAME=FILE]");
+    if (arena == NULL || count < 2)
+        fail("usage", "interpret PROGRAM [--optimised] [-D AXIS=N] [--in NAME=FILE] [--out NAME=FILE]");
     if (!PLAIT_TRY(&failure)) fail("out of memory", arguments[1]);
     Job job = {.arena = arena};
     job.names.arena = arena;

@@ -102,10 +102,8 @@ Compiled *cases_compile(PlaitArena *arena, const char *program, const char *opti
 const char *cases_text(PlaitArena *arena, const Compiled *compiled)
 {
     PlaitText text = plait_text(arena);
-    if (compiled->module)
-        plait_module_print(compiled->module, &text);
-    else
-        plait_diagnostics_print(&compiled->diagnostics, &text);
+    if (compiled->module) plait_module_print(compiled->module, &text);
+    else plait_diagnostics_print(&compiled->diagnostics, &text);
     return plait_text_string(&text);
 }
 

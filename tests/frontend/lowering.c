@@ -36,10 +36,8 @@ int main(int count, char **arguments)
     PlaitArena *arena = plait_arena_create(&failure);
     if (!arena || !PLAIT_TRY(&failure)) return 2;
     int cases = 0, failures;
-    if (count == 3 && strcmp(arguments[1], "--update") == 0)
-        failures = cases_update(arena, arguments[2], module_text);
-    else
-        failures = cases_run(arena, count - 1, arguments + 1, check, &cases);
+    if (count == 3 && strcmp(arguments[1], "--update") == 0) failures = cases_update(arena, arguments[2], module_text);
+    else failures = cases_run(arena, count - 1, arguments + 1, check, &cases);
     if (cases) printf("%d programs, %d failures\n", cases, failures);
     plait_arena_destroy(arena);
     return failures != 0;

@@ -60,8 +60,7 @@ static const char *mutant(PlaitArena *arena, PlaitRandom *random)
         const char *inserted = stretch(random, programs.text[plait_random_below(random, programs.count)], &length);
         if (plait_random_below(random, 2))
             plait_text_add(&next, tokens[plait_random_below(random, sizeof tokens / sizeof *tokens)]);
-        else
-            plait_text_add_bytes(&next, inserted, length);
+        else plait_text_add_bytes(&next, inserted, length);
         plait_text_add(&next, text + (size - at < removed ? size : at + removed));
         text = plait_text_string(&next);
     }

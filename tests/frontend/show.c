@@ -34,10 +34,8 @@ static int compile(PlaitArena *arena, const char *path, const char *text, size_t
     uint32_t source = plait_sources_add(&sources, slash ? slash + 1 : path, text, (uint32_t)length);
     PlaitModule *module = plait_frontend_compile(arena, &names, &diagnostics, source, overrides, count);
     PlaitText output = plait_text(arena);
-    if (module)
-        plait_module_print(module, &output);
-    else
-        plait_diagnostics_print(&diagnostics, &output);
+    if (module) plait_module_print(module, &output);
+    else plait_diagnostics_print(&diagnostics, &output);
     fputs(plait_text_string(&output), module ? stdout : stderr);
     return module ? 0 : 1;
 }

@@ -2,8 +2,8 @@
  *
  *     failing_allocations STEP FILE..
  *
- * For each program: front end, passes, and the lowering for the CPU and for a GPU, as one run, until one succeeds. Every n
- * up to DENSE, then every STEP-th. Afterwards the program still compiles to the same text. malloc and free are
+ * For each program: front end, passes, and the lowering for the CPU and for a GPU, as one run, until one succeeds.
+ * Every n up to DENSE, then every STEP-th. Afterwards the program still compiles to the same text. malloc and free are
  * wrapped by the linker, so that a leak is seen without a sanitizer too.
  */
 #include <stdlib.h>
@@ -76,7 +76,8 @@ static bool compile(PlaitArena *arena, const Program *program, PlaitText *text)
     return true;
 }
 
-/* One run in which the n-th allocation fails (0: none). Of a success the text goes to `*kept`, which the caller frees. */
+/* One run in which the n-th allocation fails (0: none). Of a success the text goes to `*kept`, which the caller frees.
+ */
 static Outcome run(const Program *program, uint64_t n, char **kept)
 {
     PlaitFailure failure;
@@ -106,8 +107,8 @@ static void test_program(const Program *program, uint64_t step)
     Outcome outcome;
     for (; (outcome = run(program, n, NULL)) == FAILED; n += n < DENSE ? 1 : step) {
         if (balance == live) continue;
-        fprintf(stderr, "%s: %lld blocks leaked when allocation %llu failed\n", program->path, (long long)(balance - live),
-                (unsigned long long)n);
+        fprintf(stderr, "%s: %lld blocks leaked when allocation %llu failed\n", program->path,
+                (long long)(balance - live), (unsigned long long)n);
         CHECK(balance == live);
         break;
     }

@@ -52,8 +52,7 @@ const char *fuzz_expect_round_trip(Subject *subject, const PlaitModule *module)
     PlaitText text = plait_text(subject->arena), again = plait_text(subject->arena);
     plait_module_print(module, &text);
     uint32_t source = plait_sources_add(&subject->sources, "printed", plait_text_string(&text), (uint32_t)text.length);
-    const PlaitModule *read =
-        plait_module_parse(subject->arena, &subject->names, &subject->diagnostics, source);
+    const PlaitModule *read = plait_module_parse(subject->arena, &subject->names, &subject->diagnostics, source);
     fuzz_expect(subject, read, module);
     fuzz_expect(subject, plait_module_verify(read), read);
     plait_module_print(read, &again);
@@ -64,10 +63,8 @@ const char *fuzz_expect_round_trip(Subject *subject, const PlaitModule *module)
 static void expect_lowering_for(Subject *subject, const PlaitModule *module, const PlaitTileTarget *target)
 {
     const PlaitModule *tiles = plait_lower_to_tiles(module, target, "");
-    if (tiles)
-        fuzz_expect_round_trip(subject, tiles);
-    else
-        fuzz_expect_messages(subject);
+    if (tiles) fuzz_expect_round_trip(subject, tiles);
+    else fuzz_expect_messages(subject);
     subject->diagnostics.list.count = subject->diagnostics.error_count = 0; /* refused for this target alone */
 }
 

@@ -22,14 +22,14 @@ void fuzz_subject_run(const uint8_t *data, size_t size, const char *name, void (
 
 /* Prints what was expected, and the messages, and aborts. */
 _Noreturn void fuzz_wrong(Subject *subject, const char *what, const PlaitModule *module);
-#define fuzz_expect(subject, condition, module) \
-    ((condition) ? (void)0 : fuzz_wrong((subject), #condition, (module)))
+#define fuzz_expect(subject, condition, module) ((condition) ? (void)0 : fuzz_wrong((subject), #condition, (module)))
 
 /* A rejection has said why; every message can be printed, as text and as JSON. */
 void fuzz_expect_messages(Subject *subject);
 /* The module is valid, and its text reads back as a valid module of the same text. Returns the text. */
 const char *fuzz_expect_round_trip(Subject *subject, const PlaitModule *module);
-/* The stage pipeline, every pass verified, then the lowering for the CPU and for a GPU. Each may refuse with a message. */
+/* The stage pipeline, every pass verified, then the lowering for the CPU and for a GPU. Each may refuse with a message.
+ */
 void fuzz_expect_lowering(Subject *subject, PlaitModule *module);
 
 #endif

@@ -28,10 +28,8 @@ static void run(Subject *subject)
     }
     fuzz_expect(subject, subject->diagnostics.error_count == 0, module);
     fuzz_expect_round_trip(subject, module);
-    if (is_stage(module))
-        fuzz_expect_lowering(subject, module);
-    else
-        run_tile_passes(subject, module);
+    if (is_stage(module)) fuzz_expect_lowering(subject, module);
+    else run_tile_passes(subject, module);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,5 +1,5 @@
-/* Fuzz target: a call of a real library (library.plait) whose tensors, operator name, count and workspace are derived from
- * any bytes.
+/* Fuzz target: a call of a real library (library.plait) whose tensors, operator name, count and workspace are derived
+ * from any bytes.
  *
  * The memory behind every tensor is just what the tensor says, against a page that cannot be touched; tensors that say
  * more than there is room for are passed only in calls that are refused for another reason at the end. A call that is
@@ -20,7 +20,8 @@ typedef struct Draw {
     const uint8_t *at, *end;
 } Draw;
 
-/* One argument as it is passed; `shape` and `strides` are as long as `ndim` says, so that a sanitizer sees what reads on. */
+/* One argument as it is passed; `shape` and `strides` are as long as `ndim` says, so that a sanitizer sees what reads
+ * on. */
 typedef struct Argument {
     DLTensor tensor;
     unsigned char *first;
@@ -120,7 +121,8 @@ static void change_rest(Draw *draw, uint8_t what, Call *call, int index)
 
 /* ---- memory ---- */
 
-/* Where the lowest and the highest element lie, in bytes from the first one. False: it is more than there is room for. */
+/* Where the lowest and the highest element lie, in bytes from the first one. False: it is more than there is room for.
+ */
 static bool find_range(const Argument *argument, int index, Wide *lowest, Wide *highest)
 {
     const DLTensor *tensor = &argument->tensor;
@@ -270,8 +272,9 @@ static PlaitStatus run(Draw *draw, const Call *call, PlaitStatus asked, uint64_t
     if (!call->fits) /* too little workspace refuses it, unless there is no work */
         return plait_call_with_workspace(call->name, call->list, call->count, NULL, workspace, 1);
     if (asked || bytes > WORKSPACE_ROOM || mode % 4 == 0) return plait_call(call->name, call->list, call->count, NULL);
-    PlaitStatus status = plait_call_with_workspace(call->name, call->list, call->count, NULL, workspace + (mode % 4 == 1),
-                                                   mode % 4 == 2 && bytes ? bytes - 1 : bytes);
+    PlaitStatus status =
+        plait_call_with_workspace(call->name, call->list, call->count, NULL, workspace + (mode % 4 == 1),
+                                  mode % 4 == 2 && bytes ? bytes - 1 : bytes);
     expect(mode % 4 == 3 || status || bytes == 0, "a misaligned or too small workspace is refused");
     return status;
 }
@@ -290,10 +293,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     PlaitStatus status = run(&draw, &call, asked, bytes);
     expect_status(status);
     expect(!asked || status, "what has no workspace cannot be called");
-    if (status)
-        expect_untouched(&call);
-    else if (call.fits)
-        expect_right(&call);
+    if (status) expect_untouched(&call);
+    else if (call.fits) expect_right(&call);
     free_call(&call);
     return 0;
 }

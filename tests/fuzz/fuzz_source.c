@@ -1,12 +1,11 @@
-/* Fuzz target: any bytes as a .plait file. It is rejected with a message, or goes through the passes and both lowerings,
- * valid all the way. */
+/* Fuzz target: any bytes as a .plait file. It is rejected with a message, or goes through the passes and both
+ * lowerings, valid all the way. */
 #include "frontend/frontend.h"
 #include "tests/fuzz/fuzz.h"
 
 static void run(Subject *subject)
 {
-    PlaitModule *module =
-        plait_frontend_compile(subject->arena, &subject->names, &subject->diagnostics, 1, NULL, 0);
+    PlaitModule *module = plait_frontend_compile(subject->arena, &subject->names, &subject->diagnostics, 1, NULL, 0);
     if (!module) {
         fuzz_expect_messages(subject);
         return;

@@ -1,11 +1,11 @@
-/* Misuse of a library that Plait built (library.plait), through its C function: every refusal has its status, a text that
- * names the argument, and has written nothing; right calls beside them compute. tests/runtime does the same, and more of
- * it, with tables made by hand; this is the way through the compiler. */
+/* Misuse of a library that Plait built (library.plait), through its C function: every refusal has its status, a text
+ * that names the argument, and has written nothing; right calls beside them compute. tests/runtime does the same, and
+ * more of it, with tables made by hand; this is the way through the compiler. */
 #include "tests/fuzz/mixture.h"
 #include "tests/support/check.h"
 
-int mixture(const DLTensor *x, const DLTensor *h, const DLTensor *g, const DLTensor *i, const DLTensor *m, const DLTensor *w,
-            const DLTensor *S0, DLTensor *y, DLTensor *last, DLTensor *n, void *stream);
+int mixture(const DLTensor *x, const DLTensor *h, const DLTensor *g, const DLTensor *i, const DLTensor *m,
+            const DLTensor *w, const DLTensor *S0, DLTensor *y, DLTensor *last, DLTensor *n, void *stream);
 
 /* A right call: every tensor compact at the end of its room. */
 typedef struct Sample {
@@ -31,8 +31,12 @@ static void renew_sized(int64_t b, int64_t t, int64_t d)
             count *= sample.shapes[i][k];
         }
         unsigned char *first = sample.room->room[i] + MIXTURE_ROOM - count * (int64_t)mixture_bytes(i);
-        sample.tensors[i] = (DLTensor){.data = first, .device = {.device_type = kDLCPU}, .ndim = declared->rank,
-                                       .dtype = declared->type, .shape = sample.shapes[i], .strides = sample.strides[i]};
+        sample.tensors[i] = (DLTensor){.data = first,
+                                       .device = {.device_type = kDLCPU},
+                                       .ndim = declared->rank,
+                                       .dtype = declared->type,
+                                       .shape = sample.shapes[i],
+                                       .strides = sample.strides[i]};
         sample.list[i] = &sample.tensors[i];
     }
 }
@@ -153,7 +157,8 @@ static void test_sizes(void)
     SHAPE(M)[0] = 5;
     REFUSED(WRONG_SIZE, "mixture: argument 5 `m`: axis `s` has 5 positions, but axis `t` of `x` has 4");
     SHAPE(X)[2] = 4;
-    REFUSED(UNAVAILABLE_SIZE, "mixture: argument 1 `x`: axis `d` has 4 positions, but the library was built for 3 or 5");
+    REFUSED(UNAVAILABLE_SIZE,
+            "mixture: argument 1 `x`: axis `d` has 4 positions, but the library was built for 3 or 5");
     SHAPE(W)[0] = 5;
     REFUSED(WRONG_SIZE, "mixture: argument 6 `w`: axis `d` has 5 positions, but `x` has 3");
 }
@@ -174,8 +179,9 @@ static void test_memory(void)
     T(G).device.device_type = kDLCUDA;
     REFUSED(WRONG_DEVICE, "mixture: argument 3 `g`: is on cuda:0, but `x` is on cpu:0");
     T(X).device.device_type = kDLCUDAHost;
-    REFUSED(WRONG_DEVICE, "mixture: argument 1 `x`: is on device type 3 (cuda_host): pinned host memory is passed as cpu "
-                          "(device type 1)");
+    REFUSED(WRONG_DEVICE,
+            "mixture: argument 1 `x`: is on device type 3 (cuda_host): pinned host memory is passed as cpu "
+            "(device type 1)");
 }
 
 static void test_names(void)
@@ -197,8 +203,10 @@ static void test_workspace(void)
     uint64_t bytes = 0;
     CHECK(plait_workspace_bytes("mixture", sample.list, MIXTURE_COUNT, &bytes) == PLAIT_STATUS_OK);
     CHECK(bytes > 0 && bytes < sizeof workspace); /* the kernels have something between them */
-    CHECK(plait_call_with_workspace("mixture", sample.list, MIXTURE_COUNT, NULL, workspace, bytes - 1) == PLAIT_STATUS_WORKSPACE);
-    CHECK(plait_call_with_workspace("mixture", sample.list, MIXTURE_COUNT, NULL, workspace + 8, bytes) == PLAIT_STATUS_MISALIGNED);
+    CHECK(plait_call_with_workspace("mixture", sample.list, MIXTURE_COUNT, NULL, workspace, bytes - 1) ==
+          PLAIT_STATUS_WORKSPACE);
+    CHECK(plait_call_with_workspace("mixture", sample.list, MIXTURE_COUNT, NULL, workspace + 8, bytes) ==
+          PLAIT_STATUS_MISALIGNED);
     CHECK(untouched());
     CHECK(plait_call_with_workspace("mixture", sample.list, MIXTURE_COUNT, NULL, workspace, bytes) == PLAIT_STATUS_OK);
     CHECK(!untouched());

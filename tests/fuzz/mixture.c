@@ -12,11 +12,16 @@
 enum { B, T, D };
 
 const MixtureTensor mixture_tensors[MIXTURE_COUNT] = {
-    [MIXTURE_X] = {"x", {kDLFloat, 32, 1}, 3, {B, T, D}},   [MIXTURE_H] = {"h", {kDLBfloat, 16, 1}, 2, {T, D}},
-    [MIXTURE_G] = {"g", {kDLFloat, 16, 1}, 1, {B}},         [MIXTURE_I] = {"i", {kDLInt, 32, 1}, 1, {T}},
-    [MIXTURE_M] = {"m", {kDLBool, 8, 1}, 1, {T}},           [MIXTURE_W] = {"w", {kDLFloat, 64, 1}, 1, {D}},
-    [MIXTURE_S0] = {"S0", {kDLFloat, 32, 1}, 2, {B, D}},    [MIXTURE_Y] = {"y", {kDLFloat, 32, 1}, 3, {T, B, D}},
-    [MIXTURE_LAST] = {"last", {kDLFloat, 64, 1}, 2, {B, D}}, [MIXTURE_N] = {"n", {kDLInt, 32, 1}, 2, {B, T}},
+    [MIXTURE_X] = {"x", {kDLFloat, 32, 1}, 3, {B, T, D}},
+    [MIXTURE_H] = {"h", {kDLBfloat, 16, 1}, 2, {T, D}},
+    [MIXTURE_G] = {"g", {kDLFloat, 16, 1}, 1, {B}},
+    [MIXTURE_I] = {"i", {kDLInt, 32, 1}, 1, {T}},
+    [MIXTURE_M] = {"m", {kDLBool, 8, 1}, 1, {T}},
+    [MIXTURE_W] = {"w", {kDLFloat, 64, 1}, 1, {D}},
+    [MIXTURE_S0] = {"S0", {kDLFloat, 32, 1}, 2, {B, D}},
+    [MIXTURE_Y] = {"y", {kDLFloat, 32, 1}, 3, {T, B, D}},
+    [MIXTURE_LAST] = {"last", {kDLFloat, 64, 1}, 2, {B, D}},
+    [MIXTURE_N] = {"n", {kDLInt, 32, 1}, 2, {B, T}},
 };
 
 static PlaitScalar scalar_of(int index)
@@ -79,7 +84,8 @@ static size_t offset_of(const Computation *computation, int index, const int64_t
     const MixtureTensor *tensor = &mixture_tensors[index];
     int64_t offset = 0;
     for (int32_t i = 0; i < tensor->rank; i++) offset += at[tensor->axes[i]] * computation->views[index].strides[i];
-    return (size_t)(computation->views[index].first + offset * (int64_t)mixture_bytes(index) - computation->room->room[index]);
+    return (size_t)(computation->views[index].first + offset * (int64_t)mixture_bytes(index) -
+                    computation->room->room[index]);
 }
 
 static double get(const Computation *computation, int index, const int64_t *at)
@@ -123,7 +129,8 @@ static void compute_positions(Computation *computation, int64_t *at, int64_t len
     }
 }
 
-const char *mixture_differs(const MixtureRoom *room, const MixtureView views[MIXTURE_COUNT], const int64_t sizes[3], bool has_S0)
+const char *mixture_differs(const MixtureRoom *room, const MixtureView views[MIXTURE_COUNT], const int64_t sizes[3],
+                            bool has_S0)
 {
     static Computation computation; /* large */
     computation = (Computation){.room = room, .views = views};

@@ -8,7 +8,19 @@
 
 #include "runtime/plait.h"
 
-enum { MIXTURE_X, MIXTURE_H, MIXTURE_G, MIXTURE_I, MIXTURE_M, MIXTURE_W, MIXTURE_S0, MIXTURE_Y, MIXTURE_LAST, MIXTURE_N, MIXTURE_COUNT };
+enum {
+    MIXTURE_X,
+    MIXTURE_H,
+    MIXTURE_G,
+    MIXTURE_I,
+    MIXTURE_M,
+    MIXTURE_W,
+    MIXTURE_S0,
+    MIXTURE_Y,
+    MIXTURE_LAST,
+    MIXTURE_N,
+    MIXTURE_COUNT
+};
 enum { MIXTURE_RANK = 3, MIXTURE_ROOM = 4096 };
 
 /* Axes, by number: b, t, d. */
@@ -23,7 +35,8 @@ extern const MixtureTensor mixture_tensors[MIXTURE_COUNT];
 static inline bool mixture_is_output(int index) { return index >= MIXTURE_Y; }
 static inline size_t mixture_bytes(int index) { return mixture_tensors[index].type.bits / 8u; }
 
-/* MIXTURE_ROOM bytes for each tensor, the pages before and behind them not accessible; and the contents before the call. */
+/* MIXTURE_ROOM bytes for each tensor, the pages before and behind them not accessible; and the contents before the
+ * call. */
 typedef struct MixtureRoom {
     unsigned char *room[MIXTURE_COUNT];
     unsigned char before[MIXTURE_COUNT][MIXTURE_ROOM];
@@ -40,9 +53,11 @@ typedef struct MixtureView {
     int64_t strides[MIXTURE_RANK]; /* in elements */
 } MixtureView;
 
-/* Computes the operator for those sizes of b, t and d from the rooms' contents before the call, and compares the outputs
- * with it: also that no byte outside of the views was written. NULL, or the tensor that differs. `has_S0`: it was given.
- * Nothing is compared when positions of an output share memory in a way that the runtime does not find (three axes). */
-const char *mixture_differs(const MixtureRoom *room, const MixtureView views[MIXTURE_COUNT], const int64_t sizes[3], bool has_S0);
+/* Computes the operator for those sizes of b, t and d from the rooms' contents before the call, and compares the
+ * outputs with it: also that no byte outside of the views was written. NULL, or the tensor that differs. `has_S0`: it
+ * was given. Nothing is compared when positions of an output share memory in a way that the runtime does not find
+ * (three axes). */
+const char *mixture_differs(const MixtureRoom *room, const MixtureView views[MIXTURE_COUNT], const int64_t sizes[3],
+                            bool has_S0);
 
 #endif

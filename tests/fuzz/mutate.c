@@ -1,8 +1,8 @@
 /* The mutations of libFuzzer for text: tokens and lines, so that more of what comes out is nearly valid.
  *
  * A token is replaced by another one of its kind (of the same text, a word of the op tables, a number at an edge), or a
- * line is doubled, moved or removed. In IR text the ids, which must count up, are then set right again. A quarter of the
- * mutations are libFuzzer's own, on bytes.
+ * line is doubled, moved or removed. In IR text the ids, which must count up, are then set right again. A quarter of
+ * the mutations are libFuzzer's own, on bytes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,9 +35,10 @@ typedef struct Output {
     size_t length;
 } Output;
 
-static const char *const numbers[] = {"0", "1", "2", "3", "5", "7", "12", "13", "15", "16", "17", "63", "64", "65", "127", "128",
-                                      "4096", "65536", "1000000", "2147483647", "2147483648", "-1", "-2", "-0", "0.5", "1e-6",
-                                      "1e30", "1e300", "inf", "nan"};
+static const char *const numbers[] = {"0",    "1",     "2",       "3",          "5",          "7",  "12",  "13",
+                                      "15",   "16",    "17",      "63",         "64",         "65", "127", "128",
+                                      "4096", "65536", "1000000", "2147483647", "2147483648", "-1", "-2",  "-0",
+                                      "0.5",  "1e-6",  "1e30",    "1e300",      "inf",        "nan"};
 
 /* ---- tokens ---- */
 
@@ -76,7 +77,8 @@ static void put(Output *output, const char *bytes, size_t length)
 
 static void put_tokens(Output *output, const Text *text, uint32_t from, uint32_t to)
 {
-    if (from < to) put(output, text->bytes + text->tokens[from].begin, text->tokens[to - 1].end - text->tokens[from].begin);
+    if (from < to)
+        put(output, text->bytes + text->tokens[from].begin, text->tokens[to - 1].end - text->tokens[from].begin);
 }
 
 static uint32_t line_begin(const Text *text, uint32_t token)
@@ -134,7 +136,8 @@ static void replace_token(Output *output, const Text *text, PlaitRandom *random)
 /* A line somewhere else, there as well or not. */
 static void copy_line(Output *output, const Text *text, PlaitRandom *random, bool remove)
 {
-    uint32_t token = plait_random_below(random, text->count), from = line_begin(text, token), to = line_end(text, token);
+    uint32_t token = plait_random_below(random, text->count), from = line_begin(text, token),
+             to = line_end(text, token);
     uint32_t at = line_begin(text, plait_random_below(random, text->count));
     bool inside = at > from && at < to;
     for (uint32_t i = 0; i < text->count; i++) {
@@ -193,7 +196,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsi
     static Text text, changed;
     static Output output, numbered;
     PlaitRandom random = plait_random(seed, 1);
-    if (size == 0 || size >= LARGEST_TEXT / 2 || plait_random_below(&random, 4) == 0) return LLVMFuzzerMutate(data, size, capacity);
+    if (size == 0 || size >= LARGEST_TEXT / 2 || plait_random_below(&random, 4) == 0)
+        return LLVMFuzzerMutate(data, size, capacity);
     uint32_t rounds = 1 + plait_random_below(&random, 3);
     static char copy[LARGEST_TEXT];
     memcpy(copy, data, size);

@@ -11,7 +11,10 @@
 bool chance(Generator *generator, double probability) { return plait_random_uniform(&generator->random) < probability; }
 uint32_t below(Generator *generator, uint32_t bound) { return plait_random_below(&generator->random, bound); }
 
-PlaitAxis random_feature(Generator *generator) { return generator->features[below(generator, generator->feature_count)]; }
+PlaitAxis random_feature(Generator *generator)
+{
+    return generator->features[below(generator, generator->feature_count)];
+}
 
 PlaitName fresh_name(Generator *generator, const char *prefix)
 {
@@ -110,7 +113,8 @@ static bool in_body(const Generator *generator) { return generator->builder.regi
 
 PlaitValue new_param(Generator *generator, PlaitType type)
 {
-    static const PlaitScalar storage[] = {PLAIT_F32, PLAIT_F32, PLAIT_F32, PLAIT_BF16, PLAIT_BF16, PLAIT_F16, PLAIT_F64};
+    static const PlaitScalar storage[] = {PLAIT_F32,  PLAIT_F32, PLAIT_F32, PLAIT_BF16,
+                                          PLAIT_BF16, PLAIT_F16, PLAIT_F64};
     PlaitScalar scalar = storage[below(generator, sizeof storage / sizeof *storage)];
     double fallback = chance(generator, 0.1) ? below(generator, 3) * 0.5 : (double)NAN;
     PlaitType own = plait_type_as(shuffled(generator, type), scalar);
@@ -161,8 +165,11 @@ PlaitValue pick_within(Generator *generator, PlaitType type, PlaitAxis must, boo
 
 static PlaitAxis add_axis(Generator *generator, const char *name, PlaitAxisRole role, int64_t size)
 {
-    return plait_axis_add(generator->function, (PlaitAxisInfo){.name = plait_names_add(generator->function->module->names, name),
-                                                               .role = role, .size = size, .same_as = PLAIT_NO_AXIS});
+    return plait_axis_add(generator->function,
+                          (PlaitAxisInfo){.name = plait_names_add(generator->function->module->names, name),
+                                          .role = role,
+                                          .size = size,
+                                          .same_as = PLAIT_NO_AXIS});
 }
 
 static void create_axes(Generator *generator)
@@ -181,13 +188,14 @@ static void create_axes(Generator *generator)
 
 static void add_stage(Generator *generator)
 {
-    static const uint32_t stages[] = {PLAIT_RANDOM_SCAN,   PLAIT_RANDOM_SCAN, PLAIT_RANDOM_SCAN,      PLAIT_RANDOM_ATTEND,
-                                      PLAIT_RANDOM_ATTEND, PLAIT_RANDOM_CONV, PLAIT_RANDOM_LONG_CONV, PLAIT_RANDOM_GATHER,
-                                      PLAIT_RANDOM_POOL,   0};
+    static const uint32_t stages[] = {
+        PLAIT_RANDOM_SCAN, PLAIT_RANDOM_SCAN,      PLAIT_RANDOM_SCAN,   PLAIT_RANDOM_ATTEND, PLAIT_RANDOM_ATTEND,
+        PLAIT_RANDOM_CONV, PLAIT_RANDOM_LONG_CONV, PLAIT_RANDOM_GATHER, PLAIT_RANDOM_POOL,   0};
     uint32_t stage = stages[below(generator, sizeof stages / sizeof *stages)] & generator->kinds;
     if (stage == PLAIT_RANDOM_SCAN) add_scan(generator);
     if (stage == PLAIT_RANDOM_ATTEND) add_attention(generator);
-    if (stage == PLAIT_RANDOM_CONV || stage == PLAIT_RANDOM_LONG_CONV) add_conv(generator, stage == PLAIT_RANDOM_LONG_CONV);
+    if (stage == PLAIT_RANDOM_CONV || stage == PLAIT_RANDOM_LONG_CONV)
+        add_conv(generator, stage == PLAIT_RANDOM_LONG_CONV);
     if (stage == PLAIT_RANDOM_GATHER) add_gather(generator);
     if (stage == PLAIT_RANDOM_POOL) add_pooling(generator);
     if (stage == 0) add_integers(generator);
@@ -196,7 +204,8 @@ static void add_stage(Generator *generator)
 static void add_output(Generator *generator, PlaitValue value, PlaitScalar scalar)
 {
     value = plait_build_cast(&generator->builder, value, scalar);
-    PlaitOutput output = {.name = fresh_name(generator, "y"), .type = shuffled(generator, type_of(generator, value)), .value = value};
+    PlaitOutput output = {
+        .name = fresh_name(generator, "y"), .type = shuffled(generator, type_of(generator, value)), .value = value};
     plait_push(generator->function->module->arena, &generator->function->outputs, output);
 }
 

@@ -10,7 +10,10 @@ PlaitValue number(Generator *generator, double value)
     return plait_build_const(&generator->builder, generator->computing, value);
 }
 
-PlaitValue unary(Generator *generator, PlaitOp op, PlaitValue x) { return plait_build_unary(&generator->builder, op, x); }
+PlaitValue unary(Generator *generator, PlaitOp op, PlaitValue x)
+{
+    return plait_build_unary(&generator->builder, op, x);
+}
 
 PlaitValue binary(Generator *generator, PlaitOp op, PlaitValue x, PlaitValue y)
 {
@@ -196,7 +199,8 @@ static PlaitValue truth_expression(Generator *generator, PlaitType type)
     static const PlaitOp join[] = {PLAIT_OP_AND, PLAIT_OP_OR, PLAIT_OP_EQ, PLAIT_OP_NE};
     PlaitValue value = truth_leaf(generator, type);
     if (chance(generator, 0.3)) value = unary(generator, PLAIT_OP_NOT, value);
-    if (chance(generator, 0.5)) value = binary(generator, join[below(generator, 4)], value, truth_leaf(generator, type));
+    if (chance(generator, 0.5))
+        value = binary(generator, join[below(generator, 4)], value, truth_leaf(generator, type));
     return value;
 }
 

@@ -23,7 +23,8 @@ static void create_carries(Generator *generator, Scan *scan)
         if (chance(generator, 0.5)) scan->initial[i] = new_param(generator, random_subset(generator, rest));
         for (uint32_t k = 0; k < rest.rank; k++)
             if (chance(generator, 0.5))
-                new_param(generator, plait_type_with(plait_type_with(plait_type(generator->computing), generator->time), rest.axes[k]));
+                new_param(generator, plait_type_with(plait_type_with(plait_type(generator->computing), generator->time),
+                                                     rest.axes[k]));
         new_param(generator, random_subset(generator, type));
     }
 }
@@ -41,13 +42,15 @@ static PlaitValue gate(Generator *generator, PlaitType type)
 static PlaitValue mix(Generator *generator, PlaitValue g, PlaitValue c, PlaitValue u)
 {
     PlaitValue rest = binary(generator, PLAIT_OP_SUB, number(generator, 1), g);
-    return binary(generator, PLAIT_OP_ADD, binary(generator, PLAIT_OP_MUL, g, c), binary(generator, PLAIT_OP_MUL, rest, u));
+    return binary(generator, PLAIT_OP_ADD, binary(generator, PLAIT_OP_MUL, g, c),
+                  binary(generator, PLAIT_OP_MUL, rest, u));
 }
 
 /* An input of rank 1: a product of two picks, which together often have more axes than either. */
 static PlaitValue rank_one(Generator *generator, PlaitType type)
 {
-    PlaitValue x = pick_within(generator, type, PLAIT_NO_AXIS, true), y = pick_within(generator, type, PLAIT_NO_AXIS, true);
+    PlaitValue x = pick_within(generator, type, PLAIT_NO_AXIS, true),
+               y = pick_within(generator, type, PLAIT_NO_AXIS, true);
     return scaled(generator, binary(generator, PLAIT_OP_MUL, x, y), 0.125);
 }
 
@@ -57,10 +60,12 @@ static PlaitValue delta(Generator *generator, PlaitType type, PlaitValue c)
     PlaitAxis axis = random_feature(generator);
     PlaitValue k = plait_type_has(type, axis) ? pick_within(generator, type, axis, true) : 0;
     if (k == 0) return 0;
-    PlaitValue square = plait_build_reduce(&generator->builder, PLAIT_OP_REDUCE_SUM, binary(generator, PLAIT_OP_MUL, k, k), 0, &axis, 1);
+    PlaitValue square = plait_build_reduce(&generator->builder, PLAIT_OP_REDUCE_SUM,
+                                           binary(generator, PLAIT_OP_MUL, k, k), 0, &axis, 1);
     PlaitValue root = unary(generator, PLAIT_OP_RSQRT, binary(generator, PLAIT_OP_ADD, square, number(generator, 0.1)));
     k = binary(generator, PLAIT_OP_MUL, k, root);
-    PlaitValue found = plait_build_reduce(&generator->builder, PLAIT_OP_REDUCE_SUM, binary(generator, PLAIT_OP_MUL, k, c), 0, &axis, 1);
+    PlaitValue found = plait_build_reduce(&generator->builder, PLAIT_OP_REDUCE_SUM,
+                                          binary(generator, PLAIT_OP_MUL, k, c), 0, &axis, 1);
     PlaitValue step = binary(generator, PLAIT_OP_MUL, k, gate(generator, plait_type_without(type, axis)));
     return binary(generator, PLAIT_OP_SUB, c, binary(generator, PLAIT_OP_MUL, step, found));
 }

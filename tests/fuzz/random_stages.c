@@ -3,7 +3,10 @@
 
 #include "tests/fuzz/random_parts.h"
 
-static PlaitType without_time(const Generator *generator, PlaitType type) { return plait_type_without(type, generator->time); }
+static PlaitType without_time(const Generator *generator, PlaitType type)
+{
+    return plait_type_without(type, generator->time);
+}
 
 /* ---- convolution, gather, pooling ---- */
 
@@ -15,8 +18,10 @@ void add_conv(Generator *generator, bool longer)
     double size = 16;
     if (!longer) {
         size = (double)sizes[below(generator, 5)];
-        taps = plait_axis_add(generator->function, (PlaitAxisInfo){.name = fresh_name(generator, "w"), .role = PLAIT_ROLE_FEATURE,
-                                                                   .size = (int64_t)size, .same_as = PLAIT_NO_AXIS});
+        taps = plait_axis_add(generator->function, (PlaitAxisInfo){.name = fresh_name(generator, "w"),
+                                                                   .role = PLAIT_ROLE_FEATURE,
+                                                                   .size = (int64_t)size,
+                                                                   .same_as = PLAIT_NO_AXIS});
     }
     PlaitType type = random_subset(generator, without_time(generator, type_of(generator, x)));
     if (!longer) type = plait_type_without(type, generator->batch);
@@ -39,7 +44,8 @@ void add_gather(Generator *generator)
     case 0: index = binary(generator, PLAIT_OP_SUB, index, whole(generator, 1 + (int32_t)below(generator, 3))); break;
     case 1: index = binary(generator, PLAIT_OP_ADD, index, whole(generator, 1 + (int32_t)below(generator, 3))); break;
     case 2: { /* backward */
-        PlaitValue last = binary(generator, PLAIT_OP_SUB, plait_build_size(&generator->builder, axis), whole(generator, 1));
+        PlaitValue last =
+            binary(generator, PLAIT_OP_SUB, plait_build_size(&generator->builder, axis), whole(generator, 1));
         index = binary(generator, PLAIT_OP_SUB, last, index);
         break;
     }
@@ -47,7 +53,8 @@ void add_gather(Generator *generator)
         PlaitType type = plait_type_without(random_subset(generator, type_of(generator, x)), axis);
         PlaitValue data = new_integer_param(generator, over_time ? plait_type_with(type, axis) : type);
         index = binary(generator, PLAIT_OP_SUB, data, whole(generator, 1));
-        if (over_time && chance(generator, 0.5)) index = binary(generator, PLAIT_OP_SUB, plait_build_iota(&generator->builder, axis, 0), index);
+        if (over_time && chance(generator, 0.5))
+            index = binary(generator, PLAIT_OP_SUB, plait_build_iota(&generator->builder, axis, 0), index);
     }
     }
     keep(generator, plait_build_gather(&generator->builder, x, axis, index), find(generator, x).bound, false);
@@ -66,9 +73,9 @@ void add_pooling(Generator *generator)
 /* ---- attention ---- */
 
 typedef struct Attention {
-    PlaitAxis s;    /* the second time axis */
-    bool cross;     /* s has a length of its own: keys and values are parameters over s */
-    bool reflexive; /* the mask holds at s = t, so that no row is empty */
+    PlaitAxis s;     /* the second time axis */
+    bool cross;      /* s has a length of its own: keys and values are parameters over s */
+    bool reflexive;  /* the mask holds at s = t, so that no row is empty */
     PlaitValue mask; /* 0: none */
     PlaitType rows;  /* axes that query, key and value may have beside features: batch, head, time */
 } Attention;
@@ -105,13 +112,16 @@ static PlaitValue mask_part(Generator *generator, const Attention *attention)
         PlaitValue distance = binary(generator, PLAIT_OP_SUB, t, s);
         return binary(generator, PLAIT_OP_LT, distance, whole(generator, 1 + (int32_t)below(generator, 40)));
     }
-    case 2: return binary(generator, PLAIT_OP_GE, s, binary(generator, PLAIT_OP_SUB, t, whole(generator, (int32_t)below(generator, 5))));
+    case 2:
+        return binary(generator, PLAIT_OP_GE, s,
+                      binary(generator, PLAIT_OP_SUB, t, whole(generator, (int32_t)below(generator, 5))));
     case 3: {
         if (attention->cross) return binary(generator, PLAIT_OP_LE, s, t);
         PlaitType type = plait_type_with(plait_type(PLAIT_I32), generator->time);
         if (chance(generator, 0.5)) type = plait_type_with(type, generator->batch);
         PlaitValue document = new_integer_param(generator, type);
-        return binary(generator, PLAIT_OP_EQ, plait_build_gather(&generator->builder, document, generator->time, s), document);
+        return binary(generator, PLAIT_OP_EQ, plait_build_gather(&generator->builder, document, generator->time, s),
+                      document);
     }
     case 4: return binary(generator, PLAIT_OP_LT, s, t);
     default: {
@@ -135,7 +145,8 @@ static PlaitValue score(Generator *generator, const Attention *attention)
     if (!chance(generator, 0.3)) return value;
     PlaitValue t = plait_build_iota(&generator->builder, generator->time, 0);
     PlaitValue s = plait_build_iota(&generator->builder, attention->s, 0);
-    PlaitValue distance = plait_build_cast(&generator->builder, binary(generator, PLAIT_OP_SUB, s, t), generator->computing);
+    PlaitValue distance =
+        plait_build_cast(&generator->builder, binary(generator, PLAIT_OP_SUB, s, t), generator->computing);
     return binary(generator, PLAIT_OP_ADD, value, scaled(generator, distance, 0.03125));
 }
 
@@ -153,7 +164,8 @@ static PlaitValue weights(Generator *generator, const Attention *attention, Plai
         return binary(generator, PLAIT_OP_DIV, e, over_second(generator, attention, PLAIT_OP_REDUCE_SUM, e));
     }
     PlaitValue weight = sigmoid(generator, unary(generator, PLAIT_OP_TANH, x));
-    if (chance(generator, 0.3)) weight = binary(generator, PLAIT_OP_MAX, unary(generator, PLAIT_OP_TANH, x), number(generator, 0));
+    if (chance(generator, 0.3))
+        weight = binary(generator, PLAIT_OP_MAX, unary(generator, PLAIT_OP_TANH, x), number(generator, 0));
     return binary(generator, PLAIT_OP_DIV, weight, length(generator, attention->s));
 }
 
@@ -161,7 +173,9 @@ void add_attention(Generator *generator)
 {
     Attention attention = {.cross = chance(generator, 0.2)};
     attention.reflexive = !attention.cross && chance(generator, 0.7);
-    PlaitAxisInfo info = {.name = fresh_name(generator, "s"), .role = PLAIT_ROLE_TIME, .size = PLAIT_RUNTIME_SIZE,
+    PlaitAxisInfo info = {.name = fresh_name(generator, "s"),
+                          .role = PLAIT_ROLE_TIME,
+                          .size = PLAIT_RUNTIME_SIZE,
                           .same_as = attention.cross ? PLAIT_NO_AXIS : generator->time};
     attention.s = plait_axis_add(generator->function, info);
     attention.rows = plait_type_with(plait_type(generator->computing), generator->time);
@@ -173,7 +187,8 @@ void add_attention(Generator *generator)
     }
     PlaitValue weight = weights(generator, &attention, score(generator, &attention));
     PlaitType type = plait_type_with(attention.rows, random_feature(generator));
-    PlaitValue value = at_second(generator, &attention, plait_type_with(type, random_feature(generator)), PLAIT_NO_AXIS);
+    PlaitValue value =
+        at_second(generator, &attention, plait_type_with(type, random_feature(generator)), PLAIT_NO_AXIS);
     if (!fits(generator, weight, value)) value = weight;
     PlaitValue product = value == weight ? weight : binary(generator, PLAIT_OP_MUL, weight, value);
     keep(generator, over_second(generator, &attention, PLAIT_OP_REDUCE_SUM, product), BOUND, false);

@@ -2,8 +2,8 @@
  *
  *     replay_NAME [--random COUNT] [FILE|FOLDER]..
  *
- * feeds the files, and those in the folders, then COUNT inputs of random bytes, always the same. A find ends the process
- * by abort; so does an input that takes longer than TIME_LIMIT, or more memory than MEMORY_LIMIT.
+ * feeds the files, and those in the folders, then COUNT inputs of random bytes, always the same. A find ends the
+ * process by abort; so does an input that takes longer than TIME_LIMIT, or more memory than MEMORY_LIMIT.
  */
 #define _XOPEN_SOURCE 700 /* sigaltstack */
 #include <dirent.h>

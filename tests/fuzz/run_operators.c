@@ -1,7 +1,8 @@
 /* Random operators through the whole compiler on the CPU, against the interpreter.
  *
- * For each seed: draw an operator, run the passes (each optional one left out in turn), lower, compile in the process for a
- * level of x86-64 that this machine has, run on arrays with gaps and turned axes, compare with the interpreter on the operator as drawn.
+ * For each seed: draw an operator, run the passes (each optional one left out in turn), lower, compile in the process
+ * for a level of x86-64 that this machine has, run on arrays with gaps and turned axes, compare with the interpreter on
+ * the operator as drawn.
  *
  *     run_operators FIRST COUNT [-v]     exit status 1 when any seed differs; prints the operator of a failing seed
  */
@@ -49,12 +50,16 @@ static void draw_extents(Trial *trial)
     for (uint32_t i = 0; i < function->axes.count; i++) {
         bool time = function->axes.data[i].role == PLAIT_ROLE_TIME;
         uint32_t draw = plait_random_below(&trial->random, 24);
-        trial->extents[i] = time ? usual[plait_random_below(&trial->random, 10)] : draw == 0 ? 0 : draw == 1 ? 67 : 1 + draw % 3;
+        trial->extents[i] = time        ? usual[plait_random_below(&trial->random, 10)]
+                            : draw == 0 ? 0
+                            : draw == 1 ? 67
+                                        : 1 + draw % 3;
     }
     plait_extents_complete(function, trial->extents);
 }
 
-/* Memory for one tensor, its axes in a drawn order with a drawn gap, filled with bytes that are NaN in every float type. */
+/* Memory for one tensor, its axes in a drawn order with a drawn gap, filled with bytes that are NaN in every float
+ * type. */
 static void make_memory(Trial *trial, Memory *memory, PlaitName name, PlaitType type, bool plain)
 {
     uint32_t order[PLAIT_MAX_RANK];
@@ -99,7 +104,8 @@ static void make_tensors(Trial *trial, const PlaitSignature *signature)
         make_memory(trial, memory, tensor->name, tensor->type, tensor->kind == PLAIT_TENSOR_WORKSPACE);
         if (tensor->kind != PLAIT_TENSOR_INPUT) continue;
         const PlaitArray *array = &trial->inputs[input++];
-        for (int64_t k = 0; k < array->count; k++) plait_scalar_store((PlaitScalar)tensor->type.scalar, array->data[k], element(memory, k));
+        for (int64_t k = 0; k < array->count; k++)
+            plait_scalar_store((PlaitScalar)tensor->type.scalar, array->data[k], element(memory, k));
     }
 }
 
@@ -122,7 +128,8 @@ static int64_t program_count(const Trial *trial, const PlaitFunction *kernel)
 {
     int64_t count = 1;
     for (uint32_t i = 0; i < kernel->grid.count; i++)
-        count *= (trial->extents[kernel->grid.data[i].axis] + kernel->grid.data[i].block - 1) / kernel->grid.data[i].block;
+        count *=
+            (trial->extents[kernel->grid.data[i].axis] + kernel->grid.data[i].block - 1) / kernel->grid.data[i].block;
     return count;
 }
 
@@ -162,10 +169,12 @@ static Outcome compare_outputs(Trial *trial, const PlaitSignature *signature)
         PlaitScalar scalar = (PlaitScalar)signature->tensors.data[i].type.scalar;
         PlaitArray actual = *reference;
         actual.data = PLAIT_NEW_ARRAY(trial->arena, double, (size_t)reference->count);
-        for (int64_t k = 0; k < reference->count; k++) actual.data[k] = plait_scalar_load(scalar, element(&trial->memory[i], k));
+        for (int64_t k = 0; k < reference->count; k++)
+            actual.data[k] = plait_scalar_load(scalar, element(&trial->memory[i], k));
         double error = plait_excess_error(&actual, reference);
         if (error <= limit_of(trial, scalar)) continue;
-        snprintf(trial->what, sizeof trial->what, "output %s: error %.3g", plait_names_text(&trial->names, signature->tensors.data[i].name), error);
+        snprintf(trial->what, sizeof trial->what, "output %s: error %.3g",
+                 plait_names_text(&trial->names, signature->tensors.data[i].name), error);
         return DIFFERENT;
     }
     return SAME;
@@ -214,12 +223,15 @@ static void report(Trial *trial, Outcome outcome, bool verbose)
     static const char *const texts[OUTCOME_COUNT] = {"same", "DIFFERENT", "refused", "BROKEN"};
     if (outcome == SAME || (outcome == REFUSED && !verbose)) return;
     PlaitText text = plait_text(trial->arena);
-    PlaitModule *again = plait_random_operator(trial->arena, &trial->names, &trial->diagnostics, trial->seed, PLAIT_RANDOM_ALL);
+    PlaitModule *again =
+        plait_random_operator(trial->arena, &trial->names, &trial->diagnostics, trial->seed, PLAIT_RANDOM_ALL);
     plait_diagnostics_print(&trial->diagnostics, &text);
-    printf("seed %llu: %s %s\n%s", (unsigned long long)trial->seed, texts[outcome], trial->what, plait_text_string(&text));
+    printf("seed %llu: %s %s\n%s", (unsigned long long)trial->seed, texts[outcome], trial->what,
+           plait_text_string(&text));
     text = plait_text(trial->arena);
     for (uint32_t i = 0; i < again->functions.data[0]->axes.count && trial->extents; i++)
-        plait_text_printf(&text, "// %s = %lld\n", plait_axis_text(again->functions.data[0], (PlaitAxis)i), (long long)trial->extents[i]);
+        plait_text_printf(&text, "// %s = %lld\n", plait_axis_text(again->functions.data[0], (PlaitAxis)i),
+                          (long long)trial->extents[i]);
     plait_module_print(again, &text);
     printf("%s\n", plait_text_string(&text));
     fflush(stdout);
@@ -239,8 +251,10 @@ static Outcome run_seed(uint64_t seed, bool verbose)
         PlaitModule *module = plait_random_operator(arena, &trial->names, &trial->diagnostics, seed, PLAIT_RANDOM_ALL);
         outcome = module ? run_trial(trial, module) : BROKEN;
         report(trial, outcome, verbose);
-        for (uint32_t i = 0; trial->inputs && i < trial->operator_->params.count; i++) plait_array_free(&trial->inputs[i]);
-        for (uint32_t i = 0; trial->reference && i < trial->operator_->outputs.count; i++) plait_array_free(&trial->reference[i]);
+        for (uint32_t i = 0; trial->inputs && i < trial->operator_->params.count; i++)
+            plait_array_free(&trial->inputs[i]);
+        for (uint32_t i = 0; trial->reference && i < trial->operator_->outputs.count; i++)
+            plait_array_free(&trial->reference[i]);
     }
     plait_arena_destroy(arena);
     return outcome;

@@ -50,7 +50,8 @@ static PlaitModule *read_back(Subject *subject, const char *text)
 
 /* ---- running ---- */
 
-static const int64_t lengths[][4] = {{2, 2, 9, 5}, {1, 1, 1, 1}, {1, 2, 0, 3}, {0, 1, 3, 0}, {1, 2, 33, 20}, {2, 1, 2, 64}};
+static const int64_t lengths[][4] = {{2, 2, 9, 5}, {1, 1, 1, 1},   {1, 2, 0, 3},
+                                     {0, 1, 3, 0}, {1, 2, 33, 20}, {2, 1, 2, 64}};
 enum { LENGTHS = sizeof lengths / sizeof *lengths };
 
 /* b, h, t, then lengths of their own. */
@@ -83,7 +84,8 @@ static void compare_with(Subject *subject, const PlaitModule *other, const int64
     for (uint32_t i = 0; i < function->outputs.count; i++)
         if (!(plait_relative_error(&outputs[i], &expected[i]) <= 1e-9)) complain(subject, what);
     plait_arrays_free(outputs, function->outputs.count);
-    if (!subject->good) fprintf(stderr, "after (fold block %lld):\n%s\n", (long long)fold_block, text_of(subject, other));
+    if (!subject->good)
+        fprintf(stderr, "after (fold block %lld):\n%s\n", (long long)fold_block, text_of(subject, other));
 }
 
 static void run_at(Subject *subject, const PlaitModule *folded, const PlaitModule *fused, const int64_t *sizes)
@@ -117,7 +119,8 @@ static void count_ops(const PlaitFunction *function)
 static void check_text(Subject *subject)
 {
     const char *text = text_of(subject, subject->module);
-    PlaitModule *again = plait_random_operator(subject->arena, &subject->names, &subject->diagnostics, subject->seed, PLAIT_RANDOM_ALL);
+    PlaitModule *again =
+        plait_random_operator(subject->arena, &subject->names, &subject->diagnostics, subject->seed, PLAIT_RANDOM_ALL);
     if (strcmp(text_of(subject, again), text) != 0) complain(subject, "another operator for the same seed");
     PlaitModule *parsed = read_back(subject, text);
     if (!parsed || !plait_module_verify(parsed)) complain(subject, "its text is not read back");

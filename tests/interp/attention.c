@@ -5,39 +5,38 @@
 #include "tests/interp/fixture.h"
 #include "tests/support/check.h"
 
-#define HEAD \
-    "  axis b : batch\n  axis h : head\n  axis t : time\n  axis d = 8\n  axis e = 5\n  axis s : time same t\n" \
-    "  %1 = param {name = \"q\", number = nan} : f32[b, t, h, d]\n" \
-    "  %2 = param {name = \"k\", number = nan} : f32[b, t, h, d]\n" \
-    "  %3 = param {name = \"v\", number = nan} : f32[b, t, h, e]\n" \
+#define HEAD                                                                                                           \
+    "  axis b : batch\n  axis h : head\n  axis t : time\n  axis d = 8\n  axis e = 5\n  axis s : time same t\n"         \
+    "  %1 = param {name = \"q\", number = nan} : f32[b, t, h, d]\n"                                                    \
+    "  %2 = param {name = \"k\", number = nan} : f32[b, t, h, d]\n"                                                    \
+    "  %3 = param {name = \"v\", number = nan} : f32[b, t, h, e]\n"                                                    \
     "  %4 = param {name = \"doc\", number = nan} : i32[b, t]\n"
 
 /* The score, the value at s and the mask `s <= t and doc@s == doc`. */
-#define SCORE \
-    "  %5 = iota {axes = [s]} : i32[s]\n" \
-    "  %6 = iota {axes = [t]} : i32[t]\n" \
-    "  %7 = gather %2, %5 {axes = [t]} : f32[b, h, d, s]\n" \
-    "  %8 = mul %1, %7 : f32[b, t, h, d, s]\n" \
-    "  %9 = reduce.sum %8 {axes = [d]} : f32[b, t, h, s]\n" \
-    "  %10 = gather %3, %5 {axes = [t]} : f32[b, h, e, s]\n" \
-    "  %11 = le %5, %6 : bool[s, t]\n" \
-    "  %12 = gather %4, %5 {axes = [t]} : i32[b, s]\n" \
-    "  %13 = eq %12, %4 : bool[b, s, t]\n" \
+#define SCORE                                                                                                          \
+    "  %5 = iota {axes = [s]} : i32[s]\n"                                                                              \
+    "  %6 = iota {axes = [t]} : i32[t]\n"                                                                              \
+    "  %7 = gather %2, %5 {axes = [t]} : f32[b, h, d, s]\n"                                                            \
+    "  %8 = mul %1, %7 : f32[b, t, h, d, s]\n"                                                                         \
+    "  %9 = reduce.sum %8 {axes = [d]} : f32[b, t, h, s]\n"                                                            \
+    "  %10 = gather %3, %5 {axes = [t]} : f32[b, h, e, s]\n"                                                           \
+    "  %11 = le %5, %6 : bool[s, t]\n"                                                                                 \
+    "  %12 = gather %4, %5 {axes = [t]} : i32[b, s]\n"                                                                 \
+    "  %13 = eq %12, %4 : bool[b, s, t]\n"                                                                             \
     "  %14 = and %11, %13 : bool[s, t, b]\n"
 
-static const char softmax_text[] = "operator @softmax {\n" HEAD SCORE
-                                   "  %15 = reduce.max %9, %14 {axes = [s]} : f32[b, t, h]\n"
-                                   "  %16 = sub %9, %15 : f32[b, t, h, s]\n"
-                                   "  %17 = exp %16 : f32[b, t, h, s]\n"
-                                   "  %18 = reduce.sum %17, %14 {axes = [s]} : f32[b, t, h]\n"
-                                   "  %19 = div %17, %18 : f32[b, t, h, s]\n"
-                                   "  %20 = mul %19, %10 : f32[b, t, h, s, e]\n"
-                                   "  %21 = reduce.sum %20, %14 {axes = [s]} : f32[b, t, h, e]\n"
-                                   "  output \"o\" : f32[b, t, h, e] = %21\n}\n";
+static const char softmax_text[] =
+    "operator @softmax {\n" HEAD SCORE "  %15 = reduce.max %9, %14 {axes = [s]} : f32[b, t, h]\n"
+    "  %16 = sub %9, %15 : f32[b, t, h, s]\n"
+    "  %17 = exp %16 : f32[b, t, h, s]\n"
+    "  %18 = reduce.sum %17, %14 {axes = [s]} : f32[b, t, h]\n"
+    "  %19 = div %17, %18 : f32[b, t, h, s]\n"
+    "  %20 = mul %19, %10 : f32[b, t, h, s, e]\n"
+    "  %21 = reduce.sum %20, %14 {axes = [s]} : f32[b, t, h, e]\n"
+    "  output \"o\" : f32[b, t, h, e] = %21\n}\n";
 
 /* Milakov and Gimelshein, 2018: maximum, sum and weighted sum so far, rescaled when the maximum grows. */
-static const char fold_text[] = "operator @folded {\n" HEAD
-                                "  %30 = const {number = -inf} : f32\n"
+static const char fold_text[] = "operator @folded {\n" HEAD "  %30 = const {number = -inf} : f32\n"
                                 "  %31 = const {number = 0} : f32\n"
                                 "  %32 = fold %30, %31, %31 {axes = [s]} "
                                 "(%33 : f32[b, t, h], %34 : f32[b, t, h], %35 : f32[b, t, h, e]) {\n" SCORE

@@ -98,13 +98,13 @@ static void test_gather(void)
 }
 
 /* All reductions, over two axes at once, with a mask that has an axis more, in both kinds of numbers. */
-#define REDUCE_FOUR(n, x, mask, type) \
-    "  %" n "1 = reduce.sum " x mask " {axes = [t, d]} : " type "\n" \
-    "  %" n "2 = reduce.prod " x mask " {axes = [d, t]} : " type "\n" \
-    "  %" n "3 = reduce.max " x mask " {axes = [t, d]} : " type "\n" \
+#define REDUCE_FOUR(n, x, mask, type)                                                                                  \
+    "  %" n "1 = reduce.sum " x mask " {axes = [t, d]} : " type "\n"                                                   \
+    "  %" n "2 = reduce.prod " x mask " {axes = [d, t]} : " type "\n"                                                  \
+    "  %" n "3 = reduce.max " x mask " {axes = [t, d]} : " type "\n"                                                   \
     "  %" n "4 = reduce.min " x mask " {axes = [t, d]} : " type "\n"
-#define OUTPUT_FOUR(n, type) \
-    "  output \"a" n "\" : " type " = %" n "1\n  output \"b" n "\" : " type " = %" n "2\n" \
+#define OUTPUT_FOUR(n, type)                                                                                           \
+    "  output \"a" n "\" : " type " = %" n "1\n  output \"b" n "\" : " type " = %" n "2\n"                             \
     "  output \"c" n "\" : " type " = %" n "3\n  output \"d" n "\" : " type " = %" n "4\n"
 static const char reduce_text[] = "operator @reductions {\n"
                                   "  axis t : time\n  axis d = 3\n  axis m : batch\n"

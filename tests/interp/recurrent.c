@@ -44,8 +44,7 @@ static void linear_formula(const Fixture *f, PlaitArray *expected)
             for (int64_t e = 0; e < 3; e++)
                 for (int64_t d = 0; d < 5; d++, i++) {
                     expected[1].data[i] = x[3].data ? AT(x[3], b, h, d, e) : 0.5;
-                    for (int64_t t = 0; t < T; t++)
-                        expected[1].data[i] += AT(x[1], b, t, h, d) * AT(x[2], b, t, h, e);
+                    for (int64_t t = 0; t < T; t++) expected[1].data[i] += AT(x[1], b, t, h, d) * AT(x[2], b, t, h, e);
                 }
 }
 
@@ -125,7 +124,8 @@ static void test_delta(void)
 {
     Fixture fixture;
     fixture_open(&fixture, delta_text);
-    static const int64_t sizes[][5] = {{2, 2, 9, 4, 3}, {1, 1, 0, 3, 3}, {1, 2, 5, 0, 2}, {1, 2, 5, 2, 0}, {3, 4, 400, 20, 260}};
+    static const int64_t sizes[][5] = {
+        {2, 2, 9, 4, 3}, {1, 1, 0, 3, 3}, {1, 2, 5, 0, 2}, {1, 2, 5, 2, 0}, {3, 4, 400, 20, 260}};
     for (uint32_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         CHECK(fixture_agrees(&fixture, sizes[i], 1, delta_formula, 1e-12));
     fixture_close(&fixture);

@@ -11,29 +11,97 @@ typedef struct Case {
 } Case;
 
 #define INF ((double)INFINITY)
-#define F(id, x, y, expected) {PLAIT_OP_##id, PLAIT_F32, x, y, expected}
-#define I(id, x, y, expected) {PLAIT_OP_##id, PLAIT_I32, x, y, expected}
-#define B(id, x, y, expected) {PLAIT_OP_##id, PLAIT_BOOL, x, y, expected}
+#define F(id, x, y, expected)                                                                                          \
+    {                                                                                                                  \
+        PLAIT_OP_##id, PLAIT_F32, x, y, expected                                                                       \
+    }
+#define I(id, x, y, expected)                                                                                          \
+    {                                                                                                                  \
+        PLAIT_OP_##id, PLAIT_I32, x, y, expected                                                                       \
+    }
+#define B(id, x, y, expected)                                                                                          \
+    {                                                                                                                  \
+        PLAIT_OP_##id, PLAIT_BOOL, x, y, expected                                                                      \
+    }
 static const double least = INT32_MIN, most = INT32_MAX;
 #define NANS ((double)NAN)
 
-static const Case cases[] = {
-    F(NEG, 2, 0, -2), I(NEG, INT32_MIN, 0, INT32_MIN), F(ABS, -3, 0, 3), I(ABS, INT32_MIN, 0, INT32_MIN),
-    F(EXP, 0, 0, 1), F(EXP, -INF, 0, 0), F(EXPM1, 1e-30, 0, 1e-30), F(LOG, 0, 0, -INF), F(LOG, -1, 0, NANS),
-    F(LOG1P, 1e-30, 0, 1e-30), F(SQRT, 9, 0, 3), F(SQRT, -1, 0, NANS), F(RSQRT, 16, 0, 0.25), F(RSQRT, 0, 0, INF),
-    F(SIN, 0, 0, 0), F(COS, 0, 0, 1), F(TANH, INF, 0, 1), F(ERF, -INF, 0, -1), F(FLOOR, -0.5, 0, -1),
-    F(CEIL, 0.5, 0, 1), F(ROUND, 2.5, 0, 2), F(ROUND, 3.5, 0, 4), F(ROUND, -0.5, 0, 0), F(ADD, 1, 2, 3),
-    I(ADD, INT32_MAX, 1, INT32_MIN), F(SUB, 1, 2, -1), I(SUB, INT32_MIN, 1, INT32_MAX), F(MUL, 3, 4, 12),
-    I(MUL, 65536, 65536, 0), I(MUL, INT32_MAX, INT32_MAX, 1), F(DIV, 1, 4, 0.25), F(DIV, 1, 0, INF),
-    F(FLOORDIV, -7, 2, -4), I(FLOORDIV, -7, 2, -4), I(FLOORDIV, 7, -2, -4), I(FLOORDIV, -8, 2, -4),
-    I(FLOORDIV, 5, 0, 0), I(FLOORDIV, INT32_MIN, -1, INT32_MIN), F(MOD, -7, 3, 2), F(MOD, 7, -3, -2),
-    I(MOD, -7, 3, 2), I(MOD, 7, -3, -2), I(MOD, 6, 3, 0), I(MOD, 5, 0, 0), I(MOD, INT32_MIN, -1, 0),
-    F(POW, 2, -2, 0.25), F(POW, NANS, 0, 1), F(POW, -2, 3, -8), F(POW, -2, 0.5, NANS), F(MIN, 1, NANS, 1),
-    F(MIN, NANS, 2, 2), F(MAX, 1, NANS, 1), F(MAX, -1, 2, 2), I(MIN, -5, 3, -5), I(MAX, -5, 3, 3),
-    F(LT, 1, 2, 1), F(LT, 1, NANS, 0), I(LT, 2, 1, 0), B(LT, 0, 1, 1), F(LE, 1, 1, 1), F(LE, NANS, NANS, 0),
-    F(GT, 2, 1, 1), F(GT, NANS, 1, 0), F(GE, 1, 1, 1), F(GE, 1, NANS, 0), F(EQ, 1, 1, 1), F(EQ, NANS, NANS, 0),
-    F(NE, 1, 1, 0), F(NE, NANS, NANS, 1), B(EQ, 1, 0, 0), B(AND, 1, 1, 1), B(AND, 1, 0, 0), B(OR, 0, 1, 1),
-    B(OR, 0, 0, 0), B(NOT, 0, 0, 1), B(NOT, 1, 0, 0)};
+static const Case cases[] = {F(NEG, 2, 0, -2),
+                             I(NEG, INT32_MIN, 0, INT32_MIN),
+                             F(ABS, -3, 0, 3),
+                             I(ABS, INT32_MIN, 0, INT32_MIN),
+                             F(EXP, 0, 0, 1),
+                             F(EXP, -INF, 0, 0),
+                             F(EXPM1, 1e-30, 0, 1e-30),
+                             F(LOG, 0, 0, -INF),
+                             F(LOG, -1, 0, NANS),
+                             F(LOG1P, 1e-30, 0, 1e-30),
+                             F(SQRT, 9, 0, 3),
+                             F(SQRT, -1, 0, NANS),
+                             F(RSQRT, 16, 0, 0.25),
+                             F(RSQRT, 0, 0, INF),
+                             F(SIN, 0, 0, 0),
+                             F(COS, 0, 0, 1),
+                             F(TANH, INF, 0, 1),
+                             F(ERF, -INF, 0, -1),
+                             F(FLOOR, -0.5, 0, -1),
+                             F(CEIL, 0.5, 0, 1),
+                             F(ROUND, 2.5, 0, 2),
+                             F(ROUND, 3.5, 0, 4),
+                             F(ROUND, -0.5, 0, 0),
+                             F(ADD, 1, 2, 3),
+                             I(ADD, INT32_MAX, 1, INT32_MIN),
+                             F(SUB, 1, 2, -1),
+                             I(SUB, INT32_MIN, 1, INT32_MAX),
+                             F(MUL, 3, 4, 12),
+                             I(MUL, 65536, 65536, 0),
+                             I(MUL, INT32_MAX, INT32_MAX, 1),
+                             F(DIV, 1, 4, 0.25),
+                             F(DIV, 1, 0, INF),
+                             F(FLOORDIV, -7, 2, -4),
+                             I(FLOORDIV, -7, 2, -4),
+                             I(FLOORDIV, 7, -2, -4),
+                             I(FLOORDIV, -8, 2, -4),
+                             I(FLOORDIV, 5, 0, 0),
+                             I(FLOORDIV, INT32_MIN, -1, INT32_MIN),
+                             F(MOD, -7, 3, 2),
+                             F(MOD, 7, -3, -2),
+                             I(MOD, -7, 3, 2),
+                             I(MOD, 7, -3, -2),
+                             I(MOD, 6, 3, 0),
+                             I(MOD, 5, 0, 0),
+                             I(MOD, INT32_MIN, -1, 0),
+                             F(POW, 2, -2, 0.25),
+                             F(POW, NANS, 0, 1),
+                             F(POW, -2, 3, -8),
+                             F(POW, -2, 0.5, NANS),
+                             F(MIN, 1, NANS, 1),
+                             F(MIN, NANS, 2, 2),
+                             F(MAX, 1, NANS, 1),
+                             F(MAX, -1, 2, 2),
+                             I(MIN, -5, 3, -5),
+                             I(MAX, -5, 3, 3),
+                             F(LT, 1, 2, 1),
+                             F(LT, 1, NANS, 0),
+                             I(LT, 2, 1, 0),
+                             B(LT, 0, 1, 1),
+                             F(LE, 1, 1, 1),
+                             F(LE, NANS, NANS, 0),
+                             F(GT, 2, 1, 1),
+                             F(GT, NANS, 1, 0),
+                             F(GE, 1, 1, 1),
+                             F(GE, 1, NANS, 0),
+                             F(EQ, 1, 1, 1),
+                             F(EQ, NANS, NANS, 0),
+                             F(NE, 1, 1, 0),
+                             F(NE, NANS, NANS, 1),
+                             B(EQ, 1, 0, 0),
+                             B(AND, 1, 1, 1),
+                             B(AND, 1, 0, 0),
+                             B(OR, 0, 1, 1),
+                             B(OR, 0, 0, 0),
+                             B(NOT, 0, 0, 1),
+                             B(NOT, 1, 0, 0)};
 
 static bool same(double x, double y) { return x == y || (isnan(x) && isnan(y)); }
 
@@ -58,7 +126,8 @@ static void open_pair(Fixture *fixture, const char *op, const char *from, const 
     snprintf(text, sizeof text,
              "operator @pair {\n  %%1 = param {name = \"x\", number = nan} : %s\n"
              "  %%2 = param {name = \"y\", number = nan} : %s\n  %%3 = %s %%1%s : %s\n"
-             "  output \"z\" : %s = %%3\n}\n", from, from, op, both ? ", %2" : "", to, to);
+             "  output \"z\" : %s = %%3\n}\n",
+             from, from, op, both ? ", %2" : "", to, to);
     fixture_open(fixture, text);
 }
 
@@ -120,10 +189,10 @@ static void check_storage(PlaitScalar scalar, double number, double expected)
 
 static void test_storage(void)
 {
-    check_storage(PLAIT_BF16, 1.00390625, 1);          /* halfway to 1.0078125: to even */
-    check_storage(PLAIT_BF16, 1.01171875, 1.015625);   /* halfway again */
-    check_storage(PLAIT_BF16, 3.4e38, INF);            /* beyond the largest, 3.39e38 */
-    check_storage(PLAIT_BF16, -0x1p-133, -0x1p-133);   /* the smallest */
+    check_storage(PLAIT_BF16, 1.00390625, 1);        /* halfway to 1.0078125: to even */
+    check_storage(PLAIT_BF16, 1.01171875, 1.015625); /* halfway again */
+    check_storage(PLAIT_BF16, 3.4e38, INF);          /* beyond the largest, 3.39e38 */
+    check_storage(PLAIT_BF16, -0x1p-133, -0x1p-133); /* the smallest */
     check_storage(PLAIT_BF16, NANS, NANS);
     check_storage(PLAIT_F16, 65504, 65504);
     check_storage(PLAIT_F16, 65519.9, 65504);

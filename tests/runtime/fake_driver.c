@@ -74,20 +74,13 @@ static int version(int *number)
 
 static int error_name(int error, const char **name)
 {
-    if (error == CAPTURE)
-        *name = "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED";
-    else if (error == PLAIT_CUDA_OUT_OF_MEMORY)
-        *name = "CUDA_ERROR_OUT_OF_MEMORY";
-    else if (error == UNKNOWN)
-        *name = "CUDA_ERROR_UNKNOWN";
-    else if (error == NO_BINARY)
-        *name = "CUDA_ERROR_NO_BINARY_FOR_GPU";
-    else if (error == BAD_PTX)
-        *name = "CUDA_ERROR_INVALID_PTX";
-    else if (error == INVALID_DEVICE)
-        *name = "CUDA_ERROR_INVALID_DEVICE";
-    else
-        return 1;
+    if (error == CAPTURE) *name = "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED";
+    else if (error == PLAIT_CUDA_OUT_OF_MEMORY) *name = "CUDA_ERROR_OUT_OF_MEMORY";
+    else if (error == UNKNOWN) *name = "CUDA_ERROR_UNKNOWN";
+    else if (error == NO_BINARY) *name = "CUDA_ERROR_NO_BINARY_FOR_GPU";
+    else if (error == BAD_PTX) *name = "CUDA_ERROR_INVALID_PTX";
+    else if (error == INVALID_DEVICE) *name = "CUDA_ERROR_INVALID_DEVICE";
+    else return 1;
     return 0;
 }
 
@@ -123,12 +116,9 @@ static int device_memory(size_t *bytes, int device)
 static int device_attribute(int *value, int attribute, int device)
 {
     CALL(cuDeviceGetAttribute);
-    if (attribute == PLAIT_CUDA_MAJOR)
-        *value = fake.architecture[device] / 10;
-    else if (attribute == PLAIT_CUDA_MINOR)
-        *value = fake.architecture[device] % 10;
-    else
-        *value = attribute;
+    if (attribute == PLAIT_CUDA_MAJOR) *value = fake.architecture[device] / 10;
+    else if (attribute == PLAIT_CUDA_MINOR) *value = fake.architecture[device] % 10;
+    else *value = attribute;
     return 0;
 }
 

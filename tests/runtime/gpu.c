@@ -253,10 +253,8 @@ static bool fail_nth_call(int n, int error)
     PlaitStatus status = run(sums);
     const char *failed = fake.failed;
     char expected[80];
-    if (!failed)
-        CHECK(status == PLAIT_STATUS_OK && sums_right(sums));
-    else if (status == PLAIT_STATUS_OK)
-        CHECK(sums_right(sums) && has_way_around(failed));
+    if (!failed) CHECK(status == PLAIT_STATUS_OK && sums_right(sums));
+    else if (status == PLAIT_STATUS_OK) CHECK(sums_right(sums) && has_way_around(failed));
     else {
         snprintf(expected, sizeof expected, "sums: %s", failed);
         PlaitStatus wanted = strcmp(failed, "cuInit") == 0       ? PLAIT_STATUS_NO_DRIVER

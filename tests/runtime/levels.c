@@ -37,10 +37,8 @@ int main(int argc, char **argv)
     CHECK(run(CODE(run_v2), CODE(run_v3), CODE(run_v4)) == PLAIT_STATUS_OK && ran == level);
     CHECK(run(CODE(run_v2), NULL, NULL) == PLAIT_STATUS_OK && ran == 0);
     CHECK(run(CODE(run_v2), CODE(run_v3), NULL) == PLAIT_STATUS_OK && ran == (level < 1 ? level : 1));
-    if (level == 2)
-        CHECK(run(NULL, NULL, CODE(run_v4)) == PLAIT_STATUS_OK && ran == 2);
-    else
-        CHECK(run(NULL, NULL, CODE(run_v4)) == PLAIT_STATUS_NO_CODE && ran == -1);
+    if (level == 2) CHECK(run(NULL, NULL, CODE(run_v4)) == PLAIT_STATUS_OK && ran == 2);
+    else CHECK(run(NULL, NULL, CODE(run_v4)) == PLAIT_STATUS_NO_CODE && ran == -1);
     if (level == 0)
         CHECK_TEXT(plait_last_error(), "levels: this processor is x86-64-v2, for which the library has no code");
     return check_report();

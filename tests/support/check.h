@@ -7,12 +7,15 @@
 
 static int check_failures, check_count;
 
-#define CHECK(condition) \
-    (check_count++, (condition) ? (void)0 : (void)(check_failures++, fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition)))
-#define CHECK_TEXT(actual, expected) \
-    (check_count++, strcmp((actual), (expected)) == 0 \
-         ? (void)0 \
-         : (void)(check_failures++, fprintf(stderr, "%s:%d: got:\n%s\nexpected:\n%s\n", __FILE__, __LINE__, (actual), (expected))))
+#define CHECK(condition)                                                                                               \
+    (check_count++,                                                                                                    \
+     (condition) ? (void)0                                                                                             \
+                 : (void)(check_failures++, fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition)))
+#define CHECK_TEXT(actual, expected)                                                                                   \
+    (check_count++, strcmp((actual), (expected)) == 0                                                                  \
+                        ? (void)0                                                                                      \
+                        : (void)(check_failures++, fprintf(stderr, "%s:%d: got:\n%s\nexpected:\n%s\n", __FILE__,       \
+                                                           __LINE__, (actual), (expected))))
 
 static inline int check_report(void)
 {

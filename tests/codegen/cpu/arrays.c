@@ -63,7 +63,9 @@ static long double read_half(const uint8_t *at)
     uint16_t bits;
     memcpy(&bits, at, 2);
     int exponent = bits >> 10 & 31, fraction = bits & 1023;
-    long double size = exponent == 31 ? (fraction ? NAN : INFINITY) : exponent ? ldexpl(1024 + fraction, exponent - 25) : ldexpl(fraction, -24);
+    long double size = exponent == 31 ? (fraction ? NAN : INFINITY)
+                       : exponent     ? ldexpl(1024 + fraction, exponent - 25)
+                                      : ldexpl(fraction, -24);
     return bits >> 15 ? -size : size;
 }
 
@@ -152,8 +154,14 @@ static uint8_t *element(const TestArray *array, const int64_t *indices)
     return array->address + offset * (int64_t)plait_scalar_bytes(array->scalar);
 }
 
-long double test_read(const TestArray *array, const int64_t *indices) { return read_scalar(array->scalar, element(array, indices)); }
-void test_write(const TestArray *array, const int64_t *indices, long double value) { write_scalar(array->scalar, element(array, indices), value); }
+long double test_read(const TestArray *array, const int64_t *indices)
+{
+    return read_scalar(array->scalar, element(array, indices));
+}
+void test_write(const TestArray *array, const int64_t *indices, long double value)
+{
+    write_scalar(array->scalar, element(array, indices), value);
+}
 
 static int64_t set_strides(TestArray *array, TestShape shape)
 {
@@ -166,7 +174,8 @@ static int64_t set_strides(TestArray *array, TestShape shape)
     return stride;
 }
 
-TestArray test_array(PlaitArena *arena, PlaitScalar scalar, uint32_t rank, const int64_t *sizes, TestShape shape, TestRandom *random)
+TestArray test_array(PlaitArena *arena, PlaitScalar scalar, uint32_t rank, const int64_t *sizes, TestShape shape,
+                     TestRandom *random)
 {
     TestArray array = {.scalar = scalar, .rank = rank};
     for (uint32_t i = 0; i < rank; i++) array.sizes[i] = sizes[i];
@@ -192,7 +201,8 @@ TestArray test_array_copy(PlaitArena *arena, const TestArray *array)
     return copy;
 }
 
-/* What the arithmetic may differ by, for numbers near 1: f32 sums of some hundreds of products; one rounding of a storage type. */
+/* What the arithmetic may differ by, for numbers near 1: f32 sums of some hundreds of products; one rounding of a
+ * storage type. */
 static double allowance(PlaitScalar scalar)
 {
     switch (scalar) {

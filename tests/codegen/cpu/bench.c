@@ -1,7 +1,7 @@
 /* Times the kernels of a Tile IR file on one core:
  *     cpu-bench FILE.tir AXIS=EXTENT.. [work=OPERATIONS]
- * prints for each level of x86-64 the best time of a call over all programs, per program, and operations per second when their
- * number is given; and what compilation cost. */
+ * prints for each level of x86-64 the best time of a call over all programs, per program, and operations per second
+ * when their number is given; and what compilation cost. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,8 @@ static double argument_of(int count, char **arguments, const char *name, double 
 {
     size_t length = strlen(name);
     for (int i = 2; i < count; i++)
-        if (strncmp(arguments[i], name, length) == 0 && arguments[i][length] == '=') return strtod(arguments[i] + length + 1, NULL);
+        if (strncmp(arguments[i], name, length) == 0 && arguments[i][length] == '=')
+            return strtod(arguments[i] + length + 1, NULL);
     return otherwise;
 }
 
@@ -37,7 +38,9 @@ static void bench_kernel(PlaitArena *arena, TestJit *jit, const PlaitFunction *k
     for (uint32_t a = 0; a < kernel->axes.count; a++) {
         const PlaitAxisInfo *axis = &kernel->axes.data[a];
         double given = argument_of(count, arguments, plait_axis_text(kernel, (PlaitAxis)a), 1);
-        extents[a] = axis->size != PLAIT_RUNTIME_SIZE ? axis->size : axis->same_as != PLAIT_NO_AXIS ? extents[axis->same_as] : (int64_t)given;
+        extents[a] = axis->size != PLAIT_RUNTIME_SIZE ? axis->size
+                     : axis->same_as != PLAIT_NO_AXIS ? extents[axis->same_as]
+                                                      : (int64_t)given;
     }
     TestArray *tensors = test_tensors(arena, kernel, extents, true, &random);
     const int64_t *slots = test_slots(arena, kernel, extents, tensors);
@@ -46,14 +49,15 @@ static void bench_kernel(PlaitArena *arena, TestJit *jit, const PlaitFunction *k
         TestKernel *function = test_jit_find(jit, arena, kernel, isa);
         if (!function) continue;
         double time = best_time(function, slots, programs);
-        printf("%s.%s: %10.2f us a call, %10.2f us a program", plait_names_text(kernel->module->names, kernel->name), plait_isas[isa].suffix, time * 1e6,
-               time * 1e6 / (double)programs);
+        printf("%s.%s: %10.2f us a call, %10.2f us a program", plait_names_text(kernel->module->names, kernel->name),
+               plait_isas[isa].suffix, time * 1e6, time * 1e6 / (double)programs);
         if (work > 0) printf(", %.2f G/s", work / time * 1e-9);
         printf("\n");
     }
 }
 
-static PlaitModule *read_module(PlaitArena *arena, PlaitNames *names, PlaitSources *sources, PlaitDiagnostics *diagnostics, const char *path)
+static PlaitModule *read_module(PlaitArena *arena, PlaitNames *names, PlaitSources *sources,
+                                PlaitDiagnostics *diagnostics, const char *path)
 {
     FILE *file = fopen(path, "rb");
     char *text = plait_arena_alloc(arena, 1 << 20);
@@ -79,9 +83,10 @@ int main(int count, char **arguments)
         return 1;
     }
     TestCosts costs = test_jit_costs(jit);
-    printf("%s: LLVM IR %.0f ms, passes %.0f ms, machine code %.0f ms, object %zu KiB\n", arguments[1], costs.emit * 1e3, costs.optimise * 1e3,
-           costs.generate * 1e3, costs.bytes / 1024);
-    for (uint32_t i = 0; i < module->functions.count; i++) bench_kernel(arena, jit, module->functions.data[i], count, arguments);
+    printf("%s: LLVM IR %.0f ms, passes %.0f ms, machine code %.0f ms, object %zu KiB\n", arguments[1],
+           costs.emit * 1e3, costs.optimise * 1e3, costs.generate * 1e3, costs.bytes / 1024);
+    for (uint32_t i = 0; i < module->functions.count; i++)
+        bench_kernel(arena, jit, module->functions.data[i], count, arguments);
     test_jit_destroy(jit);
     plait_arena_destroy(arena);
     return 0;

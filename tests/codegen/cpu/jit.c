@@ -19,7 +19,8 @@ double test_seconds(void)
 }
 
 /* The object file of a module, or NULL after a message. */
-static bool compile(PlaitArena *arena, const PlaitModule *module, const PlaitIsa *only, PlaitText *object, TestCosts *costs)
+static bool compile(PlaitArena *arena, const PlaitModule *module, const PlaitIsa *only, PlaitText *object,
+                    TestCosts *costs)
 {
     PlaitMachine *machine = plait_machine_open(arena, plait_target_by_name("cpu"));
     machine->emit.only = only;
@@ -54,14 +55,19 @@ TestJit *test_jit_create_for(PlaitArena *arena, const PlaitModule *module, const
     if (!compile(arena, module, only, &object, &jit->costs)) return NULL;
     if (failed(LLVMOrcCreateLLJIT(&jit->jit, NULL))) return NULL;
     LLVMOrcDefinitionGeneratorRef process; /* memset and memcpy */
-    if (failed(LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(jit->jit), NULL, NULL))) return NULL;
+    if (failed(LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(jit->jit),
+                                                                    NULL, NULL)))
+        return NULL;
     LLVMOrcJITDylibAddGenerator(LLVMOrcLLJITGetMainJITDylib(jit->jit), process);
     LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRangeCopy(object.data, object.length, "object");
     if (failed(LLVMOrcLLJITAddObjectFile(jit->jit, LLVMOrcLLJITGetMainJITDylib(jit->jit), buffer))) return NULL;
     return jit;
 }
 
-TestJit *test_jit_create(PlaitArena *arena, const PlaitModule *module) { return test_jit_create_for(arena, module, NULL); }
+TestJit *test_jit_create(PlaitArena *arena, const PlaitModule *module)
+{
+    return test_jit_create_for(arena, module, NULL);
+}
 
 void test_jit_destroy(TestJit *jit) { failed(LLVMOrcDisposeLLJIT(jit->jit)); }
 
@@ -72,18 +78,21 @@ bool test_jit_machine_has(uint32_t isa)
     __builtin_cpu_init();
     if (isa == 0) return __builtin_cpu_supports("sse4.2");
     if (isa == 1) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
 
 TestKernel *test_jit_find(TestJit *jit, PlaitArena *arena, const PlaitFunction *kernel, uint32_t isa)
 {
     LLVMOrcExecutorAddress address = 0;
-    const char *name = plait_arena_printf(arena, "%s.%s", plait_names_text(kernel->module->names, kernel->name), plait_isas[isa].suffix);
+    const char *name = plait_arena_printf(arena, "%s.%s", plait_names_text(kernel->module->names, kernel->name),
+                                          plait_isas[isa].suffix);
     if (!test_jit_machine_has(isa) || failed(LLVMOrcLLJITLookup(jit->jit, &address, name))) return NULL;
     return (TestKernel *)(uintptr_t)address;
 }
 
-const int64_t *test_slots(PlaitArena *arena, const PlaitFunction *kernel, const int64_t *extents, const TestArray *tensors)
+const int64_t *test_slots(PlaitArena *arena, const PlaitFunction *kernel, const int64_t *extents,
+                          const TestArray *tensors)
 {
     PlaitSlots slots = plait_slots(arena, kernel);
     int64_t *values = PLAIT_NEW_ARRAY(arena, int64_t, slots.slot_count);
@@ -96,7 +105,8 @@ const int64_t *test_slots(PlaitArena *arena, const PlaitFunction *kernel, const 
     return values;
 }
 
-TestArray *test_tensors(PlaitArena *arena, const PlaitFunction *kernel, const int64_t *extents, bool plain, TestRandom *random)
+TestArray *test_tensors(PlaitArena *arena, const PlaitFunction *kernel, const int64_t *extents, bool plain,
+                        TestRandom *random)
 {
     TestArray *tensors = PLAIT_NEW_ARRAY(arena, TestArray, kernel->insts.count);
     for (PlaitValue value = 1; value < kernel->insts.count; value++) {
@@ -105,11 +115,14 @@ TestArray *test_tensors(PlaitArena *arena, const PlaitFunction *kernel, const in
         PlaitValue same = 0;
         if (inst->op != PLAIT_OP_TENSOR) continue;
         for (PlaitValue other = 1; other < value && !same; other++)
-            if (plait_op_of(kernel, other) == PLAIT_OP_TENSOR && plait_inst(kernel, other)->name == inst->name) same = other;
+            if (plait_op_of(kernel, other) == PLAIT_OP_TENSOR && plait_inst(kernel, other)->name == inst->name)
+                same = other;
         for (uint32_t i = 0; i < inst->type.rank; i++) sizes[i] = extents[inst->type.axes[i]];
         uint32_t draw = test_below(random, 8);
         TestShape shape = plain || draw < 5 ? TEST_PLAIN : draw < 7 ? TEST_GAPS : TEST_TURNED;
-        tensors[value] = same ? tensors[same] : test_array(arena, (PlaitScalar)inst->type.scalar, inst->type.rank, sizes, shape, random);
+        tensors[value] = same
+                             ? tensors[same]
+                             : test_array(arena, (PlaitScalar)inst->type.scalar, inst->type.rank, sizes, shape, random);
     }
     return tensors;
 }

@@ -1,4 +1,5 @@
-/* Compiling a module of Tile IR in the process of a test, by the very steps of plait-codegen, and comparing kernels with the interpreter. */
+/* Compiling a module of Tile IR in the process of a test, by the very steps of plait-codegen, and comparing kernels
+ * with the interpreter. */
 #ifndef PLAIT_TESTS_CPU_JIT_H
 #define PLAIT_TESTS_CPU_JIT_H
 
@@ -27,8 +28,10 @@ TestCosts test_jit_costs(const TestJit *jit);
 double test_seconds(void);
 
 /* The argument slots of a call. */
-const int64_t *test_slots(PlaitArena *arena, const PlaitFunction *kernel, const int64_t *extents, const TestArray *tensors);
+const int64_t *test_slots(PlaitArena *arena, const PlaitFunction *kernel, const int64_t *extents,
+                          const TestArray *tensors);
 /* Fills `tensors` (by value of `tensor` instructions; tensors of one name share memory). */
-TestArray *test_tensors(PlaitArena *arena, const PlaitFunction *kernel, const int64_t *extents, bool plain, TestRandom *random);
+TestArray *test_tensors(PlaitArena *arena, const PlaitFunction *kernel, const int64_t *extents, bool plain,
+                        TestRandom *random);
 
 #endif

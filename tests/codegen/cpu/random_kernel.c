@@ -4,15 +4,16 @@
 
 enum { MAX_FEATURES = 4, MAX_NESTING = 2 };
 
-/* A kernel being drawn. Values of the numeric type are bounded by about 4; they are kept in lists of what is in sight. */
+/* A kernel being drawn. Values of the numeric type are bounded by about 4; they are kept in lists of what is in sight.
+ */
 typedef struct Draw {
     PlaitBuilder builder;
     TestRandom *random;
-    PlaitScalar number;   /* f32 or f64 */
+    PlaitScalar number; /* f32 or f64 */
     PlaitAxis batch, time, features[MAX_FEATURES];
     uint32_t feature_count, tensor_count, nesting;
-    PlaitValue batch_at;  /* i32 scalars in sight */
-    PlaitValue step_at;   /* position of the innermost loop; 0: none */
+    PlaitValue batch_at;             /* i32 scalars in sight */
+    PlaitValue step_at;              /* position of the innermost loop; 0: none */
     PLAIT_VECTOR(PlaitValue) values; /* numeric values in sight */
 } Draw;
 
@@ -31,9 +32,15 @@ static void draw_axes(Draw *d)
 {
     static const uint32_t sizes[] = {1, 2, 3, 5, 8, 12, 16, 17, 31, 32, 33, 40, 64};
     PlaitFunction *function = d->builder.function;
-    d->batch = plait_axis_add(function, (PlaitAxisInfo){.name = name_of(d, "b", 0), .role = PLAIT_ROLE_BATCH, .size = PLAIT_RUNTIME_SIZE, .same_as = PLAIT_NO_AXIS});
-    d->time = plait_axis_add(function, (PlaitAxisInfo){.name = name_of(d, "t", 0), .role = PLAIT_ROLE_TIME, .size = PLAIT_RUNTIME_SIZE, .same_as = PLAIT_NO_AXIS,
-                                                        .tile = chance(d, 60) ? 1 + below(d, 20) : 16});
+    d->batch = plait_axis_add(function, (PlaitAxisInfo){.name = name_of(d, "b", 0),
+                                                        .role = PLAIT_ROLE_BATCH,
+                                                        .size = PLAIT_RUNTIME_SIZE,
+                                                        .same_as = PLAIT_NO_AXIS});
+    d->time = plait_axis_add(function, (PlaitAxisInfo){.name = name_of(d, "t", 0),
+                                                       .role = PLAIT_ROLE_TIME,
+                                                       .size = PLAIT_RUNTIME_SIZE,
+                                                       .same_as = PLAIT_NO_AXIS,
+                                                       .tile = chance(d, 60) ? 1 + below(d, 20) : 16});
     d->feature_count = 2 + below(d, MAX_FEATURES - 1);
     uint32_t room = 3000;
     for (uint32_t i = 0; i < d->feature_count; i++) {
@@ -41,7 +48,9 @@ static void draw_axes(Draw *d)
         while (size > room) size = (size + 1) / 2;
         room = room / size + 1;
         uint32_t tile = size + (chance(d, 25) ? below(d, 4) : 0);
-        d->features[i] = plait_axis_add(function, (PlaitAxisInfo){.name = name_of(d, "f", i), .size = (int64_t)size, .same_as = PLAIT_NO_AXIS, .tile = tile});
+        d->features[i] = plait_axis_add(
+            function,
+            (PlaitAxisInfo){.name = name_of(d, "f", i), .size = (int64_t)size, .same_as = PLAIT_NO_AXIS, .tile = tile});
     }
     uint32_t block = function->axes.data[d->time].tile;
     plait_push(arena_of(d), &function->grid, (PlaitGridAxis){d->batch, 1});
@@ -69,7 +78,8 @@ static PlaitValue axis_index(Draw *d, PlaitAxis axis)
         start = plait_build(&d->builder, PLAIT_OP_PROGRAM, plait_type(PLAIT_I32), NULL, 0);
         plait_set_axes(d->builder.function, start, &axis, 1);
     }
-    if (d->step_at && chance(d, 20)) start = start ? plait_build_binary(&d->builder, PLAIT_OP_ADD, start, d->step_at) : d->step_at;
+    if (d->step_at && chance(d, 20))
+        start = start ? plait_build_binary(&d->builder, PLAIT_OP_ADD, start, d->step_at) : d->step_at;
     PlaitValue index = plait_build_iota(&d->builder, axis, start);
     if (chance(d, 15)) index = plait_build_binary(&d->builder, PLAIT_OP_SUB, index, integer(d, (int)below(d, 4)));
     if (chance(d, 5)) index = plait_build_binary(&d->builder, PLAIT_OP_SUB, integer(d, (int)below(d, 9)), index);
@@ -97,7 +107,8 @@ static PlaitValue tensor(Draw *d, const char *name, PlaitType type)
 
 static PlaitScalar storage(Draw *d)
 {
-    static const PlaitScalar scalars[] = {PLAIT_F32, PLAIT_F32, PLAIT_BF16, PLAIT_BF16, PLAIT_F16, PLAIT_F64, PLAIT_I32, PLAIT_BOOL, PLAIT_I64};
+    static const PlaitScalar scalars[] = {PLAIT_F32, PLAIT_F32, PLAIT_BF16, PLAIT_BF16, PLAIT_F16,
+                                          PLAIT_F64, PLAIT_I32, PLAIT_BOOL, PLAIT_I64};
     return scalars[below(d, sizeof scalars / sizeof *scalars)];
 }
 
@@ -127,7 +138,8 @@ static PlaitValue draw_load(Draw *d, PlaitType tile)
         PlaitType table = plait_type_with(plait_type_with(plait_type(d->number), d->features[0]), d->features[1]);
         PlaitValue column = plait_build_iota(&d->builder, d->features[1], 0);
         PlaitValue from[] = {tensor(d, "table", table), value, chance(d, 50) ? column : value};
-        PlaitType gathered = plait_type_union(plait_type_as(loaded, d->number), plait_type_of(d->builder.function, from[2]));
+        PlaitType gathered =
+            plait_type_union(plait_type_as(loaded, d->number), plait_type_of(d->builder.function, from[2]));
         return plait_build(&d->builder, PLAIT_OP_LOAD, gathered, from, 3);
     }
     return plait_build_cast(&d->builder, value, d->number);
@@ -146,7 +158,9 @@ static void draw_store(Draw *d, PlaitValue value)
     operands[0] = tensor(d, "y", type);
     for (uint32_t i = 0; i < type.rank; i++) {
         PlaitAxis axis = type.axes[i];
-        operands[1 + i] = plait_type_has(tile, axis) ? axis_index(d, axis) : axis == d->batch ? d->batch_at : d->step_at;
+        operands[1 + i] = plait_type_has(tile, axis) ? axis_index(d, axis)
+                          : axis == d->batch         ? d->batch_at
+                                                     : d->step_at;
     }
     uint32_t count = 1 + type.rank;
     operands[count++] = plait_build_cast(&d->builder, value, scalar);
@@ -162,7 +176,8 @@ static void draw_store(Draw *d, PlaitValue value)
 static PlaitValue mask(Draw *d, PlaitType type)
 {
     PlaitValue bound = integer(d, (int)below(d, 40));
-    if (type.rank == 0) return plait_build_binary(&d->builder, PLAIT_OP_LT, d->step_at ? d->step_at : d->batch_at, bound);
+    if (type.rank == 0)
+        return plait_build_binary(&d->builder, PLAIT_OP_LT, d->step_at ? d->step_at : d->batch_at, bound);
     PlaitValue index = axis_index(d, type.axes[below(d, type.rank)]);
     if (chance(d, 50)) bound = axis_index(d, type.axes[below(d, type.rank)]);
     static const PlaitOp ops[] = {PLAIT_OP_LT, PLAIT_OP_LE, PLAIT_OP_GT, PLAIT_OP_GE, PLAIT_OP_NE};
@@ -173,7 +188,8 @@ static PlaitValue mask(Draw *d, PlaitType type)
 static PlaitValue pick(Draw *d)
 {
     uint32_t recent = d->values.count < 6 ? d->values.count : 6;
-    return chance(d, 60) ? d->values.data[d->values.count - 1 - below(d, recent)] : d->values.data[below(d, d->values.count)];
+    return chance(d, 60) ? d->values.data[d->values.count - 1 - below(d, recent)]
+                         : d->values.data[below(d, d->values.count)];
 }
 
 static double volume(const Draw *d, PlaitType type)
@@ -195,7 +211,8 @@ static PlaitValue bounded(Draw *d, PlaitValue value)
 {
     if (chance(d, 30)) return plait_build_unary(&d->builder, PLAIT_OP_TANH, value);
     PlaitValue low = plait_build_const(&d->builder, d->number, -2), high = plait_build_const(&d->builder, d->number, 2);
-    return plait_build_binary(&d->builder, PLAIT_OP_MIN, plait_build_binary(&d->builder, PLAIT_OP_MAX, value, low), high);
+    return plait_build_binary(&d->builder, PLAIT_OP_MIN, plait_build_binary(&d->builder, PLAIT_OP_MAX, value, low),
+                              high);
 }
 
 static PlaitValue draw_pointwise(Draw *d)
@@ -210,7 +227,9 @@ static PlaitValue draw_pointwise(Draw *d)
     case 1:
     case 2: return plait_build_binary(b, PLAIT_OP_MUL, x, y);
     case 3: return plait_build_binary(b, PLAIT_OP_MAX, x, y);
-    case 4: return plait_build_unary(b, PLAIT_OP_EXP, plait_build_unary(b, PLAIT_OP_NEG, plait_build_unary(b, PLAIT_OP_ABS, x)));
+    case 4:
+        return plait_build_unary(b, PLAIT_OP_EXP,
+                                 plait_build_unary(b, PLAIT_OP_NEG, plait_build_unary(b, PLAIT_OP_ABS, x)));
     case 5: return plait_build_unary(b, PLAIT_OP_TANH, x);
     case 6: return plait_build_select(b, mask(d, type), x, y);
     case 7: return plait_build_binary(b, PLAIT_OP_DIV, x, plait_build_const(b, d->number, 3));
@@ -245,7 +264,8 @@ static PlaitValue draw_dot(Draw *d)
 {
     PlaitFunction *function = d->builder.function;
     PlaitValue a = pick(d), b = pick(d);
-    PlaitType left = plait_type_of(function, a), right = plait_type_of(function, b), all = plait_type_union(left, right);
+    PlaitType left = plait_type_of(function, a), right = plait_type_of(function, b),
+              all = plait_type_union(left, right);
     for (uint32_t i = 0; i < left.rank; i++) {
         PlaitAxis axis = left.axes[i];
         if (!plait_type_has(right, axis) || volume(d, all) > 60000) continue;
@@ -263,7 +283,8 @@ static PlaitValue draw_dot(Draw *d)
 
 static void draw_statements(Draw *d, uint32_t count);
 
-/* A `for` over positions with one to four carries, which begin as values in sight and are yielded as whatever has their type. */
+/* A `for` over positions with one to four carries, which begin as values in sight and are yielded as whatever has their
+ * type. */
 static void draw_loop(Draw *d)
 {
     PlaitFunction *function = d->builder.function;
@@ -280,14 +301,17 @@ static void draw_loop(Draw *d)
     inside.values.capacity = inside.values.count = 0;
     for (uint32_t i = 0; i < d->values.count; i++) plait_push(arena_of(d), &inside.values, d->values.data[i]);
     for (uint32_t i = 0; i < carries; i++)
-        plait_push(arena_of(d), &inside.values, plait_build_argument(function, inside.builder.region, plait_type_of(function, operands[2 + i]), (PlaitSpan){0}));
+        plait_push(arena_of(d), &inside.values,
+                   plait_build_argument(function, inside.builder.region, plait_type_of(function, operands[2 + i]),
+                                        (PlaitSpan){0}));
     inside.nesting++;
     draw_statements(&inside, 3 + below(d, 8));
     for (uint32_t i = 0; i < carries; i++) {
         PlaitType type = plait_type_of(function, operands[2 + i]);
         PlaitValue next = 0;
         for (uint32_t k = inside.values.count; k-- > 0;)
-            if (plait_type_equal(plait_type_of(function, inside.values.data[k]), type) && (!next || chance(d, 30))) next = inside.values.data[k];
+            if (plait_type_equal(plait_type_of(function, inside.values.data[k]), type) && (!next || chance(d, 30)))
+                next = inside.values.data[k];
         plait_yield(function, inside.builder.region, next);
     }
     if (inside.values.count) draw_store(&inside, inside.values.data[inside.values.count - 1]);
@@ -296,7 +320,8 @@ static void draw_loop(Draw *d)
     plait_set_axes(function, loop, &d->time, 1);
     plait_set_ints(function, loop, &stride, 1);
     for (uint32_t i = 0; i < carries; i++)
-        plait_push(arena_of(d), &d->values, plait_build_result(&d->builder, loop, i, plait_type_of(function, operands[2 + i])));
+        plait_push(arena_of(d), &d->values,
+                   plait_build_result(&d->builder, loop, i, plait_type_of(function, operands[2 + i])));
 }
 
 static void draw_statements(Draw *d, uint32_t count)
@@ -325,7 +350,9 @@ PlaitModule *random_kernel(PlaitArena *arena, PlaitNames *names, PlaitDiagnostic
     PlaitFunction *function = plait_function_create(module, PLAIT_LEVEL_TILE, plait_names_add(names, "random.0"));
     function->of = plait_names_add(names, "random");
     function->target = plait_names_add(names, "cpu");
-    Draw d = {.builder = {.function = function, .region = function->body}, .random = random, .number = test_below(random, 5) ? PLAIT_F32 : PLAIT_F64};
+    Draw d = {.builder = {.function = function, .region = function->body},
+              .random = random,
+              .number = test_below(random, 5) ? PLAIT_F32 : PLAIT_F64};
     draw_axes(&d);
     d.batch_at = plait_build(&d.builder, PLAIT_OP_PROGRAM, plait_type(PLAIT_I32), NULL, 0);
     plait_set_axes(function, d.batch_at, &d.batch, 1);

@@ -1,7 +1,7 @@
 /* Runs kernels of Tile IR, compiled for each level of x86-64, against the interpreter:
- *     cpu-kernels FILE.tir..             each kernel of each file, with several extents of its run-time axes and strides
- *     cpu-kernels --random COUNT SEED    random kernels
- *     cpu-kernels --print SEED           the random kernel of that seed, as text
+ *     cpu-kernels FILE.tir..             each kernel of each file, with several extents of its run-time axes and
+ * strides cpu-kernels --random COUNT SEED    random kernels cpu-kernels --print SEED           the random kernel of
+ * that seed, as text
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,8 @@ static bool rejected(const Session *session)
 }
 
 /* Compares all outputs; true when they agree. */
-static bool compare(const PlaitFunction *kernel, const TestArray *expected, const TestArray *actual, uint32_t isa, const int64_t *extents)
+static bool compare(const PlaitFunction *kernel, const TestArray *expected, const TestArray *actual, uint32_t isa,
+                    const int64_t *extents)
 {
     bool good = true;
     for (PlaitValue value = 1; value < kernel->insts.count; value++) {
@@ -42,9 +43,10 @@ static bool compare(const PlaitFunction *kernel, const TestArray *expected, cons
         if (difference <= 1) continue;
         good = false;
         const char *tensor = plait_names_text(kernel->module->names, plait_inst(kernel, value)->name);
-        fprintf(stderr, "%s.%s: %s differs %g times what is allowed; extents", plait_names_text(kernel->module->names, kernel->name),
-                plait_isas[isa].suffix, tensor, difference);
-        for (uint32_t i = 0; i < kernel->axes.count; i++) fprintf(stderr, " %s=%lld", plait_axis_text(kernel, (PlaitAxis)i), (long long)extents[i]);
+        fprintf(stderr, "%s.%s: %s differs %g times what is allowed; extents",
+                plait_names_text(kernel->module->names, kernel->name), plait_isas[isa].suffix, tensor, difference);
+        for (uint32_t i = 0; i < kernel->axes.count; i++)
+            fprintf(stderr, " %s=%lld", plait_axis_text(kernel, (PlaitAxis)i), (long long)extents[i]);
         fprintf(stderr, "\n");
     }
     return good;
@@ -63,7 +65,8 @@ static TestArray *copy_tensors(PlaitArena *arena, const PlaitFunction *kernel, c
     return copies;
 }
 
-static bool run_once(PlaitArena *arena, const PlaitFunction *kernel, TestJit *jit, const int64_t *extents, TestRandom *random)
+static bool run_once(PlaitArena *arena, const PlaitFunction *kernel, TestJit *jit, const int64_t *extents,
+                     TestRandom *random)
 {
     const TestArray *tensors = test_tensors(arena, kernel, extents, false, random);
     TestArray *expected = copy_tensors(arena, kernel, tensors);
@@ -96,7 +99,10 @@ static bool run_module(PlaitArena *arena, const PlaitModule *module, uint32_t ro
                 const PlaitAxisInfo *axis = &kernel->axes.data[a];
                 bool batch = axis->role == PLAIT_ROLE_BATCH || axis->role == PLAIT_ROLE_HEAD;
                 int64_t drawn = sizes[rounds > 4 ? round % 9 : test_below(random, 9)];
-                extents[a] = axis->size != PLAIT_RUNTIME_SIZE ? axis->size : axis->same_as != PLAIT_NO_AXIS ? extents[axis->same_as] : batch ? 1 + round % 2 : drawn;
+                extents[a] = axis->size != PLAIT_RUNTIME_SIZE ? axis->size
+                             : axis->same_as != PLAIT_NO_AXIS ? extents[axis->same_as]
+                             : batch                          ? 1 + round % 2
+                                                              : drawn;
             }
             good = run_once(arena, kernel, jit, extents, random) && good;
         }

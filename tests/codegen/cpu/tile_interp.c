@@ -38,7 +38,10 @@ static void go_to(const Machine *m, PlaitType type, int64_t number)
     }
 }
 
-static long double value_at(const Machine *m, PlaitValue value) { return m->tiles[value][offset_of(m, plait_type_of(m->kernel, value))]; }
+static long double value_at(const Machine *m, PlaitValue value)
+{
+    return m->tiles[value][offset_of(m, plait_type_of(m->kernel, value))];
+}
 
 /* ---- pointwise ---- */
 
@@ -61,7 +64,8 @@ static long double modulo(PlaitScalar scalar, long double x, long double y)
 /* Integers wrap. */
 static long double arithmetic(PlaitOp op, PlaitScalar scalar, long double x, long double y)
 {
-    if (plait_scalar_kind(scalar) == PLAIT_FLOATING) return op == PLAIT_OP_ADD ? x + y : op == PLAIT_OP_SUB ? x - y : x * y;
+    if (plait_scalar_kind(scalar) == PLAIT_FLOATING)
+        return op == PLAIT_OP_ADD ? x + y : op == PLAIT_OP_SUB ? x - y : x * y;
     uint64_t a = (uint64_t)(int64_t)x, b = (uint64_t)(int64_t)y;
     return (long double)(int64_t)(op == PLAIT_OP_ADD ? a + b : op == PLAIT_OP_SUB ? a - b : a * b);
 }
@@ -140,7 +144,8 @@ static void interpret_store(const Machine *m, const PlaitInst *inst)
     for (int64_t i = 0; i < count_of(m, type); i++) {
         go_to(m, type, i);
         if (inst->ints[0] && value_at(m, inst->operands[2 + rank]) == 0) continue;
-        if (locate(m, inst, indices)) test_write(&m->tensors[inst->operands[0]], indices, value_at(m, inst->operands[1 + rank]));
+        if (locate(m, inst, indices))
+            test_write(&m->tensors[inst->operands[0]], indices, value_at(m, inst->operands[1 + rank]));
     }
 }
 
@@ -173,7 +178,8 @@ static long double accumulate(const Machine *m, const PlaitInst *inst, uint32_t 
 
 static long double interpret_sum(const Machine *m, const PlaitInst *inst)
 {
-    if (inst->op == PLAIT_OP_DOT) return accumulate(m, inst, 0, inst->operand_count == 3 ? value_at(m, inst->operands[2]) : 0);
+    if (inst->op == PLAIT_OP_DOT)
+        return accumulate(m, inst, 0, inst->operand_count == 3 ? value_at(m, inst->operands[2]) : 0);
     return accumulate(m, inst, 0, plait_reduce_identity((PlaitOp)inst->op, (PlaitScalar)inst->type.scalar));
 }
 
@@ -188,7 +194,8 @@ static long double interpret_point(const Machine *m, const PlaitInst *inst)
     long double x[3] = {0};
     switch ((uint32_t)op) {
     case PLAIT_OP_CONST: return inst->number;
-    case PLAIT_OP_IOTA: return (long double)m->at[inst->axes[0]] + (inst->operand_count ? value_at(m, inst->operands[0]) : 0);
+    case PLAIT_OP_IOTA:
+        return (long double)m->at[inst->axes[0]] + (inst->operand_count ? value_at(m, inst->operands[0]) : 0);
     case PLAIT_OP_SIZE: return m->extents[inst->axes[0]];
     case PLAIT_OP_PROGRAM: return m->programs[inst->axes[0]];
     case PLAIT_OP_LOAD: return locate(m, inst, indices) ? test_read(&m->tensors[inst->operands[0]], indices) : 0;
@@ -215,7 +222,8 @@ static void copy_tile(Machine *m, PlaitValue to, PlaitValue from, long double *d
 static void interpret_for(Machine *m, PlaitValue value, const PlaitInst *inst)
 {
     const PlaitRegion *body = inst->body;
-    int64_t from = (int64_t)m->tiles[inst->operands[0]][0], to = (int64_t)m->tiles[inst->operands[1]][0], stride = inst->ints[0] < 0 ? -inst->ints[0] : inst->ints[0];
+    int64_t from = (int64_t)m->tiles[inst->operands[0]][0], to = (int64_t)m->tiles[inst->operands[1]][0],
+            stride = inst->ints[0] < 0 ? -inst->ints[0] : inst->ints[0];
     int64_t count = to > from ? (to - from + stride - 1) / stride : 0;
     long double **next = PLAIT_NEW_ARRAY(m->arena, long double *, body->yields.count);
     for (uint32_t i = 0; i < body->yields.count; i++) {
@@ -228,9 +236,11 @@ static void interpret_for(Machine *m, PlaitValue value, const PlaitInst *inst)
     for (int64_t i = 0; i < count; i++) {
         m->tiles[body->params.data[0]][0] = from + (inst->ints[0] < 0 ? count - 1 - i : i) * stride;
         interpret_region(m, body);
-        for (uint32_t k = 0; k < body->yields.count; k++) copy_tile(m, body->params.data[k + 1], body->yields.data[k], next[k]);
         for (uint32_t k = 0; k < body->yields.count; k++)
-            memcpy(m->tiles[body->params.data[k + 1]], next[k], (size_t)count_of(m, plait_type_of(m->kernel, body->params.data[k + 1])) * sizeof **next);
+            copy_tile(m, body->params.data[k + 1], body->yields.data[k], next[k]);
+        for (uint32_t k = 0; k < body->yields.count; k++)
+            memcpy(m->tiles[body->params.data[k + 1]], next[k],
+                   (size_t)count_of(m, plait_type_of(m->kernel, body->params.data[k + 1])) * sizeof **next);
     }
     (void)value;
 }

@@ -1,7 +1,7 @@
 /* The direct meaning of Tile IR (docs/ir.md), slow and obvious: the oracle of the CPU code generator.
  *
- * Every instruction gives a whole tile before the next one begins. Each result is rounded to its scalar type once; sums and products
- * of reductions and dots are formed without rounding.
+ * Every instruction gives a whole tile before the next one begins. Each result is rounded to its scalar type once; sums
+ * and products of reductions and dots are formed without rounding.
  */
 #ifndef PLAIT_TESTS_CPU_TILE_INTERP_H
 #define PLAIT_TESTS_CPU_TILE_INTERP_H

@@ -32,7 +32,8 @@ static Wide nearest(Wide value, int fraction, int least, int above)
 static Wide to_integer(Wide value, PlaitScalar from, PlaitScalar to)
 {
     Wide lowest = to == PLAIT_I32 ? -0x1p31L : -0x1p63L, highest = -1 - lowest;
-    if (plait_scalar_kind(from) == PLAIT_INTEGER && to == PLAIT_I32) return (Wide)(int32_t)(uint32_t)(uint64_t)(int64_t)value;
+    if (plait_scalar_kind(from) == PLAIT_INTEGER && to == PLAIT_I32)
+        return (Wide)(int32_t)(uint32_t)(uint64_t)(int64_t)value;
     if (isnan(value)) return 0;
     if (value <= lowest) return lowest;
     return value >= highest ? highest : truncl(value);
@@ -90,7 +91,8 @@ static float half_midpoint(int64_t i)
 
 static void put(PlaitScalar scalar, void *array, int64_t i)
 {
-    static const int64_t integers[] = {0, 1, -1, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, 65504, 65519, 65520, 65521, 2147483583, 16777217};
+    static const int64_t integers[] = {0,     1,     -1,    INT32_MAX, INT32_MIN,  INT64_MAX, INT64_MIN,
+                                       65504, 65519, 65520, 65521,     2147483583, 16777217};
     uint64_t random = (uint64_t)i * 0x9E3779B97F4A7C15u;
     int64_t integer = i < 13 ? integers[i] : (int64_t)random >> (random & 63);
     float narrow = i % 2 ? half_midpoint(i / 2) : bfloat_midpoint(i / 2);
@@ -111,15 +113,18 @@ static void run_variant(const Case *one, const Variant *variant, const Arrays *a
     variant->run(variant, arrays->x, arrays->y, arrays->out, arrays->count);
     for (int64_t i = arrays->count - 1; i >= 0; i--) {
         Wide found = get(one->to, arrays->out, i), expected = arrays->expected[i];
-        bool same = isnan(expected) ? isnan(found) : found == expected && (signbit(found) == signbit(expected) || plait_scalar_kind(one->to) != PLAIT_FLOATING);
+        bool same = isnan(expected) ? isnan(found)
+                                    : found == expected && (signbit(found) == signbit(expected) ||
+                                                            plait_scalar_kind(one->to) != PLAIT_FLOATING);
         if (same) continue;
         wrong++;
         first = i;
     }
     CHECK(wrong == 0);
     if (wrong == 0) return;
-    fprintf(stderr, "cast %s -> %s %s: %lld wrong, %.17Lg -> %.17Lg instead of %.17Lg\n", plait_scalar_text(one->from), plait_scalar_text(one->to),
-            variant->name, (long long)wrong, get(one->from, arrays->x, first), get(one->to, arrays->out, first), arrays->expected[first]);
+    fprintf(stderr, "cast %s -> %s %s: %lld wrong, %.17Lg -> %.17Lg instead of %.17Lg\n", plait_scalar_text(one->from),
+            plait_scalar_text(one->to), variant->name, (long long)wrong, get(one->from, arrays->x, first),
+            get(one->to, arrays->out, first), arrays->expected[first]);
 }
 
 void test_casts(const Machine *machine, const Arrays *arrays)

@@ -69,11 +69,32 @@ static double unfused_mod(double x, double y, bool narrow)
 
 /* ---- operands ---- */
 
-static const int64_t integers[] = {0, 1, -1, 2, -2, 3, -3, 7, 64, -64, 100, INT32_MAX, INT32_MIN, INT32_MIN + 1, INT64_MAX, INT64_MIN, INT64_MIN + 1, 1LL << 40};
-static const double floats[] = {0.0, -0.0, 1, -1, 0.5, 3, -3, 7, 1e-40, 1e-45, 1e30, -1e30, 3.4e38, 1e300, 0x1p-1074, INFINITY, -INFINITY, NAN, 0.1, 6};
+static const int64_t integers[] = {0,
+                                   1,
+                                   -1,
+                                   2,
+                                   -2,
+                                   3,
+                                   -3,
+                                   7,
+                                   64,
+                                   -64,
+                                   100,
+                                   INT32_MAX,
+                                   INT32_MIN,
+                                   INT32_MIN + 1,
+                                   INT64_MAX,
+                                   INT64_MIN,
+                                   INT64_MIN + 1,
+                                   1LL << 40};
+static const double floats[] = {0.0,  -0.0,  1,      -1,    0.5,       3,        -3,        7,   1e-40, 1e-45,
+                                1e30, -1e30, 3.4e38, 1e300, 0x1p-1074, INFINITY, -INFINITY, NAN, 0.1,   6};
 enum { INTEGERS = sizeof integers / sizeof *integers, FLOATS = sizeof floats / sizeof *floats };
 
-static uint64_t random_bits(int64_t index) { return (uint64_t)index * 0x9E3779B97F4A7C15u ^ (uint64_t)index * (uint64_t)index * 0xD1342543DE82EF95u; }
+static uint64_t random_bits(int64_t index)
+{
+    return (uint64_t)index * 0x9E3779B97F4A7C15u ^ (uint64_t)index * (uint64_t)index * 0xD1342543DE82EF95u;
+}
 
 static int64_t integer_operand(int64_t index, bool second)
 {
@@ -92,7 +113,8 @@ static double float_operand(int64_t index, bool second)
 static void put(PlaitScalar scalar, void *array, int64_t index, bool second)
 {
     if (scalar == PLAIT_BOOL) ((uint8_t *)array)[index] = (uint8_t)(index >> second & 1);
-    else if (scalar == PLAIT_I32) ((int32_t *)array)[index] = (int32_t)(uint32_t)(uint64_t)integer_operand(index, second);
+    else if (scalar == PLAIT_I32)
+        ((int32_t *)array)[index] = (int32_t)(uint32_t)(uint64_t)integer_operand(index, second);
     else if (scalar == PLAIT_I64) ((int64_t *)array)[index] = integer_operand(index, second);
     else if (scalar == PLAIT_F32) ((float *)array)[index] = (float)float_operand(index, second);
     else ((double *)array)[index] = float_operand(index, second);
@@ -117,7 +139,7 @@ static bool float_case_holds(const Case *one, const Arrays *arrays, int64_t i)
 {
     double x = floating(one->from, arrays->x, i), y = floating(one->from, arrays->y, i);
     bool narrow = one->from == PLAIT_F32;
-    if (one->to == PLAIT_BOOL) return whole(PLAIT_BOOL, arrays->out, i) == comparison(one->op, x < y, x == y, x > y);
+    if (one->to == PLAIT_BOOL) return whole(PLAIT_BOOL, arrays->out, i) == comparison(one->op, x<y, x == y, x> y);
     double found = floating(one->to, arrays->out, i), expected = float_result(one->op, x, y, narrow);
     if (found == expected || (found != found && expected != expected)) return true;
     double other = one->op == PLAIT_OP_MOD ? unfused_mod(x, y, narrow) : expected;
@@ -126,10 +148,11 @@ static bool float_case_holds(const Case *one, const Arrays *arrays, int64_t i)
 
 static bool integer_case_holds(const Case *one, const Arrays *arrays, int64_t i)
 {
-    int64_t x = whole(one->from, arrays->x, i), y = whole(one->from, arrays->y, i), found = whole(one->to, arrays->out, i);
+    int64_t x = whole(one->from, arrays->x, i), y = whole(one->from, arrays->y, i),
+            found = whole(one->to, arrays->out, i);
     PlaitScalarClass class = plait_op_info(one->op)->scalar_class;
     if (class == PLAIT_CLASS_LOGIC) return found == logic(one->op, x != 0, y != 0);
-    if (class == PLAIT_CLASS_COMPARE) return found == comparison(one->op, x < y, x == y, x > y);
+    if (class == PLAIT_CLASS_COMPARE) return found == comparison(one->op, x<y, x == y, x> y);
     Huge expected = integer_result(one->op, x, y);
     if (one->to == PLAIT_I32) return found == (int32_t)(uint32_t)(uint64_t)(expected & 0xFFFFFFFF);
     return found == (int64_t)(uint64_t)expected;
@@ -146,9 +169,14 @@ static void run_variant(const Case *one, const Variant *variant, const Arrays *a
     }
     CHECK(wrong == 0);
     if (wrong == 0) return;
-    fprintf(stderr, "%s %s %s: %lld wrong", plait_op_info(one->op)->text, plait_scalar_text(one->from), variant->name, (long long)wrong);
-    if (is_float(one->from)) fprintf(stderr, ", x = %g, y = %g\n", floating(one->from, arrays->x, first), floating(one->from, arrays->y, first));
-    else fprintf(stderr, ", x = %lld, y = %lld\n", (long long)whole(one->from, arrays->x, first), (long long)whole(one->from, arrays->y, first));
+    fprintf(stderr, "%s %s %s: %lld wrong", plait_op_info(one->op)->text, plait_scalar_text(one->from), variant->name,
+            (long long)wrong);
+    if (is_float(one->from))
+        fprintf(stderr, ", x = %g, y = %g\n", floating(one->from, arrays->x, first),
+                floating(one->from, arrays->y, first));
+    else
+        fprintf(stderr, ", x = %lld, y = %lld\n", (long long)whole(one->from, arrays->x, first),
+                (long long)whole(one->from, arrays->y, first));
 }
 
 /* Every row but those of class FLOAT (floats.c), for every scalar type it takes. */
@@ -157,7 +185,9 @@ static uint32_t list_cases(Case *cases)
     uint32_t count = 0;
     for (PlaitOp op = (PlaitOp)1; op < PLAIT_OP_COUNT; op++)
         for (PlaitScalar scalar = PLAIT_BOOL; scalar < PLAIT_SCALAR_COUNT; scalar++)
-            if (plait_op_is_scalar(op) && plait_op_info(op)->scalar_class != PLAIT_CLASS_FLOAT && case_of(op, scalar, &cases[count])) count++;
+            if (plait_op_is_scalar(op) && plait_op_info(op)->scalar_class != PLAIT_CLASS_FLOAT &&
+                case_of(op, scalar, &cases[count]))
+                count++;
     return count;
 }
 

@@ -19,7 +19,8 @@ typedef struct Function {
 } Function;
 
 static const Function functions[] = {
-#define FLOAT1(id, most_f32, most_f64, most_gpu, limit, from, to, function) {PLAIT_OP_##id, most_f32, most_f64, most_gpu, limit, from, to, function, function##l},
+#define FLOAT1(id, most_f32, most_f64, most_gpu, limit, from, to, function)                                            \
+    {PLAIT_OP_##id, most_f32, most_f64, most_gpu, limit, from, to, function, function##l},
 #include "floats.def"
 #undef FLOAT1
 };
@@ -33,7 +34,10 @@ static Wide unit_of(Wide value, int fraction, int least)
 }
 
 /* Infinity counts as the number after the largest one. */
-static Wide without_infinity(Wide value, Wide infinity) { return fabsl(value) > infinity ? copysignl(infinity, value) : value; }
+static Wide without_infinity(Wide value, Wide infinity)
+{
+    return fabsl(value) > infinity ? copysignl(infinity, value) : value;
+}
 
 static double error_in_units(Wide found, Wide expected, PlaitScalar scalar)
 {
@@ -43,16 +47,57 @@ static double error_in_units(Wide found, Wide expected, PlaitScalar scalar)
     found = without_infinity(found, infinity);
     expected = without_infinity(expected, infinity);
     if (found == expected) return 0;
-    Wide unit = fabsl(expected) == infinity ? infinity * ldexpl(1, narrow ? -24 : -53) : unit_of(expected, narrow ? 23 : 52, narrow ? -126 : -1022);
+    Wide unit = fabsl(expected) == infinity ? infinity * ldexpl(1, narrow ? -24 : -53)
+                                            : unit_of(expected, narrow ? 23 : 52, narrow ? -126 : -1022);
     return (double)(fabsl(found - expected) / unit);
 }
 
 /* ---- arguments ---- */
 
-static const double specials[] = {0.0, -0.0, INFINITY, -INFINITY, NAN, 1, -1, 2, -2, 0.5, -0.5, 3, 1e-45, -1e-45, 1e-40, 0x1p-126, 0x1p-149, 0x1p-1074,
-                                  0x1p-1022, 88.72283, 88.72284, -87.33655, -103.97, -104, 89, 709.782712893384, 709.7827128933841, -745.13, -746, 3.4028234e38,
-                                  -3.4028234e38, 1.7976931348623157e308, 0.70710677, 0.70710678118654752, 1.4142135, 0.99999994, 1.0000001, 0.34657359, -0.34657359,
-                                  3.9192059, 1.5707964, 3.1415927, 102943.71, 1e22};
+static const double specials[] = {0.0,
+                                  -0.0,
+                                  INFINITY,
+                                  -INFINITY,
+                                  NAN,
+                                  1,
+                                  -1,
+                                  2,
+                                  -2,
+                                  0.5,
+                                  -0.5,
+                                  3,
+                                  1e-45,
+                                  -1e-45,
+                                  1e-40,
+                                  0x1p-126,
+                                  0x1p-149,
+                                  0x1p-1074,
+                                  0x1p-1022,
+                                  88.72283,
+                                  88.72284,
+                                  -87.33655,
+                                  -103.97,
+                                  -104,
+                                  89,
+                                  709.782712893384,
+                                  709.7827128933841,
+                                  -745.13,
+                                  -746,
+                                  3.4028234e38,
+                                  -3.4028234e38,
+                                  1.7976931348623157e308,
+                                  0.70710677,
+                                  0.70710678118654752,
+                                  1.4142135,
+                                  0.99999994,
+                                  1.0000001,
+                                  0.34657359,
+                                  -0.34657359,
+                                  3.9192059,
+                                  1.5707964,
+                                  3.1415927,
+                                  102943.71,
+                                  1e22};
 enum { SPECIALS = sizeof specials / sizeof *specials };
 
 static void put(PlaitScalar scalar, void *array, int64_t index, double value)
@@ -79,7 +124,9 @@ static double from_bits(PlaitScalar scalar, uint64_t bits)
 /* Specials, then evenly spaced bit patterns, then evenly spaced numbers of the densest range. */
 static double argument(const Function *function, PlaitScalar scalar, int64_t index, int64_t count)
 {
-    if (index < SPECIALS) return fabs(specials[index]) <= function->limit || !isfinite(specials[index]) ? specials[index] : function->limit;
+    if (index < SPECIALS)
+        return fabs(specials[index]) <= function->limit || !isfinite(specials[index]) ? specials[index]
+                                                                                      : function->limit;
     if (index % 2) return function->from + (function->to - function->from) * (double)index / (double)count;
     double value = from_bits(scalar, (uint64_t)index * (UINT64_MAX / (uint64_t)count) ^ (uint64_t)index * 2654435761u);
     return fabs(value) <= function->limit ? value : fmod(value, function->limit);
@@ -96,10 +143,13 @@ static void report(const Case *one, const char *variant, Worst worst, double mos
 {
     bool good = worst.error <= most;
     CHECK(good);
-    if (!good) fprintf(stderr, "%s %s %s: %.3g ulp, allowed %g, at %s\n", plait_op_info(one->op)->text, plait_scalar_text(one->from), variant, worst.error, most, detail);
+    if (!good)
+        fprintf(stderr, "%s %s %s: %.3g ulp, allowed %g, at %s\n", plait_op_info(one->op)->text,
+                plait_scalar_text(one->from), variant, worst.error, most, detail);
 }
 
-static void run_variant(const Machine *machine, const Case *one, const Variant *variant, double most, const Arrays *arrays, double *worst_of_all)
+static void run_variant(const Machine *machine, const Case *one, const Variant *variant, double most,
+                        const Arrays *arrays, double *worst_of_all)
 {
     Worst worst = {0, 0};
     char detail[256];
@@ -110,13 +160,15 @@ static void run_variant(const Machine *machine, const Case *one, const Variant *
         double error = flushed ? 0 : error_in_units(found, arrays->expected[i], one->to);
         if (error > worst.error) worst = (Worst){error, i};
     }
-    snprintf(detail, sizeof detail, "x = %.17Lg, y = %.17Lg: %.17Lg instead of %.17Lg", get(one->from, arrays->x, worst.index), get(one->from, arrays->y, worst.index),
+    snprintf(detail, sizeof detail, "x = %.17Lg, y = %.17Lg: %.17Lg instead of %.17Lg",
+             get(one->from, arrays->x, worst.index), get(one->from, arrays->y, worst.index),
              get(one->to, arrays->out, worst.index), arrays->expected[worst.index]);
     report(one, variant->name, worst, most, detail);
     if (worst.error > *worst_of_all) *worst_of_all = worst.error;
 }
 
-static void run_case(const Machine *machine, const Case *one, const Compiled *compiled, double most, const Arrays *arrays)
+static void run_case(const Machine *machine, const Case *one, const Compiled *compiled, double most,
+                     const Arrays *arrays)
 {
     double worst = 0;
     for (uint32_t v = 0; v < VARIANTS; v++)
@@ -163,7 +215,8 @@ static Wide expected_of(PlaitOp op, Wide x, Wide y)
     return isinf(x) && x < 0 && !isnan(y) && floorl(y) != y ? (Wide)NAN : powl(x, y);
 }
 
-static void test_pairs(const Machine *machine, const Compiled *compiled, const Case *cases, uint32_t count, const Arrays *arrays)
+static void test_pairs(const Machine *machine, const Compiled *compiled, const Case *cases, uint32_t count,
+                       const Arrays *arrays)
 {
     for (uint32_t i = 0; i < count; i++) {
         PlaitScalar scalar = cases[i].from;
@@ -184,7 +237,8 @@ void test_floats(const Machine *machine, const Arrays *arrays)
     Case cases[2 * FUNCTIONS + 4];
     uint32_t count = 0;
     for (uint32_t i = 0; i < FUNCTIONS; i++)
-        for (PlaitScalar scalar = PLAIT_F32; scalar <= PLAIT_F64; scalar++) CHECK(case_of(functions[i].op, scalar, &cases[count++]));
+        for (PlaitScalar scalar = PLAIT_F32; scalar <= PLAIT_F64; scalar++)
+            CHECK(case_of(functions[i].op, scalar, &cases[count++]));
     for (PlaitScalar scalar = PLAIT_F32; scalar <= PLAIT_F64; scalar++) {
         CHECK(case_of(PLAIT_OP_DIV, scalar, &cases[count++]));
         CHECK(case_of(PLAIT_OP_POW, scalar, &cases[count++]));

@@ -1,5 +1,5 @@
-/* The same tests on a GPU: the kernels that codegen_math_ptx wrote, loaded through the driver. Neither LLVM nor the CUDA
- * toolkit is needed, so that the program can be carried to a machine that has a GPU and nothing else.
+/* The same tests on a GPU: the kernels that codegen_math_ptx wrote, loaded through the driver. Neither LLVM nor the
+ * CUDA toolkit is needed, so that the program can be carried to a machine that has a GPU and nothing else.
  *     codegen_math_gpu FILE.ptx [ELEMENTS]       exit status 77 where there is no GPU */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -19,8 +19,8 @@ typedef struct Driver {
     int (*allocate)(Address *address, size_t size);
     int (*copy_in)(Address to, const void *from, size_t size);
     int (*copy_out)(void *to, Address from, size_t size);
-    int (*launch)(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, void *stream,
-                  void **parameters, void **extra);
+    int (*launch)(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                  unsigned shared, void *stream, void **parameters, void **extra);
 } Driver;
 
 typedef struct Gpu {
@@ -38,8 +38,8 @@ typedef struct Entry {
 
 static bool open_driver(Driver *driver)
 {
-    static const char *const names[] = {"cuInit", "cuCtxCreate_v2", "cuModuleLoadData", "cuModuleGetFunction", "cuMemAlloc_v2", "cuMemcpyHtoD_v2",
-                                        "cuMemcpyDtoH_v2", "cuLaunchKernel"};
+    static const char *const names[] = {"cuInit",        "cuCtxCreate_v2",  "cuModuleLoadData", "cuModuleGetFunction",
+                                        "cuMemAlloc_v2", "cuMemcpyHtoD_v2", "cuMemcpyDtoH_v2",  "cuLaunchKernel"};
     void *library = dlopen("libcuda.so.1", RTLD_NOW), *functions[sizeof names / sizeof *names];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         functions[i] = library ? dlsym(library, names[i]) : NULL;
@@ -104,8 +104,9 @@ static bool open_gpu(Gpu *gpu, const char *image)
 {
     void *context;
     const Driver *driver = &gpu->driver;
-    return driver->create_context(&context, 0, 0) == 0 && driver->load(&gpu->module, image) == 0 && driver->allocate(&gpu->x, gpu->bytes) == 0 &&
-           driver->allocate(&gpu->y, gpu->bytes) == 0 && driver->allocate(&gpu->out, gpu->bytes) == 0;
+    return driver->create_context(&context, 0, 0) == 0 && driver->load(&gpu->module, image) == 0 &&
+           driver->allocate(&gpu->x, gpu->bytes) == 0 && driver->allocate(&gpu->y, gpu->bytes) == 0 &&
+           driver->allocate(&gpu->out, gpu->bytes) == 0;
 }
 
 int main(int count, char **arguments)
@@ -122,6 +123,7 @@ int main(int count, char **arguments)
     }
     const char *image = read_file(arena, arguments[1]);
     if (!image || !open_gpu(&gpu, image)) return 1;
-    Machine machine = {.compile = compile_for_gpu, .release = release_for_gpu, .arena = arena, .approximates = true, .context = &gpu};
+    Machine machine = {
+        .compile = compile_for_gpu, .release = release_for_gpu, .arena = arena, .approximates = true, .context = &gpu};
     return test_all(&machine, elements);
 }

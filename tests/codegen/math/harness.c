@@ -20,7 +20,10 @@ bool case_of(PlaitOp op, PlaitScalar from, Case *result)
     return plait_scalar_result(op, from, &result->to);
 }
 
-uint32_t case_operands(const Case *one) { return one->op == PLAIT_OP_CAST ? 1 : plait_op_info(one->op)->least_operands; }
+uint32_t case_operands(const Case *one)
+{
+    return one->op == PLAIT_OP_CAST ? 1 : plait_op_info(one->op)->least_operands;
+}
 
 uint32_t case_list(Case *cases)
 {

@@ -17,7 +17,8 @@ static LLVMValueRef load(PlaitEmit *emit, PlaitScalar scalar, LLVMValueRef array
     return LLVMBuildICmp(emit->builder, LLVMIntNE, value, LLVMConstNull(type), "");
 }
 
-static void store(PlaitEmit *emit, PlaitScalar scalar, LLVMValueRef value, LLVMValueRef array, LLVMValueRef index, uint32_t lanes)
+static void store(PlaitEmit *emit, PlaitScalar scalar, LLVMValueRef value, LLVMValueRef array, LLVMValueRef index,
+                  uint32_t lanes)
 {
     LLVMTypeRef one = plait_emit_memory_type(emit, scalar, 1), type = plait_emit_memory_type(emit, scalar, lanes);
     if (scalar == PLAIT_BOOL) value = LLVMBuildZExt(emit->builder, value, type, "");
@@ -29,7 +30,8 @@ static void store(PlaitEmit *emit, PlaitScalar scalar, LLVMValueRef value, LLVMV
 static void emit_case(PlaitEmit *emit, const Case *one, LLVMValueRef index, uint32_t lanes)
 {
     LLVMValueRef operands[2] = {NULL, NULL}, result;
-    for (uint32_t i = 0; i < case_operands(one); i++) operands[i] = load(emit, one->from, LLVMGetParam(emit->function, i), index, lanes);
+    for (uint32_t i = 0; i < case_operands(one); i++)
+        operands[i] = load(emit, one->from, LLVMGetParam(emit->function, i), index, lanes);
     if (one->op == PLAIT_OP_CAST) result = plait_emit_cast(emit, operands[0], one->from, one->to);
     else result = plait_emit_scalar_op(emit, one->op, one->from, operands);
     store(emit, one->to, result, LLVMGetParam(emit->function, 2), index, lanes);
@@ -57,7 +59,8 @@ static void begin_function(PlaitEmit *emit, const char *name)
 {
     LLVMTypeRef pointer = LLVMPointerTypeInContext(emit->context, 0);
     LLVMTypeRef parameters[] = {pointer, pointer, pointer, LLVMInt64TypeInContext(emit->context)};
-    emit->function = LLVMAddFunction(emit->module, name, LLVMFunctionType(LLVMVoidTypeInContext(emit->context), parameters, 4, 0));
+    emit->function =
+        LLVMAddFunction(emit->module, name, LLVMFunctionType(LLVMVoidTypeInContext(emit->context), parameters, 4, 0));
     LLVMPositionBuilderAtEnd(emit->builder, LLVMAppendBasicBlockInContext(emit->context, emit->function, ""));
 }
 
@@ -67,7 +70,10 @@ static uint32_t widest(const Case *one)
     return from > to ? from : to;
 }
 
-static const char *variant_name(PlaitArena *arena, uint32_t number, uint32_t variant) { return plait_arena_printf(arena, "case_%u_%u", number, variant); }
+static const char *variant_name(PlaitArena *arena, uint32_t number, uint32_t variant)
+{
+    return plait_arena_printf(arena, "case_%u_%u", number, variant);
+}
 
 static void emit_variants(PlaitEmit *emit, const Case *one, uint32_t number)
 {
@@ -75,7 +81,8 @@ static void emit_variants(PlaitEmit *emit, const Case *one, uint32_t number)
         emit->isa = &plait_isas[variant / 2];
         begin_function(emit, variant_name(emit->arena, number, variant));
         const char *key = "target-cpu", *value = emit->isa->llvm_cpu;
-        LLVMAttributeRef attribute = LLVMCreateStringAttribute(emit->context, key, (unsigned)strlen(key), value, (unsigned)strlen(value));
+        LLVMAttributeRef attribute =
+            LLVMCreateStringAttribute(emit->context, key, (unsigned)strlen(key), value, (unsigned)strlen(value));
         LLVMAddAttributeAtIndex(emit->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, attribute);
         emit_loop(emit, one, variant % 2 ? emit->isa->vector_bytes / widest(one) : 1);
     }
@@ -84,9 +91,10 @@ static void emit_variants(PlaitEmit *emit, const Case *one, uint32_t number)
 static bool has_level(uint32_t isa)
 {
     if (isa == 0) return __builtin_cpu_supports("sse4.2");
-    if (isa == 1) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl");
+    if (isa == 1)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
 /* The finished library is linked with nothing that could be called. */
@@ -122,7 +130,8 @@ static void run_function(const Variant *variant, const void *x, const void *y, v
     function(x, y, out, count);
 }
 
-static Variant find_variant(PlaitArena *arena, LLVMExecutionEngineRef engine, const Case *one, uint32_t number, uint32_t v)
+static Variant find_variant(PlaitArena *arena, LLVMExecutionEngineRef engine, const Case *one, uint32_t number,
+                            uint32_t v)
 {
     const PlaitIsa *isa = &plait_isas[v / 2];
     Variant variant = {.run = has_level(v / 2) ? run_function : NULL};
@@ -140,7 +149,8 @@ static LLVMExecutionEngineRef load_module(LLVMModuleRef module)
     LLVMLinkInMCJIT();
     LLVMInitializeMCJITCompilerOptions(&options, sizeof options);
     options.OptLevel = 2;
-    if (LLVMCreateMCJITCompilerForModule(&engine, module, &options, sizeof options, &message)) fprintf(stderr, "%s\n", message);
+    if (LLVMCreateMCJITCompilerForModule(&engine, module, &options, sizeof options, &message))
+        fprintf(stderr, "%s\n", message);
     return engine;
 }
 
@@ -163,7 +173,8 @@ Compiled *compile_for_cpu(const Machine *test, const Case *cases, uint32_t count
     *loaded = (Loaded){machine, engine};
     compiled->owner = loaded;
     for (uint32_t i = 0; i < count; i++)
-        for (uint32_t v = 0; v < VARIANTS; v++) compiled[i].variants[v] = find_variant(test->arena, engine, &cases[i], i, v);
+        for (uint32_t v = 0; v < VARIANTS; v++)
+            compiled[i].variants[v] = find_variant(test->arena, engine, &cases[i], i, v);
     return compiled;
 }
 
@@ -193,7 +204,8 @@ static void emit_entry(PlaitEmit *emit, const Case *one, uint32_t number)
     LLVMValueRef index = LLVMBuildAdd(emit->builder, first, special(emit, "%tid.x"), "");
     LLVMBasicBlockRef body = LLVMAppendBasicBlockInContext(emit->context, emit->function, "");
     LLVMBasicBlockRef done = LLVMAppendBasicBlockInContext(emit->context, emit->function, "");
-    LLVMBuildCondBr(emit->builder, LLVMBuildICmp(emit->builder, LLVMIntSLT, index, LLVMGetParam(emit->function, 3), ""), body, done);
+    LLVMBuildCondBr(emit->builder, LLVMBuildICmp(emit->builder, LLVMIntSLT, index, LLVMGetParam(emit->function, 3), ""),
+                    body, done);
     LLVMPositionBuilderAtEnd(emit->builder, body);
     emit_case(emit, one, index, 1);
     LLVMBuildBr(emit->builder, done);

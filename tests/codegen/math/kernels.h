@@ -1,5 +1,5 @@
-/* A case becomes a function for each level of x86-64 that this processor has, one element at a time and in vectors; or a
- * kernel in PTX. */
+/* A case becomes a function for each level of x86-64 that this processor has, one element at a time and in vectors; or
+ * a kernel in PTX. */
 #ifndef PLAIT_TESTS_MATH_KERNELS_H
 #define PLAIT_TESTS_MATH_KERNELS_H
 

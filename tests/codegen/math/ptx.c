@@ -1,6 +1,5 @@
-/* Writes every pointwise operation and every cast as a PTX kernel of its own: LLVM ends the process when it cannot select
- * one. The test then gives the file to ptxas, where there is one.
- *     codegen_math_ptx TARGET FILE.ptx */
+/* Writes every pointwise operation and every cast as a PTX kernel of its own: LLVM ends the process when it cannot
+ * select one. The test then gives the file to ptxas, where there is one. codegen_math_ptx TARGET FILE.ptx */
 #include <stdio.h>
 #include <string.h>
 

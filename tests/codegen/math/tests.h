@@ -45,7 +45,7 @@ struct Machine {
 };
 
 typedef struct Arrays {
-    int64_t count; /* a multiple of 64, so that vectors end with the array */
+    int64_t count;     /* a multiple of 64, so that vectors end with the array */
     void *x, *y, *out; /* room for `count` elements of 8 bytes each */
     long double *expected;
 } Arrays;

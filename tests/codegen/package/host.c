@@ -1,5 +1,5 @@
-/* The object that `plait-codegen package` makes of cpu.tir and gpu.tir, linked with the CPU kernels and a runtime that only
- * notes what it is called with: every field of the tables that the real runtime relies on. */
+/* The object that `plait-codegen package` makes of cpu.tir and gpu.tir, linked with the CPU kernels and a runtime that
+ * only notes what it is called with: every field of the tables that the real runtime relies on. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,8 +20,10 @@ static struct Call {
     uint64_t workspace_bytes;
 } call;
 
-int plait_runtime_call(const PlaitOperatorDescriptor *op, void *const *tensors, void *stream, void *workspace, uint64_t workspace_bytes);
-int plait_runtime_call(const PlaitOperatorDescriptor *op, void *const *tensors, void *stream, void *workspace, uint64_t workspace_bytes)
+int plait_runtime_call(const PlaitOperatorDescriptor *op, void *const *tensors, void *stream, void *workspace,
+                       uint64_t workspace_bytes);
+int plait_runtime_call(const PlaitOperatorDescriptor *op, void *const *tensors, void *stream, void *workspace,
+                       uint64_t workspace_bytes)
 {
     call = (struct Call){.op = op, .stream = stream, .workspace = workspace, .workspace_bytes = workspace_bytes};
     memcpy(call.tensors, tensors, op->variants[0].argument_count * sizeof *tensors);
@@ -45,7 +47,8 @@ static void test_functions_of_name(void)
     int x, x0, y, stream, workspace;
     uint64_t bytes = 0;
     CHECK(cumulative_with_workspace(&x, &x0, &y, &stream, &workspace, 1 << 20) == 42);
-    CHECK(call.op == &plait_library.operators[0] && call.tensors[0] == &x && call.tensors[1] == &x0 && call.tensors[2] == &y);
+    CHECK(call.op == &plait_library.operators[0] && call.tensors[0] == &x && call.tensors[1] == &x0 &&
+          call.tensors[2] == &y);
     CHECK(call.stream == &stream && call.workspace == &workspace && call.workspace_bytes == 1 << 20);
     CHECK(twice_workspace_bytes(&y, &x, &bytes) == 43 && bytes == 77);
     CHECK(call.op == &plait_library.operators[1] && call.tensors[0] == &y && call.tensors[1] == &x);
@@ -68,10 +71,11 @@ static bool axis_is(const PlaitAxisDescriptor *axis, const char *name, int64_t s
     return strcmp(axis->name, name) == 0 && axis->size == size && axis->same_as == same_as && axis->role == role;
 }
 
-static bool tensor_is(const PlaitTensorDescriptor *tensor, const char *name, uint8_t kind, uint8_t scalar, const uint16_t *axes, uint8_t rank)
+static bool tensor_is(const PlaitTensorDescriptor *tensor, const char *name, uint8_t kind, uint8_t scalar,
+                      const uint16_t *axes, uint8_t rank)
 {
-    return strcmp(tensor->name, name) == 0 && tensor->kind == kind && tensor->scalar == scalar && tensor->rank == rank &&
-           memcmp(tensor->axes, axes, rank * sizeof *axes) == 0;
+    return strcmp(tensor->name, name) == 0 && tensor->kind == kind && tensor->scalar == scalar &&
+           tensor->rank == rank && memcmp(tensor->axes, axes, rank * sizeof *axes) == 0;
 }
 
 static void test_library(void)
@@ -86,7 +90,8 @@ static void test_library(void)
 static void test_variant(void)
 {
     const PlaitVariantDescriptor *variant = &plait_library.operators[0].variants[0];
-    CHECK(variant->axis_count == 4 && variant->tensor_count == 4 && variant->argument_count == 3 && variant->target_count == 2);
+    CHECK(variant->axis_count == 4 && variant->tensor_count == 4 && variant->argument_count == 3 &&
+          variant->target_count == 2);
     CHECK(axis_is(&variant->axes[0], "b", -1, -1, 1) && axis_is(&variant->axes[1], "t", -1, -1, 3));
     CHECK(axis_is(&variant->axes[2], "d", 64, -1, 0) && axis_is(&variant->axes[3], "u", -1, 1, 3));
     CHECK(tensor_is(&variant->tensors[0], "x", 0, 4, (uint16_t[]){0, 1, 2}, 3) && isnan(variant->tensors[0].fallback));
@@ -118,13 +123,16 @@ static void test_gpu_kernels(void)
     CHECK_TEXT(target->image->target, "sm_90a");
     CHECK(target->image->architecture == 90 && target->image->exact == 1);
     CHECK(!target->image->cubin && target->image->cubin_size == 0);
-    CHECK(target->image->ptx && strlen(target->image->ptx) == target->image->ptx_size && strstr(target->image->ptx, ".entry cumulative_1"));
+    CHECK(target->image->ptx && strlen(target->image->ptx) == target->image->ptx_size &&
+          strstr(target->image->ptx, ".entry cumulative_1"));
     CHECK(plait_library.operators[1].variants[1].targets[1].image == target->image);
     CHECK_TEXT(target->kernels[0].name, "cumulative_0");
     CHECK_TEXT(kernel->name, "cumulative_1");
     CHECK(!kernel->functions[0] && !kernel->functions[1] && !kernel->functions[2]);
-    CHECK(kernel->tensors[0] == 3 && kernel->tensors[1] == 2 && kernel->slot_count == 2 * 4 + 4 && kernel->threads == 64);
-    CHECK(kernel->grid_count == 2 && kernel->grid_axes[0] == 0 && kernel->grid_axes[1] == 2 && kernel->grid_blocks[1] == 16);
+    CHECK(kernel->tensors[0] == 3 && kernel->tensors[1] == 2 && kernel->slot_count == 2 * 4 + 4 &&
+          kernel->threads == 64);
+    CHECK(kernel->grid_count == 2 && kernel->grid_axes[0] == 0 && kernel->grid_axes[1] == 2 &&
+          kernel->grid_blocks[1] == 16);
     CHECK(kernel->axes[0] == 0 && kernel->axes[1] == 1 && kernel->axes[2] == 3 && kernel->axes[3] == 2);
 }
 

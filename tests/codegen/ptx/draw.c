@@ -1,4 +1,5 @@
-/* Prints the random kernel of a seed, for ptx-simulate: ptx-draw SEED. The drawing is that of the CPU generator's tests. */
+/* Prints the random kernel of a seed, for ptx-simulate: ptx-draw SEED. The drawing is that of the CPU generator's
+ * tests. */
 #include <stdio.h>
 #include <stdlib.h>
 

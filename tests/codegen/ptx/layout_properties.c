@@ -41,14 +41,16 @@ static void check_inst(void *context, PlaitValue value)
     const PlaitFunction *kernel = ((Checker *)context)->kernel;
     const PlaitInst *inst = plait_inst(kernel, value);
     check_type(kernel, inst->type);
-    for (uint32_t i = 0; inst->body && i < inst->body->params.count; i++) check_type(kernel, plait_type_of(kernel, inst->body->params.data[i]));
+    for (uint32_t i = 0; inst->body && i < inst->body->params.count; i++)
+        check_type(kernel, plait_type_of(kernel, inst->body->params.data[i]));
     for (uint32_t i = 0; plait_op_is_pointwise((PlaitOp)inst->op) && i < inst->operand_count; i++) {
         PlaitType operand = plait_type_of(kernel, inst->operands[i]);
         CHECK(operand.rank == 0 || operand.layout == inst->type.layout);
     }
 }
 
-static PlaitModule *parse(PlaitArena *arena, PlaitNames *names, PlaitDiagnostics *diagnostics, PlaitSources *sources, const char *path)
+static PlaitModule *parse(PlaitArena *arena, PlaitNames *names, PlaitDiagnostics *diagnostics, PlaitSources *sources,
+                          const char *path)
 {
     enum { MOST = 1 << 20 };
     char *text = plait_arena_alloc(arena, MOST);

@@ -28,7 +28,8 @@ uint32_t test_round_to_bf16(uint32_t bits)
     return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
 }
 extern void test_truncate(void);
-__asm__(".globl test_truncate\ntest_truncate:\n  movd %xmm0, %edi\n  subq $8, %rsp\n  call test_round_to_bf16\n  addq $8, %rsp\n  movd %eax, %xmm0\n  ret\n");
+__asm__(".globl test_truncate\ntest_truncate:\n  movd %xmm0, %edi\n  subq $8, %rsp\n  call test_round_to_bf16\n  addq "
+        "$8, %rsp\n  movd %eax, %xmm0\n  ret\n");
 
 typedef struct Stand {
     const char *name; /* of an intrinsic, or the beginning of inline PTX */
@@ -38,18 +39,33 @@ typedef struct Stand {
 
 #define ADDRESS(function) ((void *)(uintptr_t)(function))
 static Stand stands[] = {
-    {"llvm.nvvm.read.ptx.sreg.tid.x", "test_thread_number", 0},   {"llvm.nvvm.read.ptx.sreg.ctaid.x", "test_program_number", 0},
-    {"llvm.nvvm.barrier.cta.sync.aligned.all", "test_barrier", 0}, {"llvm.nvvm.shfl.sync.bfly.i32", "test_shuffle", 0},
-    {"ex2.approx", "test_ex2", 0}, {"lg2.approx", "test_lg2", 0}, {"rcp.approx", "test_rcp", 0}, {"rsqrt.approx", "test_rsqrt", 0},
-    {"sqrt.approx", "test_sqrt", 0}, {"div.full", "test_div", 0}, {"tanh.approx", "test_tanh", 0},
+    {"llvm.nvvm.read.ptx.sreg.tid.x", "test_thread_number", 0},
+    {"llvm.nvvm.read.ptx.sreg.ctaid.x", "test_program_number", 0},
+    {"llvm.nvvm.barrier.cta.sync.aligned.all", "test_barrier", 0},
+    {"llvm.nvvm.shfl.sync.bfly.i32", "test_shuffle", 0},
+    {"ex2.approx", "test_ex2", 0},
+    {"lg2.approx", "test_lg2", 0},
+    {"rcp.approx", "test_rcp", 0},
+    {"rsqrt.approx", "test_rsqrt", 0},
+    {"sqrt.approx", "test_sqrt", 0},
+    {"div.full", "test_div", 0},
+    {"tanh.approx", "test_tanh", 0},
 };
 enum { STAND_COUNT = sizeof stands / sizeof *stands };
 
 static void fill_stands(void)
 {
-    void *addresses[] = {ADDRESS(test_thread_number), ADDRESS(test_program_number), ADDRESS(test_barrier), ADDRESS(test_shuffle),
-                         ADDRESS(exponential), ADDRESS(logarithm), ADDRESS(reciprocal), ADDRESS(reciprocal_root), ADDRESS(root),
-                         ADDRESS(quotient), ADDRESS(tangent)};
+    void *addresses[] = {ADDRESS(test_thread_number),
+                         ADDRESS(test_program_number),
+                         ADDRESS(test_barrier),
+                         ADDRESS(test_shuffle),
+                         ADDRESS(exponential),
+                         ADDRESS(logarithm),
+                         ADDRESS(reciprocal),
+                         ADDRESS(reciprocal_root),
+                         ADDRESS(root),
+                         ADDRESS(quotient),
+                         ADDRESS(tangent)};
     for (uint32_t i = 0; i < STAND_COUNT; i++) stands[i].address = addresses[i];
 }
 
@@ -101,7 +117,8 @@ static LLVMValueRef rewrite_load(Rewriter *rewriter, LLVMValueRef call, const ch
     LLVMValueRef result = LLVMGetPoison(type);
     for (uint32_t i = 0; i < LLVMCountStructElementTypes(type); i++) {
         LLVMTypeRef part = LLVMStructGetTypeAtIndex(type, i);
-        result = LLVMBuildInsertValue(b, result, LLVMBuildLoad2(b, part, element_pointer(rewriter, part, pointer, i), ""), i, "");
+        result = LLVMBuildInsertValue(b, result,
+                                      LLVMBuildLoad2(b, part, element_pointer(rewriter, part, pointer, i), ""), i, "");
     }
     return result;
 }
@@ -122,7 +139,8 @@ static LLVMValueRef rewrite_call(Rewriter *rewriter, LLVMValueRef call, const ch
     LLVMValueRef operands[8];
     LLVMTypeRef type = LLVMGetCalledFunctionType(call);
     for (uint32_t i = 0; i < LLVMGetNumArgOperands(call); i++) operands[i] = LLVMGetOperand(call, i);
-    return LLVMBuildCall2(rewriter->builder, type, declare(rewriter, symbol, type), operands, LLVMGetNumArgOperands(call), "");
+    return LLVMBuildCall2(rewriter->builder, type, declare(rewriter, symbol, type), operands,
+                          LLVMGetNumArgOperands(call), "");
 }
 
 /* Replaces a call of inline PTX or of an intrinsic of the GPU. */
@@ -147,7 +165,8 @@ static void rewrite_function(Rewriter *rewriter, LLVMValueRef function)
     static const char features[] = "target-features", have[] = "+avx2,+fma,+f16c";
     LLVMSetFunctionCallConv(function, LLVMCCallConv);
     LLVMRemoveEnumAttributeAtIndex(function, 1, LLVMGetEnumAttributeKindForName("byval", 5));
-    LLVMAttributeRef attribute = LLVMCreateStringAttribute(rewriter->context, features, sizeof features - 1, have, sizeof have - 1);
+    LLVMAttributeRef attribute =
+        LLVMCreateStringAttribute(rewriter->context, features, sizeof features - 1, have, sizeof have - 1);
     LLVMAddAttributeAtIndex(function, (unsigned)LLVMAttributeFunctionIndex, attribute);
     for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block; block = LLVMGetNextBasicBlock(block)) {
         for (LLVMValueRef inst = LLVMGetFirstInstruction(block), next; inst; inst = next) {
@@ -168,11 +187,13 @@ static LLVMValueRef add_buffer(Rewriter *rewriter, const char *name)
 
 static LLVMValueRef rewrite_module(PlaitMachine *machine)
 {
-    Rewriter rewriter = {.module = machine->emit.module, .context = machine->emit.context, .builder = machine->emit.builder};
+    Rewriter rewriter = {
+        .module = machine->emit.module, .context = machine->emit.context, .builder = machine->emit.builder};
     rewriter.zeros = add_buffer(&rewriter, "test_zeros");
     rewriter.sink = add_buffer(&rewriter, "test_sink");
     LLVMValueRef first = NULL;
-    for (LLVMValueRef function = LLVMGetFirstFunction(rewriter.module); function; function = LLVMGetNextFunction(function)) {
+    for (LLVMValueRef function = LLVMGetFirstFunction(rewriter.module); function;
+         function = LLVMGetNextFunction(function)) {
         if (!LLVMGetFirstBasicBlock(function)) continue;
         rewrite_function(&rewriter, function);
         if (!first) first = function;

@@ -114,7 +114,9 @@ static void prepare_thread(Thread *thread, char *stack)
 void test_threads(TestKernel *kernel, const int64_t *slots, int64_t programs, uint32_t threads, bool backwards)
 {
     static char *stacks;
-    if (!stacks) stacks = mmap(NULL, (size_t)MOST_THREADS * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (!stacks)
+        stacks = mmap(NULL, (size_t)MOST_THREADS * STACK, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (stacks == MAP_FAILED) abort();
     machine.kernel = kernel;
     machine.slots = slots;

@@ -24,7 +24,8 @@ static PlaitType type_of(const State *state, PlaitValue value) { return plait_ty
 
 /* The element of `inner` at the position of element `index` of `outer`; axes that `outer` lacks count as 0, but `axis`
  * (or PLAIT_NO_AXIS) as `at`. */
-static uint32_t project(const State *state, PlaitType outer, uint32_t index, PlaitType inner, PlaitAxis axis, uint32_t at)
+static uint32_t project(const State *state, PlaitType outer, uint32_t index, PlaitType inner, PlaitAxis axis,
+                        uint32_t at)
 {
     uint32_t positions[PLAIT_MAX_RANK], result = 0;
     for (uint32_t i = outer.rank; i-- > 0;) {
@@ -48,7 +49,8 @@ static double at(const State *state, PlaitValue value, PlaitType outer, uint32_t
 
 static double *result(State *state, PlaitValue value)
 {
-    if (!state->tiles[value]) state->tiles[value] = PLAIT_NEW_ARRAY(state->run->arena, double, size_of(state, type_of(state, value)));
+    if (!state->tiles[value])
+        state->tiles[value] = PLAIT_NEW_ARRAY(state->run->arena, double, size_of(state, type_of(state, value)));
     return state->tiles[value];
 }
 
@@ -75,7 +77,9 @@ static void run_load(State *state, PlaitValue value, const PlaitInst *inst)
     double *tile = result(state, value);
     int64_t position[PLAIT_MAX_RANK];
     for (uint32_t i = 0; i < size_of(state, inst->type); i++)
-        tile[i] = find_position(state, inst, inst->type, i, position) ? test_tensor_get(tensor_of(state, inst->operands[0]), position) : 0;
+        tile[i] = find_position(state, inst, inst->type, i, position)
+                      ? test_tensor_get(tensor_of(state, inst->operands[0]), position)
+                      : 0;
 }
 
 static void run_store(State *state, const PlaitInst *inst)
@@ -102,7 +106,8 @@ static void run_reduce(State *state, PlaitValue value, const PlaitInst *inst)
 {
     double *tile = result(state, value);
     PlaitType type = type_of(state, inst->operands[0]);
-    for (uint32_t i = 0; i < size_of(state, inst->type); i++) tile[i] = plait_reduce_identity((PlaitOp)inst->op, (PlaitScalar)inst->type.scalar);
+    for (uint32_t i = 0; i < size_of(state, inst->type); i++)
+        tile[i] = plait_reduce_identity((PlaitOp)inst->op, (PlaitScalar)inst->type.scalar);
     for (uint32_t i = 0; i < size_of(state, type); i++) {
         double *to = &tile[project(state, type, i, inst->type, PLAIT_NO_AXIS, 0)];
         *to = combine((PlaitOp)inst->op, *to, state->tiles[inst->operands[0]][i]);
@@ -147,7 +152,8 @@ static void run_for(State *state, const PlaitInst *inst)
     const PlaitRegion *body = inst->body;
     int64_t from = (int64_t)state->tiles[inst->operands[0]][0], to = (int64_t)state->tiles[inst->operands[1]][0];
     int64_t step = llabs(inst->ints[0]), count = to > from ? (to - from + step - 1) / step : 0;
-    for (uint32_t i = 1; i < body->params.count; i++) copy(state, body->params.data[i], inst->operands[i + 1], result(state, body->params.data[i]));
+    for (uint32_t i = 1; i < body->params.count; i++)
+        copy(state, body->params.data[i], inst->operands[i + 1], result(state, body->params.data[i]));
     for (int64_t turn = 0; turn < count; turn++) {
         int64_t number = inst->ints[0] > 0 ? turn : count - 1 - turn;
         *result(state, body->params.data[0]) = (double)(from + number * step);
@@ -190,7 +196,9 @@ static void run_inst(State *state, PlaitValue value)
     else if (op == PLAIT_OP_STORE) run_store(state, inst);
     else if (op == PLAIT_OP_DOT) run_dot(state, value, inst);
     else if (op == PLAIT_OP_FOR) run_for(state, inst);
-    else if (op == PLAIT_OP_RESULT) copy(state, value, plait_inst(state->kernel, inst->operands[0])->body->params.data[inst->ints[0] + 1], result(state, value));
+    else if (op == PLAIT_OP_RESULT)
+        copy(state, value, plait_inst(state->kernel, inst->operands[0])->body->params.data[inst->ints[0] + 1],
+             result(state, value));
     else if (op == PLAIT_OP_CONVERT) copy(state, value, inst->operands[0], result(state, value));
     else if (plait_op_is_reduce(op)) run_reduce(state, value, inst);
     else run_pointwise(state, value, inst);
@@ -201,7 +209,10 @@ static void run_region(State *state, const PlaitRegion *region)
     for (uint32_t i = 0; i < region->body.count; i++) run_inst(state, region->body.data[i]);
 }
 
-static int64_t blocks_of(const TestRun *run, PlaitGridAxis axis) { return (run->extents[axis.axis] + axis.block - 1) / axis.block; }
+static int64_t blocks_of(const TestRun *run, PlaitGridAxis axis)
+{
+    return (run->extents[axis.axis] + axis.block - 1) / axis.block;
+}
 
 int64_t test_program_count(const TestRun *run)
 {

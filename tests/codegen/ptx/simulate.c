@@ -1,8 +1,8 @@
-/* Runs the kernels of a .tir file, each by itself, as the GPU would, on this computer, and compares it with the meaning of Tile IR:
- *     ptx-simulate FILE.tir [AXIS=SIZE ..]
- * gives each run-time axis a size (default 3), fills the tensors with random numbers and runs a kernel with
- * contiguous tensors, with a last stride of 2, and with misaligned ones; each with the warps in both orders. Memory
- * behind a tensor cannot be read; memory between its elements must not be written.
+/* Runs the kernels of a .tir file, each by itself, as the GPU would, on this computer, and compares it with the meaning
+ * of Tile IR: ptx-simulate FILE.tir [AXIS=SIZE ..] gives each run-time axis a size (default 3), fills the tensors with
+ * random numbers and runs a kernel with contiguous tensors, with a last stride of 2, and with misaligned ones; each
+ * with the warps in both orders. Memory behind a tensor cannot be read; memory between its elements must not be
+ * written.
  */
 #define _DEFAULT_SOURCE
 #include <math.h>
@@ -183,7 +183,8 @@ static TestRun make_run(const Simulation *simulation, Manner manner)
     run.tensor_count = simulation->slots.tensor_count;
     run.tensors = PLAIT_NEW_ARRAY(simulation->arena, TestTensor, run.tensor_count);
     random_state = 1;
-    for (uint32_t i = 0; i < run.tensor_count; i++) run.tensors[i] = make_tensor(simulation, simulation->slots.tensors[i], manner);
+    for (uint32_t i = 0; i < run.tensor_count; i++)
+        run.tensors[i] = make_tensor(simulation, simulation->slots.tensors[i], manner);
     return run;
 }
 
@@ -195,9 +196,11 @@ static void run_code(Simulation *simulation, const TestRun *run, bool backwards)
     int64_t *arguments = PLAIT_NEW_ARRAY(simulation->arena, int64_t, slots->slot_count);
     for (uint32_t i = 0; i < run->tensor_count; i++) {
         arguments[slots->tensor_slot[i]] = (int64_t)(uintptr_t)run->tensors[i].data;
-        for (uint32_t k = 0; k < run->tensors[i].rank; k++) arguments[slots->tensor_slot[i] + 1 + k] = run->tensors[i].strides[k];
+        for (uint32_t k = 0; k < run->tensors[i].rank; k++)
+            arguments[slots->tensor_slot[i] + 1 + k] = run->tensors[i].strides[k];
     }
-    for (uint32_t i = 0; i < simulation->kernel->axes.count; i++) arguments[slots->axis_slot[i]] = simulation->extents[i];
+    for (uint32_t i = 0; i < simulation->kernel->axes.count; i++)
+        arguments[slots->axis_slot[i]] = simulation->extents[i];
     test_threads(simulation->code.kernel, arguments, test_program_count(run), simulation->kernel->threads, backwards);
 }
 
@@ -242,7 +245,8 @@ static bool compare(Simulation *simulation, const TestRun *got, const TestRun *w
         if (error > simulation->worst) simulation->worst = error;
         if (error <= tolerance_of(got->tensors[i].scalar) && untouched) continue;
         good = false;
-        printf("%s, warps %s: tensor \"%s\" has error %g%s\n", manner_names[manner], backwards ? "backwards" : "forwards",
+        printf("%s, warps %s: tensor \"%s\" has error %g%s\n", manner_names[manner],
+               backwards ? "backwards" : "forwards",
                plait_names_text(&simulation->names, plait_inst(simulation->kernel, got->tensors[i].value)->name), error,
                untouched ? "" : ", and memory outside of it was written");
     }
@@ -316,15 +320,17 @@ static bool run_kernel(Simulation *simulation, uint32_t index, int count, char *
     simulation->code = test_compile(simulation->machine);
     bool good = simulate(simulation);
     test_code_close(simulation->code, simulation->machine);
-    printf("%s: %s, worst error %.2g, %u threads, %u bytes of shared memory\n", plait_names_text(&simulation->names, simulation->kernel->name),
-           good ? "good" : "WRONG", simulation->worst, simulation->kernel->threads, plait_ptx_shared_bytes(simulation->kernel));
+    printf("%s: %s, worst error %.2g, %u threads, %u bytes of shared memory\n",
+           plait_names_text(&simulation->names, simulation->kernel->name), good ? "good" : "WRONG", simulation->worst,
+           simulation->kernel->threads, plait_ptx_shared_bytes(simulation->kernel));
     return good;
 }
 
 static int run(Simulation *simulation, int count, char **arguments)
 {
     bool good = read_module(simulation, arguments[1]);
-    for (uint32_t i = 0; good && i < simulation->module->functions.count; i++) good = run_kernel(simulation, i, count - 2, arguments + 2);
+    for (uint32_t i = 0; good && i < simulation->module->functions.count; i++)
+        good = run_kernel(simulation, i, count - 2, arguments + 2);
     PlaitText messages = plait_text(simulation->arena);
     plait_diagnostics_print(&simulation->diagnostics, &messages);
     fputs(plait_text_string(&messages), stderr);
