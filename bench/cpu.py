@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Times the examples on the CPU beside PyTorch, on the same cores, and prints one table.
 
-    python3 bench/cpu.py --plait build/bin/plait [--threads N] [--no-compile] [NAME ...]
+    python3 bench/cpu.py [--plait build/bin/plait] [--threads N] [--no-compile] [NAME ...]
 
-B1 T4096 H8 D64 (operators over channels: 512 of them), f32 on both sides. For PyTorch the best of the forms in
-torch_forms.py counts, each also under torch.compile. Both get the same arrays; the error printed is RMS(difference) / RMS of
-Plait's output against PyTorch's. Needs PyTorch and a C++ compiler for torch.compile; nothing else in the repository does.
+NAME is a function of torch_forms.FORMS, and the folder of the same name in examples/; all of them when none is given. Both sides
+work in f32 (the examples' bf16 is replaced) at the sizes SIZES: one sequence of 4096 tokens, 8 heads of 64 features, or 512
+channels. For PyTorch the fastest of the forms in torch_forms.py counts, each also under torch.compile (not with --no-compile),
+on one thread and on all. Both get the same arrays. Columns: milliseconds of each, PyTorch's time over Plait's, and RMS(difference)
+/ RMS(PyTorch's output) of the first output. Needs PyTorch, and a C++ compiler for torch.compile; nothing else in the repository does.
 """
 import argparse
 import ctypes
@@ -22,24 +24,30 @@ import torch
 import torch_forms
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# By axis of the programs; an axis that is not here (taps, for one) has the size that its program declares.
 SIZES = dict(b=1, t=4096, h=8, c=512, d=64, e=64, p=64, n=64)
-OWN_SIZES = dict(mamba1=dict(n=16))
+OWN_SIZES = dict(mamba1=dict(n=16))  # what its paper uses
+CPU, FLOAT = 1, 2  # DLPack's kDLCPU and kDLFloat
 
 
 class DLTensor(ctypes.Structure):
+    """DLPack's, as runtime/plait.h has it, with the inner structures' fields written out."""
     _fields_ = [("data", ctypes.c_void_p), ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32),
                 ("ndim", ctypes.c_int32), ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16),
                 ("shape", ctypes.POINTER(ctypes.c_int64)), ("strides", ctypes.POINTER(ctypes.c_int64)), ("byte_offset", ctypes.c_uint64)]
 
 
 def dl_tensor(x):
+    """A view of a f32 tensor, which must outlive it."""
     shape = (ctypes.c_int64 * x.dim())(*x.shape)
     strides = (ctypes.c_int64 * x.dim())(*x.stride())
-    return DLTensor(x.data_ptr(), 1, 0, x.dim(), 2, 32, 1, shape, strides, 0)
+    return DLTensor(x.data_ptr(), CPU, 0, x.dim(), FLOAT, 32, 1, shape, strides, 0)
 
 
 def signature(source):
-    """Inputs without a default, the number of those with one, and outputs: (name, axes) each."""
+    """Of a program with one operator: its inputs without a default as (name, axes), the number of those with one, its outputs.
+
+    Inputs with a default come last in every example, so that a call passes NULL for that many."""
     text = re.sub(r"#.*", "", source)
     head = text[text.index("operator"):text.index("{")]
     inputs, outputs = head.split("->")
@@ -58,7 +66,7 @@ def signature(source):
 
 
 def build(plait, name, folder):
-    """The example with f32 storage as a function of tensors, and its inputs."""
+    """Compiles the example with f32 storage: a function that calls it and returns its first output, and the inputs that it uses."""
     source = (ROOT / "examples" / name / f"{name}.plait").read_text().replace("bf16", "f32")
     (folder / f"{name}.plait").write_text(source)
     sizes = {**SIZES, **OWN_SIZES.get(name, {})}
@@ -67,11 +75,11 @@ def build(plait, name, folder):
     command = [plait, "build", str(folder / f"{name}.plait"), "-o", str(folder / f"lib{name}.so"), "--target", "cpu"]
     for axis in re.findall(r"^axis (\w+) = ", source, re.M):
         command += ["-D", f"{axis}={sizes[axis]}"]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     library = ctypes.CDLL(str(folder / f"lib{name}.so"))
     library.plait_error.restype = ctypes.c_char_p
     inputs, optional, outputs = signature(source)
-    values = [torch.rand([sizes[a] for a in axes]) * 0.9 if n == "lower" else torch.randn([sizes[a] for a in axes]) for n, axes in inputs]
+    values = [torch.randn([sizes[a] for a in axes]) for _, axes in inputs]
     results = [torch.empty([sizes[a] for a in axes]) for _, axes in outputs]
     tensors = [dl_tensor(x) for x in values] + [None] * optional + [dl_tensor(x) for x in results]
     arguments = [None if x is None else ctypes.byref(x) for x in tensors] + [None]
@@ -124,8 +132,12 @@ def main():
     parser.add_argument("--plait", default=str(ROOT / "build" / "bin" / "plait"))
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--no-compile", action="store_true")
-    parser.add_argument("names", nargs="*")
+    parser.add_argument("names", nargs="*", metavar="NAME")
     arguments = parser.parse_args()
+    known = [make.__name__ for make in torch_forms.FORMS]
+    unknown = sorted(set(arguments.names) - set(known))
+    if unknown:
+        parser.error(f"no form of {', '.join(unknown)} in torch_forms.py; there are {', '.join(known)}")
     torch.manual_seed(1)
     os.environ["PLAIT_NUM_THREADS"] = str(arguments.threads)
     torch.set_grad_enabled(False)

@@ -167,8 +167,6 @@ static LLVMValueRef floating_to(PlaitEmit *emit, LLVMValueRef value, PlaitScalar
     return saturate(emit, value, type);
 }
 
-static bool is_half(PlaitScalar scalar) { return scalar == PLAIT_F16 || scalar == PLAIT_BF16; }
-
 /* Anything -> f16 or bf16, see the head of the file. An i64 beyond 2^53 is rounded to f64 first. */
 static LLVMValueRef to_half(PlaitEmit *emit, LLVMValueRef value, PlaitScalar from, PlaitScalar to, uint32_t lanes)
 {
@@ -184,13 +182,13 @@ LLVMValueRef plait_emit_cast(PlaitEmit *emit, LLVMValueRef value, PlaitScalar fr
     uint32_t lanes = plait_lanes(value);
     if (from == to) return value;
     if (from == PLAIT_BOOL) return bool_to(emit, value, to, lanes);
-    if (is_half(from)) {
+    if (plait_scalar_is_16_bit(from)) {
         value = widen(emit, value, from);
         from = PLAIT_F32;
         if (to == PLAIT_F32) return value;
     }
     if (to == PLAIT_BOOL) return to_bool(emit, value, from, lanes);
-    if (is_half(to)) return to_half(emit, value, from, to, lanes);
+    if (plait_scalar_is_16_bit(to)) return to_half(emit, value, from, to, lanes);
     if (plait_scalar_kind(from) == PLAIT_INTEGER) return integer_to(emit, value, to, lanes);
     return floating_to(emit, value, to, lanes);
 }

@@ -64,6 +64,6 @@ void plait_codegen_say(const char *format, ...) __attribute__((format(printf, 1,
 PlaitCodegenStatus plait_codegen_compile(PlaitCodegen *codegen);
 PlaitCodegenStatus plait_codegen_package(PlaitCodegen *codegen);
 /* From emitted LLVM IR to what --emit asks for, in options.output. */
-PlaitCodegenStatus plait_codegen_finish(PlaitCodegen *codegen, PlaitMachine *machine);
+PlaitCodegenStatus plait_codegen_finish(PlaitCodegen *codegen, PlaitCodegenMachine *machine);
 
 #endif

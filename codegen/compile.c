@@ -7,7 +7,7 @@ static PlaitCodegenStatus broken(const char *step, const char *message)
     return PLAIT_CODEGEN_BROKEN;
 }
 
-static PlaitCodegenStatus machine_output(PlaitCodegen *codegen, PlaitMachine *machine, PlaitText *text)
+static PlaitCodegenStatus machine_output(PlaitCodegen *codegen, PlaitCodegenMachine *machine, PlaitText *text)
 {
     const char *message = plait_machine_optimise(machine);
     if (message) return broken("LLVM's passes", message);
@@ -20,7 +20,7 @@ static PlaitCodegenStatus machine_output(PlaitCodegen *codegen, PlaitMachine *ma
     return message ? broken("LLVM's code generator", message) : PLAIT_CODEGEN_DONE;
 }
 
-PlaitCodegenStatus plait_codegen_finish(PlaitCodegen *codegen, PlaitMachine *machine)
+PlaitCodegenStatus plait_codegen_finish(PlaitCodegen *codegen, PlaitCodegenMachine *machine)
 {
     PlaitText text = plait_text(codegen->arena);
     PlaitCodegenStatus status = PLAIT_CODEGEN_DONE;
@@ -46,7 +46,7 @@ PlaitCodegenStatus plait_codegen_compile(PlaitCodegen *codegen)
     const PlaitTarget *target = codegen->options.target;
     PlaitModule *module = plait_codegen_read_module(codegen, codegen->options.input);
     if (!module) return PLAIT_CODEGEN_REJECTED;
-    PlaitMachine *machine = plait_machine_open(codegen->arena, target);
+    PlaitCodegenMachine *machine = plait_machine_open(codegen->arena, target);
     if (target->kind == PLAIT_TARGET_CPU) {
         plait_cpu_emit_module(&machine->emit, module);
         hide_functions(machine->emit.module);

@@ -1,8 +1,9 @@
 /* Types, constants and the few building blocks that every piece of emitted LLVM IR is made of. */
 #include "codegen/emit.h"
 
-#include <math.h>
 #include <string.h>
+
+#include "ir/sample.h"
 
 static LLVMTypeRef of_lanes(LLVMTypeRef type, uint32_t lanes) { return lanes > 1 ? LLVMVectorType(type, lanes) : type; }
 
@@ -49,27 +50,10 @@ static LLVMValueRef constant_lanes(PlaitArena *arena, LLVMValueRef value, uint32
     return LLVMConstVector(all, lanes);
 }
 
-/* Bits of the half-precision number nearest to `number` (ties to even): `fraction` explicit fraction bits, exponents
- * down to `least` for normal numbers. Both formats have 16 bits. */
-static uint16_t half_bits(double number, int fraction, int least)
-{
-    uint16_t sign = signbit(number) ? 0x8000 : 0;
-    int bias = 1 - least;
-    uint16_t infinity = (uint16_t)((2 * bias + 1) << fraction);
-    if (isnan(number)) return (uint16_t)(sign | infinity | (1 << (fraction - 1)));
-    double magnitude = fabs(number);
-    if (isinf(number) || magnitude >= ldexp(1, bias + 1)) return sign | infinity;
-    if (magnitude == 0) return sign;
-    int exponent = ilogb(magnitude);
-    if (exponent < least) exponent = least;
-    double units = nearbyint(ldexp(magnitude, fraction - exponent));
-    /* A carry out of the fraction moves to the next exponent by itself, and from the largest number to infinity. */
-    return (uint16_t)(sign | ((int)units + ((exponent - least) << fraction)));
-}
-
 static LLVMValueRef half_number(const PlaitEmit *emit, PlaitScalar scalar, double number)
 {
-    uint16_t bits = scalar == PLAIT_F16 ? half_bits(number, 10, -14) : half_bits(number, 7, -126);
+    uint16_t bits;
+    plait_scalar_store(scalar, number, &bits);
     LLVMValueRef integer = LLVMConstInt(LLVMInt16TypeInContext(emit->context), bits, 0);
     return LLVMConstBitCast(integer, one_lane(emit, scalar));
 }

@@ -1,5 +1,6 @@
 /* Files of plait-codegen. Output is written beside its place and renamed, so that nobody ever sees half of it. */
 #include "codegen/codegen.h"
+#include "ir/text.h"
 
 #include <errno.h>
 #include <stdarg.h>

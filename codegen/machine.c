@@ -53,16 +53,16 @@ static LLVMModuleRef create_module(LLVMContextRef context, LLVMTargetMachineRef 
 /* LLVM's own handler would end the process. Remarks come here too. */
 static void note_error(LLVMDiagnosticInfoRef info, void *context)
 {
-    PlaitMachine *machine = context;
+    PlaitCodegenMachine *machine = context;
     if (LLVMGetDiagInfoSeverity(info) != LLVMDSError || machine->error) return;
     char *message = LLVMGetDiagInfoDescription(info);
     machine->error = plait_arena_strdup(machine->emit.arena, message);
     LLVMDisposeMessage(message);
 }
 
-PlaitMachine *plait_machine_open(PlaitArena *arena, const PlaitTarget *target)
+PlaitCodegenMachine *plait_machine_open(PlaitArena *arena, const PlaitTarget *target)
 {
-    PlaitMachine *machine = PLAIT_NEW(arena, PlaitMachine);
+    PlaitCodegenMachine *machine = PLAIT_NEW(arena, PlaitCodegenMachine);
     machine->machine = create_machine(target);
     machine->emit = (PlaitEmit){.arena = arena, .context = LLVMContextCreate(), .target = target};
     machine->emit.module = create_module(machine->emit.context, machine->machine);
@@ -71,7 +71,7 @@ PlaitMachine *plait_machine_open(PlaitArena *arena, const PlaitTarget *target)
     return machine;
 }
 
-void plait_machine_close(PlaitMachine *machine)
+void plait_machine_close(PlaitCodegenMachine *machine)
 {
     LLVMDisposeBuilder(machine->emit.builder);
     LLVMDisposeModule(machine->emit.module);
@@ -79,14 +79,14 @@ void plait_machine_close(PlaitMachine *machine)
     LLVMDisposeTargetMachine(machine->machine);
 }
 
-static const char *kept(PlaitMachine *machine, char *message)
+static const char *kept(PlaitCodegenMachine *machine, char *message)
 {
     const char *copy = plait_arena_strdup(machine->emit.arena, message && *message ? message : "unknown error");
     LLVMDisposeMessage(message);
     return copy;
 }
 
-const char *plait_machine_verify(PlaitMachine *machine)
+const char *plait_machine_verify(PlaitCodegenMachine *machine)
 {
     char *message = NULL;
     if (LLVMVerifyModule(machine->emit.module, LLVMReturnStatusAction, &message)) return kept(machine, message);
@@ -94,7 +94,7 @@ const char *plait_machine_verify(PlaitMachine *machine)
     return NULL;
 }
 
-const char *plait_machine_optimise(PlaitMachine *machine)
+const char *plait_machine_optimise(PlaitCodegenMachine *machine)
 {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     LLVMErrorRef error = LLVMRunPasses(machine->emit.module, pipeline, machine->machine, options);
@@ -106,7 +106,7 @@ const char *plait_machine_optimise(PlaitMachine *machine)
     return copy;
 }
 
-const char *plait_machine_write(PlaitMachine *machine, PlaitMachineOutput output, PlaitText *text)
+const char *plait_machine_write(PlaitCodegenMachine *machine, PlaitMachineOutput output, PlaitText *text)
 {
     char *message = NULL;
     LLVMMemoryBufferRef buffer = NULL;
@@ -118,7 +118,7 @@ const char *plait_machine_write(PlaitMachine *machine, PlaitMachineOutput output
     return machine->error;
 }
 
-void plait_machine_print(const PlaitMachine *machine, PlaitText *text)
+void plait_machine_print(const PlaitCodegenMachine *machine, PlaitText *text)
 {
     char *printed = LLVMPrintModuleToString(machine->emit.module);
     plait_text_add(text, printed);

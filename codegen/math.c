@@ -81,6 +81,22 @@ LLVMValueRef plait_math_exp(const PlaitMath *m, LLVMValueRef x)
     return uses_approximate_units(m) ? exp_by_unit(m, x) : plait_math_exp_sum(m, x, NULL);
 }
 
+/* 2^n e^(r ln2) with n the whole number next to x and r = x - n, exactly; the unit of a GPU does it by itself. */
+static LLVMValueRef exp2_of(const PlaitMath *m, LLVMValueRef x)
+{
+    if (uses_approximate_units(m)) return plait_math_ptx(m, "ex2.approx.ftz.f32 $0, $1;", &x, 1);
+    LLVMBuilderRef b = m->emit->builder;
+    double log2_e = 1.4426950408889634;
+    x = at_most(m, at_least(m, x, m->format->exp_lowest * log2_e), m->format->exp_highest * log2_e);
+    LLVMValueRef magic = number(m, m->format->magic), shifted = plus(m, x, magic);
+    LLVMValueRef rest = minus(m, x, minus(m, shifted, magic));
+    LLVMValueRef whole = LLVMBuildSub(b, bits_of(m, shifted), bits_of(m, magic), "");
+    LLVMValueRef near_one = plus(m, expm1_near_zero(m, times(m, rest, number(m, 0.69314718055994531))), number(m, 1));
+    LLVMValueRef half = LLVMBuildAShr(b, whole, whole_number(m, 1), "");
+    LLVMValueRef other_half = LLVMBuildSub(b, whole, half, "");
+    return times(m, times(m, near_one, power_of_two(m, half)), power_of_two(m, other_half));
+}
+
 LLVMValueRef plait_math_expm1(const PlaitMath *m, LLVMValueRef x)
 {
     x = at_most(m, at_least(m, x, m->format->expm1_lowest), m->format->exp_highest);
@@ -224,6 +240,7 @@ static LLVMValueRef erf_of(const PlaitMath *m, LLVMValueRef x)
         return function(&m, x[0]);                                                                                     \
     }
 ROW(EXP, plait_math_exp)
+ROW(EXP2, exp2_of)
 ROW(EXPM1, plait_math_expm1)
 ROW(LOG, plait_math_log)
 ROW(LOG1P, log1p_of)

@@ -62,7 +62,7 @@ PlaitCodegenStatus plait_codegen_package(PlaitCodegen *codegen)
     PlaitModule **modules = read_modules(codegen);
     PlaitPackageImage *images = modules ? read_images(codegen) : NULL;
     if (!images || !plait_package_plan(codegen, modules, &plan)) return PLAIT_CODEGEN_REJECTED;
-    PlaitMachine *machine = plait_machine_open(codegen->arena, plait_target_by_name("cpu"));
+    PlaitCodegenMachine *machine = plait_machine_open(codegen->arena, plait_target_by_name("cpu"));
     plait_package_emit(codegen, &machine->emit, &plan, images);
     PlaitCodegenStatus status = plait_codegen_finish(codegen, machine);
     plait_machine_close(machine);

@@ -29,25 +29,15 @@ static bool fail(const Planner *planner, const char *what, PlaitName name)
 
 /* ---- axes ---- */
 
-/* Index of the variant's axis of that name; count when there is none. */
-static uint32_t find_axis(const PlaitPackageVariant *variant, PlaitName name)
-{
-    uint32_t i = 0;
-    while (i < variant->axes.count && variant->axes.data[i].name != name) i++;
-    return i;
-}
-
 /* Adds axis `axis` of a table to the variant unless it is there. A table's same_as points backward or forward, never in
  * a circle. */
 static bool add_axis(Planner *planner, const PlaitAxisInfo *table, PlaitAxis axis, PlaitAxis *found)
 {
     PlaitPackageVariant *variant = planner->variant;
     PlaitAxisInfo info = table[axis];
-    uint32_t index = find_axis(variant, info.name);
-    if (index < variant->axes.count) {
-        *found = (PlaitAxis)index;
-        return variant->axes.data[index].size == info.size || fail(planner, "another size of axis", info.name);
-    }
+    *found = plait_axis_find_in(variant->axes.data, variant->axes.count, info.name);
+    if (*found != PLAIT_NO_AXIS)
+        return variant->axes.data[*found].size == info.size || fail(planner, "another size of axis", info.name);
     PlaitAxis same = PLAIT_NO_AXIS;
     if (info.same_as != PLAIT_NO_AXIS && !add_axis(planner, table, info.same_as, &same)) return false;
     info.same_as = same;

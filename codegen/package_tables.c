@@ -14,7 +14,7 @@
 
 /* The structures below are written field by field, with the padding that C gives them. */
 _Static_assert(sizeof(PlaitAxisDescriptor) == 24 && sizeof(PlaitTensorDescriptor) == 48, "descriptor.h changed");
-_Static_assert(sizeof(PlaitKernelDescriptor) == 88 && sizeof(PlaitImageDescriptor) == 48, "descriptor.h changed");
+_Static_assert(sizeof(PlaitKernelDescriptor) == 128 && sizeof(PlaitImageDescriptor) == 48, "descriptor.h changed");
 _Static_assert(sizeof(PlaitTargetDescriptor) == 24 && sizeof(PlaitVariantDescriptor) == 40, "descriptor.h changed");
 _Static_assert(sizeof(PlaitOperatorDescriptor) == 24 && sizeof(PlaitLibraryDescriptor) == 32, "descriptor.h changed");
 _Static_assert((int)PLAIT_DESCRIPTOR_MAX_RANK == (int)PLAIT_MAX_RANK, "a tensor of the IR fits its descriptor");
@@ -150,8 +150,38 @@ static LLVMValueRef grid_axes(const Tables *tables, const PlaitFunction *functio
     return shorts(tables, axes, function->grid.count);
 }
 
-static LLVMValueRef kernel_descriptor(const Tables *tables, const PlaitPackageKernel *kernel, PlaitTargetKind kind)
+/* The version with tensor maps; all zeros when there is none. */
+typedef struct MapsFields {
+    LLVMValueRef name, maps, alignments;
+    uint32_t count, threads, shared;
+} MapsFields;
+
+static MapsFields maps_of(const Tables *tables, const PlaitPackageKernel *kernel, const PlaitTarget *target)
 {
+    MapsFields fields = {.name = tables->none, .maps = tables->none, .alignments = tables->none};
+    PlaitArena *arena = tables->codegen->arena;
+    PlaitPtxVersion version;
+    if (target->kind != PLAIT_TARGET_PTX || !plait_ptx_maps_version(kernel->function, target, &kernel->slots, &version))
+        return fields;
+    LLVMValueRef *maps = room(tables, version.count), *bytes = room(tables, kernel->slots.tensor_count);
+    for (uint32_t i = 0; i < version.count; i++)
+        maps[i] =
+            RECORD(tables, PlaitMapDescriptor, LLVMConstInt(tables->i16, version.maps[i].tensor, 0),
+                   LLVMConstInt(tables->i16, version.maps[i].rows, 0), number32(tables, version.maps[i].box_rows));
+    for (uint32_t i = 0; i < kernel->slots.tensor_count; i++) bytes[i] = byte(tables, version.alignments[i]);
+    fields.name = text(tables, plait_arena_printf(arena, "%s%s", kernel->symbol, PLAIT_MAPS_SUFFIX));
+    fields.maps = place_all(tables, maps, version.count);
+    fields.alignments = place_all(tables, bytes, kernel->slots.tensor_count);
+    fields.count = version.count;
+    fields.threads = version.threads;
+    fields.shared = version.shared_bytes;
+    return fields;
+}
+
+static LLVMValueRef kernel_descriptor(const Tables *tables, const PlaitPackageKernel *kernel, const PlaitTarget *target)
+{
+    PlaitTargetKind kind = target->kind;
+    MapsFields maps = maps_of(tables, kernel, target);
     const PlaitFunction *function = kernel->function;
     LLVMValueRef functions[] = {tables->none, tables->none, tables->none};
     _Static_assert(sizeof functions / sizeof *functions == PLAIT_ISA_COUNT, "one function a level");
@@ -164,15 +194,17 @@ static LLVMValueRef kernel_descriptor(const Tables *tables, const PlaitPackageKe
         shorts(tables, kernel->tensors, kernel->slots.tensor_count), shorts(tables, kernel->axes, function->axes.count),
         grid_axes(tables, function), grid_blocks(tables, function), number32(tables, kernel->slots.tensor_count),
         number32(tables, function->axes.count), number32(tables, function->grid.count),
-        number32(tables, function->threads), number32(tables, shared), number32(tables, kernel->slots.slot_count));
+        number32(tables, function->threads), number32(tables, shared), number32(tables, kernel->slots.slot_count),
+        maps.name, maps.maps, maps.alignments, number32(tables, maps.count), number32(tables, maps.threads),
+        number32(tables, maps.shared), number32(tables, 0));
 }
 
 static LLVMValueRef target_descriptor(const Tables *tables, const PlaitPackageTarget *target)
 {
-    PlaitTargetKind kind = tables->codegen->options.kernels.data[target->file].target->kind;
+    const PlaitTarget *described = tables->codegen->options.kernels.data[target->file].target;
     LLVMValueRef *kernels = room(tables, target->kernels.count);
     for (uint32_t i = 0; i < target->kernels.count; i++)
-        kernels[i] = kernel_descriptor(tables, &target->kernels.data[i], kind);
+        kernels[i] = kernel_descriptor(tables, &target->kernels.data[i], described);
     return RECORD(tables, PlaitTargetDescriptor, tables->images[target->file],
                   place_all(tables, kernels, target->kernels.count), number64(tables, target->kernels.count));
 }

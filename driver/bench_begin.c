@@ -5,14 +5,6 @@
 #include "driver/cases.h"
 #include "runtime/device.h"
 
-static bool runs_here(const PlaitTargetRow *row)
-{
-    PlaitDeviceInfo info;
-    if (!row->gpu) return true;
-    if (plait_device_info(0, &info) != PLAIT_STATUS_OK) return false;
-    return row->exact ? row->architecture == info.architecture : row->architecture <= info.architecture;
-}
-
 /* Adds the target for a device unless --target leaves it out; of several for the GPU the last, which a library prefers
  * too. */
 static void add_device(PlaitSession *session, PlaitTargetRows *rows, bool gpu)
@@ -23,7 +15,7 @@ static void add_device(PlaitSession *session, PlaitTargetRows *rows, bool gpu)
     if (!(given ? plait_target_rows_read(session, &fitting) : plait_targets_for_device(session, gpu, &fitting))) return;
     for (uint32_t i = 0; i < fitting.count; i++) {
         if (fitting.data[i]->gpu != gpu) continue;
-        if (runs_here(fitting.data[i])) chosen = fitting.data[i];
+        if (plait_target_runs_here(fitting.data[i])) chosen = fitting.data[i];
         else
             plait_session_warn(session, plait_session_text(session, "%s does not run on this machine: left out",
                                                            fitting.data[i]->name));

@@ -1,13 +1,12 @@
-/* `plait bench`: times of operators and their distance to the floor that memory sets.
+/* `plait bench`: times of operators and their distance to the floor that memory and arithmetic set.
  *
  * CPU: the call returns when the work is done; a clock around it. GPU: events around the call, after a fill larger than
  * the second-level cache, so that inputs come from memory and the launch is hidden behind the fill.
  */
 #include <stdlib.h>
 
-#include "driver/bandwidth.h"
 #include "driver/cases.h"
-#include "driver/cost.h"
+#include "driver/peaks.h"
 #include "driver/progress.h"
 #include "runtime/device.h"
 #include "runtime/runtime.h"
@@ -20,7 +19,9 @@ typedef struct Bench {
     PlaitSession *session;
     PlaitBench bench;
     PlaitVariants sizes;
-    double bandwidth[2]; /* cpu, gpu; 0: not measured yet */
+    const PlaitModule *fused; /* of the variant that is being measured, after the passes */
+    PlaitPeaks peaks[2];      /* cpu, gpu */
+    bool measured[2];
     PlaitProgress progress;
     uint32_t rows;
 } Bench;
@@ -104,30 +105,31 @@ static double measure(Bench *bench, PlaitOperatorCall *call, uint32_t *repeats, 
     return times[*repeats / 2];
 }
 
-static double bandwidth_of(Bench *bench, bool gpu)
+static const PlaitPeaks *peaks_of(Bench *bench, bool gpu)
 {
-    if (bench->bandwidth[gpu] == 0) bench->bandwidth[gpu] = gpu ? plait_bandwidth_gpu() : plait_bandwidth_cpu();
-    return bench->bandwidth[gpu];
+    if (!bench->measured[gpu]) bench->peaks[gpu] = gpu ? plait_peaks_gpu() : plait_peaks_cpu();
+    bench->measured[gpu] = true;
+    return &bench->peaks[gpu];
 }
 
 static void add_row(Bench *bench, const PlaitCase *it, const PlaitTargetRow *row, double seconds, uint32_t repeats)
 {
     PlaitSession *session = bench->session;
-    PlaitCost cost = plait_cost_count(it->function, it->extents);
-    double bandwidth = bandwidth_of(bench, row->gpu), floor_seconds = bandwidth > 0 ? cost.bytes / bandwidth : 0;
     const char *name = plait_names_text(it->function->module->names, it->function->name);
-    plait_text_printf(&session->output, "%-24s%-8s%-44s%12.3f%12.3f%12.3f%12.3f%9.1f %%\n", name, row->name, it->sizes,
-                      seconds * 1e3, cost.bytes * 1e-6, cost.operations * 1e-9, floor_seconds * 1e3,
-                      seconds > 0 ? 100 * floor_seconds / seconds : 0);
+    PlaitCost cost = plait_cost_least(it->function, plait_program_operator(bench->fused, name), it->extents);
+    const PlaitPeaks *peaks = peaks_of(bench, row->gpu);
+    PlaitFloor floor = plait_floor(&cost, peaks);
+    plait_text_printf(&session->output, "%-24s%-8s%-44s%12.3f%12.3f%12.3f%12.3f  %-13s%9.1f %%\n", name, row->name,
+                      it->sizes, seconds * 1e3, cost.bytes * 1e-6, cost.operations * 1e-9, floor.seconds * 1e3,
+                      floor.bound, seconds > 0 ? 100 * floor.seconds / seconds : 0);
     plait_text_printf(&session->fields,
                       "%s{\"operator\": \"%s\", \"target\": \"%s\", \"sizes\": ", bench->rows++ ? ", " : "", name,
                       row->name);
     plait_case_sizes_json(it, &session->fields);
-    plait_text_printf(&session->fields,
-                      ", \"seconds\": %.9g, \"repeats\": %u, \"bytes\": %.0f, \"operations\": %.0f, \"bandwidth\": "
-                      "%.6g, \"floor_seconds\": %.9g, \"share\": ",
-                      seconds, repeats, cost.bytes, cost.operations, bandwidth, floor_seconds);
-    plait_json_number(&session->fields, floor_seconds / seconds);
+    plait_text_printf(&session->fields, ", \"seconds\": %.9g, \"repeats\": %u", seconds, repeats);
+    plait_floor_print_json(&cost, peaks, &session->fields);
+    plait_text_add(&session->fields, ", \"share\": ");
+    plait_json_number(&session->fields, floor.seconds / seconds);
     plait_text_add(&session->fields, "}");
 }
 
@@ -177,12 +179,14 @@ void plait_command_BENCH(PlaitSession *session)
     }
     if (!plait_bench_begin(session, &bench.bench) || !plait_program_sizes(session, &bench.bench.program, &bench.sizes))
         return;
-    plait_text_printf(&session->output, "%-24s%-8s%-44s%12s%12s%12s%12s%11s\n", "operator", "target", "sizes",
-                      "time, ms", "MB", "G op", "floor, ms", "share");
+    plait_text_printf(&session->output, "%-24s%-8s%-44s%12s%12s%12s%12s  %-13s%11s\n", "operator", "target", "sizes",
+                      "time, ms", "MB", "G op", "floor, ms", "set by", "share");
     plait_text_add(&session->fields, ", \"rows\": [");
     const PlaitVariants *variants = &bench.bench.program.variants;
-    for (uint32_t i = 0; i < variants->count; i++) {
+    PlaitModule **fused = plait_program_optimise(session, &bench.bench.program);
+    for (uint32_t i = 0; fused && i < variants->count; i++) {
         const PlaitModule *module = plait_program_compile(session, &bench.bench.program, &variants->data[i]);
+        bench.fused = fused[i];
         for (uint32_t j = 0; module && j < module->functions.count; j++)
             bench_operator(&bench, module->functions.data[j]);
     }

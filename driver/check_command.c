@@ -30,18 +30,18 @@ typedef struct Check {
     uint64_t seed;
 } Check;
 
-static bool is_half(uint8_t scalar) { return scalar == PLAIT_BF16 || scalar == PLAIT_F16; }
-
 /* Whether the operator rounds to 16 bits on the way to an output, not only where it stores one. */
 static bool rounds_inside(const PlaitFunction *function)
 {
     uint32_t *uses = plait_use_counts(function), stored = 0, casts = 0;
     for (uint32_t i = 0; i < function->outputs.count; i++) {
         PlaitValue value = function->outputs.data[i].value;
-        stored += plait_op_of(function, value) == PLAIT_OP_CAST && is_half(plait_type_of(function, value).scalar);
+        stored += plait_op_of(function, value) == PLAIT_OP_CAST &&
+                  plait_scalar_is_16_bit(plait_type_of(function, value).scalar);
     }
     for (PlaitValue value = 1; value < function->insts.count; value++)
-        if (plait_op_of(function, value) == PLAIT_OP_CAST && is_half(plait_type_of(function, value).scalar))
+        if (plait_op_of(function, value) == PLAIT_OP_CAST &&
+            plait_scalar_is_16_bit(plait_type_of(function, value).scalar))
             casts += uses[value];
     return casts > stored;
 }
@@ -49,7 +49,7 @@ static bool rounds_inside(const PlaitFunction *function)
 /* All arithmetic is in f32 or wider: what is stored in f32 is held to that, whatever the inputs are stored in. */
 static double limit_of(const PlaitFunction *function, const PlaitOutput *output)
 {
-    return is_half(output->type.scalar) || rounds_inside(function) ? limit_half : limit_single;
+    return plait_scalar_is_16_bit(output->type.scalar) || rounds_inside(function) ? limit_half : limit_single;
 }
 
 /* The error of what a run has left in an argument. Of 16 bits, what rounding the reference costs is no error of the
@@ -62,8 +62,8 @@ static double error_of(Check *check, const PlaitArgument *argument, const PlaitA
     for (int64_t i = 0; i < reference->count; i++)
         actual.data[i] =
             plait_scalar_load((PlaitScalar)argument->scalar, (const char *)argument->host + (size_t)i * bytes);
-    return is_half(argument->scalar) ? plait_excess_error(&actual, reference)
-                                     : plait_relative_error(&actual, reference);
+    return plait_scalar_is_16_bit(argument->scalar) ? plait_excess_error(&actual, reference)
+                                                    : plait_relative_error(&actual, reference);
 }
 
 static double size_of(const PlaitArray *array)
@@ -71,6 +71,25 @@ static double size_of(const PlaitArray *array)
     double sum = 0;
     for (int64_t i = 0; i < array->count; i++) sum += array->data[i] * array->data[i];
     return array->count ? sqrt(sum / (double)array->count) : 0;
+}
+
+static void report_failure(Check *check, const char *where, double error, double limit, double size, bool same_bits)
+{
+    PlaitSession *session = check->session;
+    if (same_bits)
+        plait_session_error(session, PLAIT_CHECK_FAILED, plait_session_text(session, "%s: error %.2e", where, error),
+                            plait_session_text(session, "at most %.0e", limit),
+                            plait_session_text(session,
+                                               "RMS(reference) is %.1e. Where the reference is a small difference of "
+                                               "large numbers, the relative error says little: try other --sizes; "
+                                               "where values leave the range of f32, narrow an input with --range; "
+                                               "else this is a mistake in Plait: please report it with the program",
+                                               size));
+    else
+        plait_session_error(session, PLAIT_CHECK_FAILED, plait_session_text(session, "%s: two runs differ", where),
+                            "the same bits every time",
+                            "the library leaves elements unwritten, or reads what nothing has written, or adds in "
+                            "another order each time: this is a mistake in Plait: please report it with the program");
 }
 
 static void add_row(Check *check, const PlaitCase *it, const PlaitTargetRow *row, const PlaitOutput *output,
@@ -98,16 +117,7 @@ static void add_row(Check *check, const PlaitCase *it, const PlaitTargetRow *row
     check->failures++;
     const char *where =
         plait_session_text(session, "`%s` of `%s` on %s at %s", output_name, name, row->name, it->sizes);
-    plait_session_error(session, PLAIT_CHECK_FAILED,
-                        same_bits ? plait_session_text(session, "%s: error %.2e", where, error)
-                                  : plait_session_text(session, "%s: two runs differ", where),
-                        plait_session_text(session, "at most %.0e, and the same bits every time", limit),
-                        plait_session_text(session,
-                                           "RMS(reference) is %.1e. Where the reference is a small difference of large "
-                                           "numbers, the relative error says little: try other --sizes; where values "
-                                           "leave the range of f32, narrow an input with --range; else this is a "
-                                           "mistake in Plait: please report it with the program",
-                                           size));
+    report_failure(check, where, error, limit, size, same_bits);
 }
 
 static bool run_once(Check *check, PlaitOperatorCall *call)

@@ -7,6 +7,7 @@
 
 #include "driver/build.h"
 #include "driver/process.h"
+#include "ir/text.h"
 
 static bool write_tiles(PlaitSession *session, PlaitBuild *build)
 {

@@ -8,6 +8,12 @@ static bool fits(const PlaitTargetRow *row, uint32_t architecture)
     return row->gpu && (row->exact ? row->architecture == architecture : row->architecture <= architecture);
 }
 
+bool plait_target_runs_here(const PlaitTargetRow *row)
+{
+    PlaitDeviceInfo info;
+    return !row->gpu || (plait_device_info(0, &info) == PLAIT_STATUS_OK && fits(row, info.architecture));
+}
+
 static const PlaitTargetRow *best_fit(uint32_t architecture)
 {
     const PlaitTargetRow *best = NULL;

@@ -3,6 +3,7 @@
 
 #include "driver/build.h"
 #include "driver/process.h"
+#include "ir/text.h"
 
 typedef enum Level { STAGE, TILE, LLVM, LLVM_RAW, PTX, ASM, LEVEL_COUNT } Level;
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ir/text.h"
+
 typedef struct Collector {
     PlaitSession *session;
     const PlaitFunction *function; /* after the passes */
@@ -12,19 +14,13 @@ typedef struct Collector {
     bool *seen; /* by value: is among the kernel's reads */
 } Collector;
 
-static double type_bytes(const int64_t *extents, PlaitType type)
-{
-    double bytes = plait_scalar_bytes((PlaitScalar)type.scalar);
-    for (uint32_t i = 0; i < type.rank; i++) bytes *= (double)extents[type.axes[i]];
-    return bytes;
-}
-
 static PlaitFlow flow(PlaitSession *session, const PlaitFunction *function, const int64_t *extents, const char *name,
                       PlaitType type, bool workspace)
 {
     PlaitText text = plait_text(session->arena);
     plait_type_print(function, type, &text);
-    return (PlaitFlow){name, plait_text_string(&text), type_bytes(extents, type), workspace};
+    double bytes = plait_cost_positions(extents, type) * plait_scalar_bytes((PlaitScalar)type.scalar);
+    return (PlaitFlow){name, plait_text_string(&text), bytes, workspace};
 }
 
 /* The name of the output that `value` is; NULL when it is none. */
@@ -77,6 +73,13 @@ static void add_writes(Collector *collector, PlaitValue owner)
     }
 }
 
+static double flow_bytes(const PlaitFlows *flows)
+{
+    double bytes = 0;
+    for (uint32_t i = 0; i < flows->count; i++) bytes += flows->data[i].bytes;
+    return bytes;
+}
+
 static void add_kernel(PlaitSession *session, const PlaitFunction *function, const int64_t *extents, PlaitValue value,
                        PlaitOperatorFacts *facts)
 {
@@ -88,32 +91,19 @@ static void add_kernel(PlaitSession *session, const PlaitFunction *function, con
     plait_explain_stages(session, function, inst->body, &kernel.stages);
     plait_region_walk(function, inst->body, add_reads, &collector);
     add_writes(&collector, value);
-    for (uint32_t i = 0; i < kernel.reads.count; i++) facts->kernel_bytes += kernel.reads.data[i].bytes;
-    for (uint32_t i = 0; i < kernel.writes.count; i++) facts->kernel_bytes += kernel.writes.data[i].bytes;
+    kernel.cost = plait_cost_count_region(function, inst->body, extents);
+    facts->kernel_cost.operations += kernel.cost.operations;
+    facts->kernel_cost.functions += kernel.cost.functions;
+    facts->kernel_cost.bytes += flow_bytes(&kernel.reads) + flow_bytes(&kernel.writes);
     plait_push(session->arena, &facts->kernels, kernel);
-}
-
-/* The passes may add axes: extents of the axes of `fused`, by name. */
-static int64_t *extents_of(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused,
-                           const int64_t *extents)
-{
-    int64_t *mapped = PLAIT_NEW_ARRAY(session->arena, int64_t, fused->axes.count);
-    for (uint32_t i = 0; i < fused->axes.count; i++) {
-        PlaitAxis extent = plait_axis_extent_of(fused, (PlaitAxis)i),
-                  same = plait_axis_find(written, fused->axes.data[extent].name);
-        mapped[i] = fused->axes.data[extent].size != PLAIT_RUNTIME_SIZE ? fused->axes.data[extent].size
-                    : same != PLAIT_NO_AXIS                             ? extents[same]
-                                                                        : 1;
-    }
-    return mapped;
 }
 
 void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused,
                             const int64_t *extents, PlaitOperatorFacts *facts)
 {
-    const int64_t *fused_extents = extents_of(session, written, fused, extents);
+    const int64_t *fused_extents = plait_cost_extents(fused, written, extents);
     facts->name = plait_names_text(written->module->names, written->name);
-    facts->cost = plait_cost_count(written, extents);
+    facts->cost = plait_cost_least(written, fused, extents);
     plait_explain_stages(session, written, written->body, &facts->stages);
     for (uint32_t i = 0; i < written->params.count; i++) {
         const PlaitInst *inst = plait_inst(written, written->params.data[i]);

@@ -3,7 +3,7 @@
 #ifndef PLAIT_DRIVER_EXPLAIN_H
 #define PLAIT_DRIVER_EXPLAIN_H
 
-#include "driver/cost.h"
+#include "driver/peaks.h"
 #include "driver/program.h"
 
 /* A stage of one of the four kinds. */
@@ -28,6 +28,7 @@ typedef struct PlaitKernelFacts {
     const char *name;
     PlaitStageList stages;
     PlaitFlows reads, writes;
+    PlaitCost cost; /* without bytes: those are in `reads` and `writes` */
 } PlaitKernelFacts;
 
 typedef struct PlaitOperatorFacts {
@@ -36,8 +37,8 @@ typedef struct PlaitOperatorFacts {
     PLAIT_VECTOR(PlaitKernelFacts) kernels;
     PlaitFlows inputs, outputs;
     PlaitCost cost;
-    double kernel_bytes; /* what all kernels read and write */
-    double bandwidth;    /* of the CPU, measured */
+    PlaitCost kernel_cost; /* of all kernels; bytes: what they read and write */
+    PlaitPeaks peaks;      /* of the CPU, measured */
 } PlaitOperatorFacts;
 typedef PLAIT_VECTOR(PlaitOperatorFacts) PlaitFacts;
 

@@ -1,7 +1,6 @@
 /* `plait explain`: the report, and the drawing by `dot`. */
 #include <string.h>
 
-#include "driver/bandwidth.h"
 #include "driver/cases.h"
 #include "driver/explain.h"
 #include "driver/files.h"
@@ -28,7 +27,7 @@ static bool collect(PlaitSession *session, const PlaitProgram *program, PlaitFac
     if (fused && !plait_program_lower(session, program, fused, plait_target_row_by_name("cpu")))
         return false; /* what `build` refuses */
     if (!fused || !read_sizes(session, program, &sizes)) return false;
-    double bandwidth = plait_bandwidth_cpu();
+    PlaitPeaks peaks = plait_peaks_cpu();
     for (uint32_t i = 0; i < program->variants.count; i++) {
         const PlaitVariant *variant = &program->variants.data[i];
         const PlaitModule *written = plait_program_compile(session, program, variant);
@@ -37,7 +36,7 @@ static bool collect(PlaitSession *session, const PlaitProgram *program, PlaitFac
             int64_t *extents = plait_case_extents(session, function, sizes.count ? &sizes.data[0] : NULL, &usual);
             PlaitOperatorFacts one = {.variant = plait_variant_text(session, variant),
                                       .sizes = plait_case_sizes_text(session, function, extents),
-                                      .bandwidth = bandwidth};
+                                      .peaks = peaks};
             plait_explain_operator(session, function,
                                    plait_program_operator(fused[i], plait_names_text(written->names, function->name)),
                                    extents, &one);

@@ -35,17 +35,32 @@ static void print_flows(const char *what, const PlaitFlows *flows, PlaitText *te
     plait_text_add(text, flows->count ? "\n" : " nothing\n");
 }
 
+/* "3.998 G operations and 0.120 G functions" */
+static void print_work(const PlaitCost *cost, PlaitText *text)
+{
+    plait_text_printf(text, "%.3f G operations", cost->operations * 1e-9);
+    if (cost->functions > 0) plait_text_printf(text, " and %.3f G functions", cost->functions * 1e-9);
+}
+
 static void print_cost(const PlaitOperatorFacts *facts, PlaitText *text)
 {
-    double floor_seconds = facts->bandwidth > 0 ? facts->cost.bytes / facts->bandwidth : 0;
+    const PlaitCost *cost = &facts->cost;
+    PlaitFloor floor = plait_floor(cost, &facts->peaks);
     plait_text_printf(text, "  cost at %s\n", *facts->sizes ? facts->sizes : "its static sizes");
-    plait_text_printf(text, "    inputs and outputs %.3f MB; the kernels move %.3f MB\n", facts->cost.bytes * 1e-6,
-                      facts->kernel_bytes * 1e-6);
-    plait_text_printf(text, "    %.3f G operations, %.1f a byte\n", facts->cost.operations * 1e-9,
-                      facts->cost.bytes > 0 ? facts->cost.operations / facts->cost.bytes : 0);
-    if (facts->bandwidth > 0)
-        plait_text_printf(text, "    floor %.3f ms on this CPU, whose memory gives %.1f GB/s\n", floor_seconds * 1e3,
-                          facts->bandwidth * 1e-9);
+    plait_text_printf(text, "    inputs and outputs %.3f MB; the kernels move %.3f MB\n    ", cost->bytes * 1e-6,
+                      facts->kernel_cost.bytes * 1e-6);
+    print_work(cost, text);
+    plait_text_printf(text, ", %.1f operations a byte; the kernels do ",
+                      cost->bytes > 0 ? cost->operations / cost->bytes : 0);
+    print_work(&facts->kernel_cost, text);
+    plait_text_add(text, "\n");
+    if (facts->peaks.bytes > 0 && facts->peaks.operations > 0)
+        plait_text_printf(
+            text,
+            "    floor %.3f ms on this CPU, set by %s: memory %.3f ms at %.1f GB/s, arithmetic %.3f ms at "
+            "%.1f G operations/s\n",
+            floor.seconds * 1e3, floor.bound, cost->bytes / facts->peaks.bytes * 1e3, facts->peaks.bytes * 1e-9,
+            cost->operations / facts->peaks.operations * 1e3, facts->peaks.operations * 1e-9);
 }
 
 void plait_explain_print(const PlaitFacts *list, PlaitText *text)
@@ -62,6 +77,9 @@ void plait_explain_print(const PlaitFacts *list, PlaitText *text)
             print_stages(&facts->kernels.data[k].stages, false, text);
             print_flows("reads", &facts->kernels.data[k].reads, text);
             print_flows("writes", &facts->kernels.data[k].writes, text);
+            plait_text_add(text, "        does ");
+            print_work(&facts->kernels.data[k].cost, text);
+            plait_text_add(text, "\n");
         }
         print_cost(facts, text);
     }
@@ -110,6 +128,23 @@ static void json_flows(const char *name, const PlaitFlows *flows, PlaitText *tex
     plait_text_add(text, "]");
 }
 
+static void json_kernels(const PlaitOperatorFacts *facts, PlaitText *text)
+{
+    plait_text_add(text, ", \"kernels\": [");
+    for (uint32_t k = 0; k < facts->kernels.count; k++) {
+        const PlaitKernelFacts *kernel = &facts->kernels.data[k];
+        plait_text_add(text, k ? ", {" : "{");
+        json_member(text, "name", kernel->name);
+        plait_text_add(text, ", ");
+        json_stages(&kernel->stages, text);
+        json_flows("reads", &kernel->reads, text);
+        json_flows("writes", &kernel->writes, text);
+        plait_text_printf(text, ", \"operations\": %.0f, \"functions\": %.0f}", kernel->cost.operations,
+                          kernel->cost.functions);
+    }
+    plait_text_add(text, "]");
+}
+
 void plait_explain_print_json(const PlaitFacts *list, PlaitText *text)
 {
     plait_text_add(text, ", \"operators\": [");
@@ -123,22 +158,11 @@ void plait_explain_print_json(const PlaitFacts *list, PlaitText *text)
         json_member(text, "sizes", facts->sizes);
         plait_text_add(text, ", ");
         json_stages(&facts->stages, text);
-        plait_text_add(text, ", \"kernels\": [");
-        for (uint32_t k = 0; k < facts->kernels.count; k++) {
-            const PlaitKernelFacts *kernel = &facts->kernels.data[k];
-            plait_text_add(text, k ? ", {" : "{");
-            json_member(text, "name", kernel->name);
-            plait_text_add(text, ", ");
-            json_stages(&kernel->stages, text);
-            json_flows("reads", &kernel->reads, text);
-            json_flows("writes", &kernel->writes, text);
-            plait_text_add(text, "}");
-        }
-        plait_text_printf(text,
-                          "], \"bytes\": %.0f, \"kernel_bytes\": %.0f, \"operations\": %.0f, \"bandwidth\": %.6g, "
-                          "\"floor_seconds\": %.9g}",
-                          facts->cost.bytes, facts->kernel_bytes, facts->cost.operations, facts->bandwidth,
-                          facts->bandwidth > 0 ? facts->cost.bytes / facts->bandwidth : 0);
+        json_kernels(facts, text);
+        plait_text_printf(text, ", \"kernel_bytes\": %.0f, \"kernel_operations\": %.0f, \"kernel_functions\": %.0f",
+                          facts->kernel_cost.bytes, facts->kernel_cost.operations, facts->kernel_cost.functions);
+        plait_floor_print_json(&facts->cost, &facts->peaks, text);
+        plait_text_add(text, "}");
     }
     plait_text_add(text, "]");
 }

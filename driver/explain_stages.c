@@ -3,7 +3,14 @@
 
 #include <string.h>
 
+#include "ir/text.h"
 #include "passes/stage/classify.h"
+
+/* Reductions over one axis of time that one block of the source was made into. */
+typedef struct AttendStage {
+    PlaitAxis axis;
+    uint32_t block;
+} AttendStage;
 
 typedef struct Finder {
     PlaitSession *session;
@@ -11,10 +18,9 @@ typedef struct Finder {
     PlaitStageList *stages;
     uint32_t pointwise, reductions; /* of the gating stage that is being counted */
     uint32_t line;
-    PlaitText axes;   /* that it reduces over */
-    bool *seen;       /* by axis: is among them */
-    PlaitAxis attend; /* the axis of the attend stage that is being counted, or PLAIT_NO_AXIS */
-    PlaitValue where; /* its mask, or PLAIT_NOT_A_VALUE */
+    PlaitText axes;                    /* that it reduces over */
+    bool *seen;                        /* by axis: is among them */
+    PLAIT_VECTOR(AttendStage) attends; /* that have been found */
 } Finder;
 
 static uint32_t line_of(const Finder *finder, PlaitValue value)
@@ -93,17 +99,16 @@ static void add_fold(Finder *finder, PlaitValue value)
                                  inst->body->params.count, inst->body->params.count == 1 ? "value" : "values"));
 }
 
-/* A reduction over an axis of time is part of an attend stage; several over the same axis under the same `where` are
- * one. */
+/* A reduction over an axis of time is part of an attend stage; those over one axis in one block of the source are one.
+ */
 static void add_attend(Finder *finder, PlaitValue value, PlaitAxis axis)
 {
-    const PlaitInst *inst = plait_inst(finder->function, value);
-    PlaitValue where = inst->operand_count > 1 ? inst->operands[1] : PLAIT_NOT_A_VALUE;
-    if (finder->attend == axis && finder->where == where) return;
+    uint32_t block = plait_inst(finder->function, value)->block;
+    for (uint32_t i = 0; i < finder->attends.count; i++)
+        if (finder->attends.data[i].axis == axis && finder->attends.data[i].block == block) return;
+    plait_push(finder->session->arena, &finder->attends, (AttendStage){axis, block});
     add_stage(finder, value, "attend",
               plait_session_text(finder->session, "along %s", plait_axis_text(finder->function, axis)));
-    finder->attend = axis;
-    finder->where = where;
 }
 
 static void count_gating(Finder *finder, PlaitValue value)
@@ -148,8 +153,6 @@ void plait_explain_stages(PlaitSession *session, const PlaitFunction *function, 
     Finder finder = {.session = session,
                      .function = function,
                      .stages = stages,
-                     .attend = PLAIT_NO_AXIS,
-                     .where = PLAIT_NOT_A_VALUE,
                      .axes = plait_text(session->arena),
                      .seen = PLAIT_NEW_ARRAY(session->arena, bool, function->axes.count)};
     for (uint32_t i = 0; i < region->body.count; i++) find_one(&finder, region->body.data[i]);

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "driver/build.h"
+#include "driver/cases.h"
 #include "driver/embedded.h"
 #include "driver/version.h"
+#include "ir/text.h"
 
 typedef struct Header {
     PlaitSession *session;
@@ -140,15 +142,6 @@ static void print_tensors(Header *header, const PlaitFunction *function)
                      __builtin_nan(""));
 }
 
-static bool is_used(const PlaitFunction *function, PlaitAxis axis)
-{
-    for (uint32_t i = 0; i < function->params.count; i++)
-        if (plait_type_has(plait_type_of(function, function->params.data[i]), axis)) return true;
-    for (uint32_t i = 0; i < function->outputs.count; i++)
-        if (plait_type_has(function->outputs.data[i].type, axis)) return true;
-    return false;
-}
-
 /* "64 or 128" over the variants; "any, the same in all tensors" for run-time sizes. */
 static void print_sizes(Header *header, const char *operator_name, PlaitAxis axis)
 {
@@ -168,7 +161,7 @@ static void print_axes(Header *header, const PlaitFunction *function)
     plait_text_add(&header->text, " * Axes:\n");
     for (uint32_t i = 0; i < function->axes.count; i++) {
         const PlaitAxisInfo *axis = &function->axes.data[i];
-        if (!is_used(function, (PlaitAxis)i)) continue;
+        if (!plait_case_axis_used(function, (PlaitAxis)i)) continue;
         plait_text_printf(&header->text, " *     %-12s %-7s ", plait_names_text(header->modules[0]->names, axis->name),
                           role_texts[axis->role]);
         print_sizes(header, plait_names_text(header->modules[0]->names, function->name), (PlaitAxis)i);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "driver/targets.h"
+
 enum { WIDTH = 80, INDENT = 7, OPTION_INDENT = 11 };
 
 static const struct {
@@ -65,6 +67,14 @@ static void wrap(PlaitText *text, const char *words, size_t indent, size_t colum
     plait_text_add(text, "\n");
 }
 
+static void print_targets(PlaitText *text)
+{
+    for (const PlaitTargetRow *row = plait_target_rows(); row->name; row++) {
+        plait_text_repeat(text, ' ', OPTION_INDENT);
+        plait_text_printf(text, "%-8s%s\n", row->name, row->meaning);
+    }
+}
+
 static void print_option(uint32_t option, PlaitText *text)
 {
     plait_text_repeat(text, ' ', INDENT);
@@ -72,6 +82,7 @@ static void print_option(uint32_t option, PlaitText *text)
     plait_text_printf(text, "--%s%s%s\n", options[option].name, *options[option].value ? " " : "",
                       options[option].value);
     wrap(text, options[option].help, OPTION_INDENT, 0);
+    if (option == PLAIT_OPTION_TARGET) print_targets(text);
 }
 
 static void print_exit_codes(PlaitText *text)

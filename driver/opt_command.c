@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "driver/files.h"
+#include "ir/text.h"
 #include "passes/passes.h"
+#include "passes/stage/classify.h"
 
 enum { MOST_PASSES = 256 };
 
@@ -40,8 +42,9 @@ static void unknown_pass(PlaitSession *session, const char *name)
     const char *nearest = plait_nearest_name(name, names, count);
     plait_session_error(session, PLAIT_UNKNOWN_PASS, plait_session_text(session, "`%s`", name),
                         "the name of a pass, or the pipeline `stage`",
-                        nearest ? plait_session_text(session, "did you mean `%s`?", nearest)
-                                : "`plait opt --list-passes` lists them");
+                        nearest
+                            ? plait_session_text(session, "did you mean `%s`?", nearest)
+                            : "`plait opt --list-passes` lists them; the option --classify says the classes of scans");
 }
 
 static void add_pass(PlaitSession *session, Plan *plan, const char *name)
@@ -87,6 +90,9 @@ static void run(PlaitSession *session, const Plan *plan, const PlaitPassOptions 
         source ? plait_module_parse(session->arena, &session->names, &session->diagnostics, source) : NULL;
     if (!module || !plait_module_verify(module)) return;
     plait_passes_run(module, plan->passes, plan->count, options);
+    for (uint32_t i = 0; i < module->functions.count && plait_option_given(&session->options, PLAIT_OPTION_CLASSIFY);
+         i++)
+        plait_classify_print(module->functions.data[i], options->sink);
     PlaitText text = plait_text(session->arena);
     plait_module_print(module, &text);
     if (path) plait_file_write(session, path, plait_text_string(&text), text.length);

@@ -5,6 +5,7 @@
 
 #include "driver/files.h"
 #include "frontend/frontend.h"
+#include "ir/text.h"
 #include "passes/passes.h"
 
 bool plait_program_read(PlaitSession *session, const char *path, PlaitProgram *program)

@@ -7,7 +7,7 @@ enum { CPU, PTX }; /* the kinds of targets.def */
 
 static const PlaitTargetRow rows[] = {
 #define TARGET(id, name, kind, llvm_cpu, llvm_features, architecture, exact, meaning)                                  \
-    {name, kind == PTX, architecture, exact},
+    {name, meaning, kind == PTX, architecture, exact},
 #include "codegen/targets.def"
 #undef TARGET
     {0}};

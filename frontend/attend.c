@@ -135,10 +135,18 @@ static void close_scope(PlaitSema *sema, uint32_t mark, PlaitAxis axis, bool goo
     }
 }
 
+/* Marks the instructions from `first` on as made from one block, but for those of blocks inside it. */
+static void mark_block(PlaitFunction *function, PlaitValue first)
+{
+    for (PlaitValue value = first; value < function->insts.count; value++)
+        if (plait_inst(function, value)->block == 0) plait_inst(function, value)->block = first;
+}
+
 void plait_sema_attend(PlaitSema *sema, const PlaitAstStatement *statement)
 {
     PlaitAxis axis = attended_axis(sema, statement);
     bool good = axis != PLAIT_NO_AXIS;
+    PlaitValue first = sema->builder.function->insts.count;
     PlaitStage stage = {
         .attend = true, .name = statement->name.name, .axis = axis, .call = sema->call, .outer = sema->stage};
     PlaitPending pending = {.block = statement->body};
@@ -148,6 +156,7 @@ void plait_sema_attend(PlaitSema *sema, const PlaitAstStatement *statement)
         good = lower_mask(sema, statement->value, &stage.mask);
         plait_sema_block(sema, statement->body, &pending);
         sema->stage = stage.outer;
+        mark_block(sema->builder.function, first);
     } else {
         plait_sema_poison_names(sema, statement->body);
     }

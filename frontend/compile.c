@@ -4,6 +4,7 @@
 #include "frontend/builtin.h"
 #include "frontend/parser.h"
 #include "frontend/lower.h"
+#include "ir/text.h"
 
 extern const char plait_std_text[]; /* std.plait, zero-terminated; made by embed.cmake */
 

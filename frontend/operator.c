@@ -43,8 +43,6 @@ static double fallback_of(PlaitSema *sema, const PlaitAstParam *param, PlaitType
     return number.number;
 }
 
-static bool is_16_bit(PlaitType type) { return type.scalar == PLAIT_F16 || type.scalar == PLAIT_BF16; }
-
 static bool is_read(const PlaitAstOperator *declared, PlaitName name)
 {
     for (uint32_t i = 0; i < declared->results.count; i++)
@@ -68,8 +66,8 @@ static void lower_params(PlaitSema *sema, const PlaitAstOperator *declared)
     /* Computing is in f32 at least: 16-bit parameters are converted once, here, where every region sees the result. */
     for (uint32_t i = 0; i < sema->scope.count; i++) {
         PlaitBinding *binding = &sema->scope.data[i];
-        if (binding->term.kind != PLAIT_TERM_VALUE || !is_16_bit(plait_term_type(sema, binding->term)) ||
-            !is_read(declared, binding->name))
+        if (binding->term.kind != PLAIT_TERM_VALUE ||
+            !plait_scalar_is_16_bit(plait_term_type(sema, binding->term).scalar) || !is_read(declared, binding->name))
             continue;
         sema->builder.span = binding->span;
         binding->term = plait_term_computing(sema, binding->term);

@@ -90,13 +90,6 @@ static bool carry_scalar(PlaitSema *sema, Carry *carry)
     return true;
 }
 
-static bool axes_inside(PlaitType inner, PlaitType outer)
-{
-    for (uint32_t i = 0; i < inner.rank; i++)
-        if (!plait_type_has(outer, inner.axes[i])) return false;
-    return true;
-}
-
 /* A term in the carry's scalar type: numbers, and values of an earlier type, are converted. */
 static bool convert(PlaitSema *sema, PlaitSpan span, const Carry *carry, PlaitTerm *term)
 {
@@ -164,7 +157,7 @@ static bool prepare_carry(PlaitSema *sema, const Scan *scan, Carry *carry)
                           "a carry holds one token's state; the initial value is that before the first token");
         return false;
     }
-    if (!axes_inside(plait_term_type(sema, carry->initial), carry->type))
+    if (!plait_type_inside(plait_term_type(sema, carry->initial), carry->type))
         return shape_error(sema, carry, span, plait_term_type(sema, carry->initial), "the initial value");
     if (carry->type.rank < PLAIT_MAX_RANK) return true;
     plait_sema_report(sema, PLAIT_RANK, span, plait_sema_format(sema, "a carry over %u axes", carry->type.rank),
@@ -258,7 +251,8 @@ static bool check_next(PlaitSema *sema, const Scan *scan, Carry *carry)
 {
     if (!convert(sema, carry->next.span, carry, &carry->next.term)) return false;
     PlaitType next = plait_type_without(plait_term_type(sema, carry->next.term), scan->axis);
-    if (!axes_inside(next, carry->type)) return shape_error(sema, carry, carry->next.span, next, "the next value");
+    if (!plait_type_inside(next, carry->type))
+        return shape_error(sema, carry, carry->next.span, next, "the next value");
     return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "frontend/ast.h"
 #include "frontend/frontend.h"
+#include "ir/build.h"
 
 enum {
     PLAIT_MAX_STEPS = 400000,        /* expressions lowered in one compilation: inlining can grow exponentially */

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "frontend/sema.h"
+#include "ir/text.h"
 
 const char *plait_sema_type_text(const PlaitSema *sema, PlaitType type)
 {
@@ -32,8 +33,6 @@ bool plait_term_has_axis(const PlaitSema *sema, PlaitTerm term, PlaitAxis axis)
 {
     return term.kind == PLAIT_TERM_VALUE && plait_type_has(plait_term_type(sema, term), axis);
 }
-
-static bool is_16_bit(PlaitScalar scalar) { return scalar == PLAIT_F16 || scalar == PLAIT_BF16; }
 
 /* A number as a constant: what does not fit the type is reported. */
 static PlaitTerm number_as(PlaitSema *sema, PlaitSpan span, PlaitTerm term, PlaitScalar scalar)
@@ -69,7 +68,7 @@ PlaitTerm plait_term_as(PlaitSema *sema, PlaitSpan span, PlaitTerm term, PlaitSc
 
 PlaitTerm plait_term_computing(PlaitSema *sema, PlaitTerm term)
 {
-    if (term.kind != PLAIT_TERM_VALUE || !is_16_bit((PlaitScalar)plait_term_type(sema, term).scalar)) return term;
+    if (term.kind != PLAIT_TERM_VALUE || !plait_scalar_is_16_bit(plait_term_type(sema, term).scalar)) return term;
     return plait_term(plait_build_cast(&sema->builder, term.value, PLAIT_F32));
 }
 

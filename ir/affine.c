@@ -93,3 +93,36 @@ bool plait_affine_offset(const PlaitFunction *function, PlaitValue value, PlaitA
     *offset = affine.offset;
     return plait_affine_coefficient(&affine, axis) == 1;
 }
+
+/* operands[first] - operands[1 - first] of a comparison, which is then `difference <= 0` or `< 0`. */
+static bool visit_difference(const PlaitFunction *function, const PlaitInst *comparison, uint32_t first, bool strict,
+                             PlaitAffineVisit *visit, void *context)
+{
+    PlaitAffine form, other;
+    bool known = plait_affine(function, comparison->operands[first], &form) &&
+                 plait_affine(function, comparison->operands[1 - first], &other) && add_scaled(&form, &other, -1);
+    if (known) visit(context, &form, strict);
+    return known;
+}
+
+bool plait_affine_conditions(const PlaitFunction *function, PlaitValue mask, PlaitAffineVisit *visit, void *context)
+{
+    const PlaitInst *inst = plait_inst(function, mask);
+    bool first, second;
+    switch ((int)inst->op) {
+    case PLAIT_OP_AND:
+        first = plait_affine_conditions(function, inst->operands[0], visit, context);
+        second = plait_affine_conditions(function, inst->operands[1], visit, context);
+        return first && second;
+    case PLAIT_OP_BROADCAST: return plait_affine_conditions(function, inst->operands[0], visit, context);
+    case PLAIT_OP_LE:
+    case PLAIT_OP_LT: return visit_difference(function, inst, 0, inst->op == PLAIT_OP_LT, visit, context);
+    case PLAIT_OP_GE:
+    case PLAIT_OP_GT: return visit_difference(function, inst, 1, inst->op == PLAIT_OP_GT, visit, context);
+    case PLAIT_OP_EQ:
+        first = visit_difference(function, inst, 0, false, visit, context);
+        second = visit_difference(function, inst, 1, false, visit, context);
+        return first && second;
+    default: return false;
+    }
+}

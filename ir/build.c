@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "ir/ir.h"
+#include "ir/build.h"
 
 PlaitModule *plait_module_create(PlaitArena *arena, PlaitNames *names, PlaitDiagnostics *diagnostics)
 {
@@ -36,8 +36,13 @@ PlaitAxis plait_axis_add(PlaitFunction *function, PlaitAxisInfo info)
 
 PlaitAxis plait_axis_find(const PlaitFunction *function, PlaitName name)
 {
-    for (uint32_t i = 0; i < function->axes.count; i++)
-        if (function->axes.data[i].name == name) return (PlaitAxis)i;
+    return plait_axis_find_in(function->axes.data, function->axes.count, name);
+}
+
+PlaitAxis plait_axis_find_in(const PlaitAxisInfo *table, uint32_t count, PlaitName name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (table[i].name == name) return (PlaitAxis)i;
     return PLAIT_NO_AXIS;
 }
 

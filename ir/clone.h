@@ -2,7 +2,7 @@
 #ifndef PLAIT_IR_CLONE_H
 #define PLAIT_IR_CLONE_H
 
-#include "ir/ir.h"
+#include "ir/build.h"
 
 /* Old value -> new value; values that are not in the map stand for themselves. Grows as needed. */
 typedef struct PlaitCloneMap {

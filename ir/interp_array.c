@@ -192,7 +192,7 @@ void plait_interp_nest_run(PlaitNest *nest, PlaitLoop *loop, const void *context
     }
 }
 
-static void copy_loop(const void *context, int64_t n, double *const *data, const int64_t *strides)
+void plait_interp_copy_loop(const void *context, int64_t n, double *const *data, const int64_t *strides)
 {
     (void)context;
     for (int64_t i = 0; i < n; i++) data[0][i * strides[0]] = data[1][i * strides[1]];
@@ -203,7 +203,7 @@ void plait_interp_copy(const PlaitMachine *machine, const PlaitSlot *to, const P
     PlaitNest nest = plait_interp_nest(machine, to->type);
     plait_interp_nest_add(machine, &nest, to, PLAIT_NO_AXIS);
     plait_interp_nest_add(machine, &nest, from, PLAIT_NO_AXIS);
-    plait_interp_nest_run(&nest, copy_loop, NULL);
+    plait_interp_nest_run(&nest, plait_interp_copy_loop, NULL);
 }
 
 /* Small values are one piece. Of large ones the last axes stay whole, as many as fit. */

@@ -80,6 +80,7 @@ PlaitNest plait_interp_nest(const PlaitMachine *machine, PlaitType type);
 void plait_interp_nest_add(const PlaitMachine *machine, PlaitNest *nest, const PlaitSlot *slot, PlaitAxis skip);
 void plait_interp_nest_run(PlaitNest *nest, PlaitLoop *loop, const void *context);
 int64_t plait_interp_stride(const PlaitSlot *slot, PlaitAxis axis); /* 0 when it lacks the axis */
+PlaitLoop plait_interp_copy_loop;                                   /* data[0] = data[1] */
 /* to = from at the present windows, broadcasting. */
 void plait_interp_copy(const PlaitMachine *machine, const PlaitSlot *to, const PlaitSlot *from);
 

@@ -16,6 +16,7 @@
 FORMULA(NEG, -x)
 FORMULA(ABS, fabs(x))
 FORMULA(EXP, exp(x))
+FORMULA(EXP2, exp2(x))
 FORMULA(EXPM1, expm1(x))
 FORMULA(LOG, log(x))
 FORMULA(LOG1P, log1p(x))
@@ -145,12 +146,6 @@ static void select_loop(const void *context, int64_t n, double *const *data, con
         data[0][i * strides[0]] = data[1][i * strides[1]] != 0 ? data[2][i * strides[2]] : data[3][i * strides[3]];
 }
 
-static void copy_loop(const void *context, int64_t n, double *const *data, const int64_t *strides)
-{
-    (void)context;
-    for (int64_t i = 0; i < n; i++) data[0][i * strides[0]] = data[1][i * strides[1]];
-}
-
 static void truth_loop(const void *context, int64_t n, double *const *data, const int64_t *strides)
 {
     (void)context;
@@ -174,7 +169,7 @@ static PlaitLoop *cast_loop(PlaitScalar from, PlaitScalar to)
 {
     if (to == PLAIT_BOOL) return truth_loop;
     if (plait_scalar_kind(to) == PLAIT_INTEGER && plait_scalar_kind(from) == PLAIT_FLOATING) return integer_loop;
-    return copy_loop;
+    return plait_interp_copy_loop;
 }
 
 PlaitLoop *plait_interp_loop(const PlaitFunction *function, const PlaitInst *inst)
@@ -182,7 +177,7 @@ PlaitLoop *plait_interp_loop(const PlaitFunction *function, const PlaitInst *ins
     PlaitScalar operand = (PlaitScalar)plait_type_of(function, inst->operands[0]).scalar;
     if (inst->op == PLAIT_OP_SELECT) return select_loop;
     if (inst->op == PLAIT_OP_CAST) return cast_loop(operand, (PlaitScalar)inst->type.scalar);
-    if (inst->op == PLAIT_OP_BROADCAST) return copy_loop;
+    if (inst->op == PLAIT_OP_BROADCAST) return plait_interp_copy_loop;
     const ScalarLoops *loops = &scalar_loops[inst->op];
     if (!loops->floating) plait_bug("%s is not pointwise", plait_op_info((PlaitOp)inst->op)->text);
     return loops->integer && plait_scalar_kind(operand) == PLAIT_INTEGER ? loops->integer : loops->floating;

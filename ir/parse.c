@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/ir.h"
+#include "ir/build.h"
+#include "ir/text.h"
 
 enum { MAX_NESTING = 32 };
 
@@ -133,9 +134,7 @@ static bool read_number(Reader *reader, double *number)
 
 static PlaitAxis find_axis(const Reader *reader, PlaitName name)
 {
-    for (uint32_t i = 0; i < reader->axes.count; i++)
-        if (reader->axes.data[i].name == name) return (PlaitAxis)i;
-    return PLAIT_NO_AXIS;
+    return plait_axis_find_in(reader->axes.data, reader->axes.count, name);
 }
 
 static bool read_axis(Reader *reader, PlaitAxis *axis)
@@ -198,7 +197,7 @@ static bool read_axis_line(Reader *reader)
     if (take(reader, "=") && !read_integer(reader, 0, INT32_MAX, &axis.size)) return false;
     if (take(reader, "same") && !read_axis(reader, &axis.same_as)) return false;
     int64_t tile = 0;
-    if (take(reader, "tile") && !read_integer(reader, 1, 1 << 20, &tile)) return false;
+    if (take(reader, "tile") && !read_integer(reader, 1, PLAIT_MAX_TILE, &tile)) return false;
     axis.tile = (uint32_t)tile;
     plait_push(reader->module->arena, &reader->axes, axis);
     return true;
@@ -359,20 +358,36 @@ static bool read_region(Reader *reader, PlaitRegion *region, uint32_t depth)
     return !reader->failed;
 }
 
+/* `r2` or `t0:3`; sets `found` to false, and takes nothing, when there is neither. */
+static bool read_layout_part(Reader *reader, PlaitLayoutAxis *entry, bool *found)
+{
+    const char *rest = here(reader);
+    bool thread = *rest == 't';
+    int64_t first, bits;
+    *found = (thread || *rest == 'r') && rest[1] >= '0' && rest[1] <= '9';
+    if (!*found) return true;
+    if (entry->count == PLAIT_MAX_LAYOUT_PARTS) return fail(reader, "at most 6 parts of an axis");
+    reader->at++;
+    if (!read_integer(reader, 0, 15, &first)) return false;
+    bits = first;
+    if (thread && (!expect(reader, ":") || !read_integer(reader, 1, 10, &bits))) return false;
+    entry->parts[entry->count++] = (PlaitLayoutPart){thread ? (uint8_t)first : (uint8_t)PLAIT_REGISTERS, (uint8_t)bits};
+    return true;
+}
+
 static bool read_layout(Reader *reader)
 {
     PlaitLayout layout = {0};
-    int64_t number, bit, bits, vec;
+    int64_t number;
     if (!read_integer(reader, 1, 255, &number) || !expect(reader, "=")) return false;
     if (number != reader->function->layouts.count) return fail(reader, "layouts numbered 1, 2, ...");
     const char *rest = here(reader);
     while (is_word(*rest) && strncmp(rest, "layout", 6) != 0) {
         PlaitLayoutAxis *entry = &layout.axes[layout.count];
         if (layout.count == PLAIT_MAX_RANK) return fail(reader, "at most 12 axes");
-        if (!read_axis(reader, &entry->axis) || !read_integer(reader, 0, 15, &bit) ||
-            !read_integer(reader, 0, 10, &bits) || !read_integer(reader, 1, 1024, &vec))
-            return false;
-        entry->bit = (uint8_t)bit, entry->bits = (uint8_t)bits, entry->vec = (uint16_t)vec;
+        if (!read_axis(reader, &entry->axis)) return false;
+        for (bool found = true; found;)
+            if (!read_layout_part(reader, entry, &found)) return false;
         layout.count++;
         if (!take(reader, ",")) break;
         rest = here(reader);
@@ -386,7 +401,7 @@ static bool read_grid(Reader *reader)
     do {
         PlaitGridAxis entry;
         int64_t block;
-        if (!read_axis(reader, &entry.axis) || !read_integer(reader, 1, 1 << 20, &block)) return false;
+        if (!read_axis(reader, &entry.axis) || !read_integer(reader, 1, PLAIT_MAX_TILE, &block)) return false;
         entry.block = (uint32_t)block;
         plait_push(reader->module->arena, &reader->function->grid, entry);
     } while (take(reader, ","));

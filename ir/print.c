@@ -2,7 +2,7 @@
  * whatever order it was built in. */
 #include <math.h>
 
-#include "ir/ir.h"
+#include "ir/text.h"
 
 typedef struct Printer {
     const PlaitFunction *function;
@@ -153,6 +153,16 @@ static void print_region(Printer *printer, const PlaitRegion *region, uint32_t d
     for (uint32_t i = 0; i < region->body.count; i++) print_inst(printer, region->body.data[i], depth);
 }
 
+static void print_layout_axis(const PlaitFunction *function, const PlaitLayoutAxis *entry, bool more, PlaitText *text)
+{
+    plait_text_printf(text, "%s %s", more ? "," : "", plait_axis_text(function, entry->axis));
+    for (uint32_t i = 0; i < entry->count; i++) {
+        PlaitLayoutPart part = entry->parts[i];
+        if (part.thread == PLAIT_REGISTERS) plait_text_printf(text, " r%u", part.bits);
+        else plait_text_printf(text, " t%u:%u", part.thread, part.bits);
+    }
+}
+
 static void print_kernel_head(const PlaitFunction *function, PlaitText *text)
 {
     if (function->grid.count) {
@@ -164,9 +174,7 @@ static void print_kernel_head(const PlaitFunction *function, PlaitText *text)
     for (uint32_t i = 1; i < function->layouts.count; i++) {
         const PlaitLayout *layout = &function->layouts.data[i];
         plait_text_printf(text, "  layout %u =", i);
-        for (uint32_t k = 0; k < layout->count; k++)
-            plait_text_printf(text, "%s %s %u %u %u", k ? "," : "", plait_axis_text(function, layout->axes[k].axis),
-                              layout->axes[k].bit, layout->axes[k].bits, layout->axes[k].vec);
+        for (uint32_t k = 0; k < layout->count; k++) print_layout_axis(function, &layout->axes[k], k > 0, text);
         plait_text_add(text, "\n");
     }
 }

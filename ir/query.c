@@ -36,27 +36,39 @@ void plait_region_walk(const PlaitFunction *function, const PlaitRegion *region,
     }
 }
 
-static PlaitValue replaced(const PlaitValue *map, PlaitValue value)
+bool plait_is_output(const PlaitFunction *function, PlaitValue value)
 {
-    while (map[value]) value = map[value];
-    return value;
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        if (function->outputs.data[i].value == value) return true;
+    return false;
 }
 
-static void replace_in_region(PlaitFunction *function, PlaitRegion *region, const PlaitValue *map)
+bool plait_axis_is_long(const PlaitFunction *function, PlaitAxis axis)
+{
+    return function->axes.data[axis].size == PLAIT_RUNTIME_SIZE || function->axes.data[axis].role == PLAIT_ROLE_TIME;
+}
+
+void plait_rename(PlaitValue *values, uint32_t count, const PlaitValue *map, uint32_t map_count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        while (values[i] < map_count && map[values[i]]) values[i] = map[values[i]];
+}
+
+static void rename_region(PlaitFunction *function, PlaitRegion *region, const PlaitValue *map)
 {
     for (uint32_t i = 0; i < region->body.count; i++) {
         PlaitInst *inst = plait_inst(function, region->body.data[i]);
-        for (uint32_t k = 0; k < inst->operand_count; k++) inst->operands[k] = replaced(map, inst->operands[k]);
-        if (inst->body) replace_in_region(function, inst->body, map);
+        plait_rename(inst->operands, inst->operand_count, map, function->insts.count);
+        if (inst->body) rename_region(function, inst->body, map);
     }
-    for (uint32_t i = 0; i < region->yields.count; i++) region->yields.data[i] = replaced(map, region->yields.data[i]);
+    plait_rename(region->yields.data, region->yields.count, map, function->insts.count);
 }
 
 void plait_replace_uses(PlaitFunction *function, const PlaitValue *map)
 {
-    replace_in_region(function, function->body, map);
+    rename_region(function, function->body, map);
     for (uint32_t i = 0; i < function->outputs.count; i++)
-        function->outputs.data[i].value = replaced(map, function->outputs.data[i].value);
+        plait_rename(&function->outputs.data[i].value, 1, map, function->insts.count);
 }
 
 bool plait_region_inside(const PlaitRegion *inner, const PlaitRegion *outer)

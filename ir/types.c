@@ -52,7 +52,24 @@ bool plait_type_same_axes(PlaitType a, PlaitType b)
     return a.rank == b.rank && plait_type_union_rank(a, b) == a.rank;
 }
 
+bool plait_type_inside(PlaitType inner, PlaitType outer) { return plait_type_union_rank(outer, inner) == outer.rank; }
+
 bool plait_type_equal(PlaitType a, PlaitType b)
 {
     return a.scalar == b.scalar && a.space == b.space && plait_type_same_axes(a, b);
+}
+
+uint32_t plait_layout_threads(const PlaitLayoutAxis *entry)
+{
+    uint32_t threads = 0;
+    for (uint32_t i = 0; i < entry->count; i++)
+        if (entry->parts[i].thread != PLAIT_REGISTERS)
+            threads |= ((1u << entry->parts[i].bits) - 1) << entry->parts[i].thread;
+    return threads;
+}
+
+uint32_t plait_layout_vector(const PlaitLayoutAxis *entry)
+{
+    bool in_registers = entry->count > 0 && entry->parts[0].thread == PLAIT_REGISTERS;
+    return in_registers ? 1u << entry->parts[0].bits : 1;
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ir/text.h"
+
 enum { MAX_DEPTH = 64 };
 
 bool plait_verify_fail(PlaitVerifier *verifier, PlaitValue value, const char *rule, ...)
@@ -36,13 +38,6 @@ PlaitType plait_verify_union(const PlaitVerifier *verifier, const PlaitInst *ins
     PlaitType type = plait_type(PLAIT_BOOL);
     for (uint32_t i = first; i < last; i++) type = plait_type_union(type, plait_verify_operand(verifier, inst, i));
     return type;
-}
-
-bool plait_verify_axes_inside(PlaitType inner, PlaitType outer)
-{
-    for (uint32_t i = 0; i < inner.rank; i++)
-        if (!plait_type_has(outer, inner.axes[i])) return false;
-    return true;
 }
 
 static bool verify_scalar_op(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
@@ -106,7 +101,8 @@ static bool readable(const PlaitVerifier *verifier, const PlaitInst *inst, uint3
 {
     PlaitOp op = plait_op_of(verifier->function, inst->operands[index]);
     if (op == PLAIT_OP_STORE) return false;
-    if (op == PLAIT_OP_TENSOR) return index == 0 && (inst->op == PLAIT_OP_LOAD || inst->op == PLAIT_OP_STORE);
+    if (op == PLAIT_OP_TENSOR)
+        return index == 0 && (inst->op == PLAIT_OP_LOAD || inst->op == PLAIT_OP_COPY || inst->op == PLAIT_OP_STORE);
     return (plait_op_info(op)->regions != 0) == (inst->op == PLAIT_OP_RESULT);
 }
 
@@ -135,7 +131,7 @@ static bool verify_rank(PlaitVerifier *verifier, PlaitValue value, const PlaitIn
 {
     PlaitType type = plait_type(PLAIT_BOOL);
     if (inst->body || inst->op == PLAIT_OP_STORE) return true;
-    for (uint32_t i = inst->op == PLAIT_OP_LOAD ? 1 : 0; i < inst->operand_count; i++) {
+    for (uint32_t i = inst->op == PLAIT_OP_LOAD || inst->op == PLAIT_OP_COPY ? 1 : 0; i < inst->operand_count; i++) {
         PlaitType operand = plait_verify_operand(verifier, inst, i);
         if (inst->op == PLAIT_OP_GATHER && i == 0) operand = plait_type_without(operand, inst->axes[0]);
         if (inst->op == PLAIT_OP_CONV && i == 1 && inst->axis_count == 2 && inst->axes[0] != inst->axes[1])
@@ -209,14 +205,15 @@ static void verify_axes(PlaitVerifier *verifier)
         const PlaitAxisInfo *axis = &function->axes.data[i];
         if (axis->size < PLAIT_RUNTIME_SIZE || axis->size == 0 || axis->size > INT32_MAX)
             plait_verify_fail(verifier, 0, "sizes of axes from 1 to below 2^31");
+        if (axis->tile > PLAIT_MAX_TILE) plait_verify_fail(verifier, 0, "tiles of at most %d positions", PLAIT_MAX_TILE);
         if (axis->same_as != PLAIT_NO_AXIS &&
             (axis->same_as >= i || function->axes.data[axis->same_as].size != axis->size))
             plait_verify_fail(verifier, 0, "`same` names an earlier axis of the same size");
     }
     for (uint32_t i = 0; i < function->grid.count; i++) {
         PlaitAxis axis = function->grid.data[i].axis;
-        if (axis >= function->axes.count || function->grid.data[i].block == 0)
-            plait_verify_fail(verifier, 0, "grid axes with a block of at least 1");
+        if (axis >= function->axes.count || function->grid.data[i].block == 0 || function->grid.data[i].block > PLAIT_MAX_TILE)
+            plait_verify_fail(verifier, 0, "grid axes with a block from 1 to %d", PLAIT_MAX_TILE);
         for (uint32_t k = 0; k < i; k++)
             if (function->grid.data[k].axis == axis) plait_verify_fail(verifier, 0, "each axis once in the grid");
     }
@@ -228,8 +225,9 @@ static void verify_layouts(PlaitVerifier *verifier)
     for (uint32_t i = 1; i < function->layouts.count; i++)
         for (uint32_t k = 0; k < function->layouts.data[i].count; k++) {
             const PlaitLayoutAxis *entry = &function->layouts.data[i].axes[k];
-            if (entry->axis >= function->axes.count || entry->vec == 0 ||
-                (1u << (entry->bit + entry->bits)) > function->threads)
+            uint32_t threads = plait_layout_threads(entry), span = 0;
+            for (uint32_t part = 0; part < entry->count; part++) span += entry->parts[part].bits;
+            if (entry->axis >= function->axes.count || threads >= function->threads || span > 20)
                 plait_verify_fail(verifier, 0, "layouts over the kernel's thread bits");
         }
 }

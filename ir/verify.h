@@ -28,6 +28,6 @@ bool plait_verify_fail(PlaitVerifier *verifier, PlaitValue value, const char *ru
 PlaitType plait_verify_operand(const PlaitVerifier *verifier, const PlaitInst *inst, uint32_t index);
 /* The union of the axes of operands [first, last). */
 PlaitType plait_verify_union(const PlaitVerifier *verifier, const PlaitInst *inst, uint32_t first, uint32_t last);
-bool plait_verify_axes_inside(PlaitType inner, PlaitType outer); /* inner's axes are a subset of outer's */
+static inline bool plait_verify_scalar_i32(PlaitType type) { return type.scalar == PLAIT_I32 && type.rank == 0; }
 
 #endif

@@ -7,8 +7,6 @@ bool plait_verify_ARGUMENT(PlaitVerifier *verifier, PlaitValue value, const Plai
     return plait_verify_fail(verifier, value, "arguments only as parameters of a region");
 }
 
-static bool scalar_i32(PlaitType type) { return type.scalar == PLAIT_I32 && type.rank == 0; }
-
 /* The type of result `index` of an owner; false when it has no such result. */
 static bool result_type(const PlaitVerifier *verifier, const PlaitInst *owner, int64_t index, PlaitType *type)
 {
@@ -41,7 +39,7 @@ bool plait_verify_CONST(PlaitVerifier *verifier, PlaitValue value, const PlaitIn
 bool plait_verify_BROADCAST(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
     PlaitType operand = plait_verify_operand(verifier, inst, 0);
-    if (operand.scalar != inst->type.scalar || !plait_verify_axes_inside(operand, inst->type))
+    if (operand.scalar != inst->type.scalar || !plait_type_inside(operand, inst->type))
         return plait_verify_fail(verifier, value, "a result of the operand's scalar type with all of its axes");
     return true;
 }
@@ -51,15 +49,15 @@ bool plait_verify_IOTA(PlaitVerifier *verifier, PlaitValue value, const PlaitIns
     PlaitType type = plait_type_with(plait_type(PLAIT_I32), inst->axes[0]);
     if (inst->axis_count != 1 || !plait_type_equal(type, inst->type))
         return plait_verify_fail(verifier, value, "one axis and type i32 of that axis");
-    if (inst->operand_count &&
-        (verifier->function->level == PLAIT_LEVEL_STAGE || !scalar_i32(plait_verify_operand(verifier, inst, 0))))
+    if (inst->operand_count && (verifier->function->level == PLAIT_LEVEL_STAGE ||
+                                !plait_verify_scalar_i32(plait_verify_operand(verifier, inst, 0))))
         return plait_verify_fail(verifier, value, "a scalar i32 start, in Tile IR only");
     return true;
 }
 
 bool plait_verify_SIZE(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
-    if (inst->axis_count != 1 || !scalar_i32(inst->type))
+    if (inst->axis_count != 1 || !plait_verify_scalar_i32(inst->type))
         return plait_verify_fail(verifier, value, "one axis and type i32");
     return true;
 }

@@ -56,9 +56,9 @@ static bool verify_carries(PlaitVerifier *verifier, PlaitValue value, const Plai
             return plait_verify_fail(verifier, value, "carry %u with%s the axis of the loop", i, scan ? "" : "out");
         if (initial.scalar != param.scalar || next.scalar != param.scalar)
             return plait_verify_fail(verifier, value, "carry %u of one scalar type", i);
-        if (!plait_verify_axes_inside(initial, plait_type_without(param, along)))
+        if (!plait_type_inside(initial, plait_type_without(param, along)))
             return plait_verify_fail(verifier, value, "initial carry %u with axes of its parameter", i);
-        if (!plait_verify_axes_inside(next, param))
+        if (!plait_type_inside(next, param))
             return plait_verify_fail(verifier, value, "next carry %u with axes of its parameter", i);
     }
     return true;

@@ -17,7 +17,7 @@ const char *const plait_stage_pipeline[] = {
     NULL};
 
 static const char *const cpu_tile_pipeline[] = {"canonicalise", "cse", "dce", NULL};
-static const char *const gpu_tile_pipeline[] = {"canonicalise", "cse", "dce", "layout", NULL};
+static const char *const gpu_tile_pipeline[] = {"canonicalise", "cse", "dce", "matrix", "exponent", "cse", "dce", "layout", "copy", NULL};
 
 static void run_names(PlaitModule *module, const char *const *names, const PlaitPassOptions *options)
 {

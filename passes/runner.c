@@ -2,6 +2,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "ir/text.h"
 #include "passes/passes.h"
 
 const PlaitPass plait_passes[] = {

@@ -225,19 +225,19 @@ static PlaitStatus find_module(const PlaitContext *context, const PlaitImageDesc
 }
 
 /* Loaded at once, not lazily at its first launch: that could fall into a capture. */
-static PlaitStatus find_function(const PlaitContext *context, void *module, const PlaitKernelDescriptor *kernel,
+static PlaitStatus find_function(const PlaitContext *context, void *module, const char *name, uint32_t shared_bytes,
                                  void **function)
 {
     enum { WITHOUT_ASKING = 48 * 1024 }; /* dynamic shared memory that any kernel may have */
     const PlaitDriver *driver = context->driver;
     PlaitStatus status =
-        plait_driver_check(driver, driver->module_function(function, module, kernel->name), "cuModuleGetFunction");
+        plait_driver_check(driver, driver->module_function(function, module, name), "cuModuleGetFunction");
     if (!status && driver->function_load)
         status = plait_driver_check(driver, driver->function_load(*function), "cuFuncLoad");
-    if (!status && kernel->shared_bytes > WITHOUT_ASKING)
-        status = plait_driver_check(
-            driver, driver->function_set(*function, PLAIT_CUDA_FUNCTION_SHARED, (int)kernel->shared_bytes),
-            "cuFuncSetAttribute");
+    if (!status && shared_bytes > WITHOUT_ASKING)
+        status =
+            plait_driver_check(driver, driver->function_set(*function, PLAIT_CUDA_FUNCTION_SHARED, (int)shared_bytes),
+                               "cuFuncSetAttribute");
     return status;
 }
 
@@ -246,8 +246,13 @@ static PlaitStatus fill_functions(const PlaitContext *context, const void *sourc
     const PlaitTargetDescriptor *target = source;
     void *module = NULL;
     PlaitStatus status = find_module(context, target->image, &module);
-    for (uint64_t k = 0; k < target->kernel_count && !status; k++)
-        status = find_function(context, module, &target->kernels[k], &kept->functions[k]);
+    for (uint64_t k = 0; k < target->kernel_count && !status; k++) {
+        const PlaitKernelDescriptor *kernel = &target->kernels[k];
+        status = find_function(context, module, kernel->name, kernel->shared_bytes, &kept->functions[2 * k]);
+        if (!status && kernel->map_count)
+            status = find_function(context, module, kernel->maps_name, kernel->maps_shared_bytes,
+                                   &kept->functions[2 * k + 1]);
+    }
     return status;
 }
 
@@ -255,7 +260,7 @@ PlaitStatus plait_context_functions(const PlaitContext *context, const PlaitTarg
                                     void *const **functions)
 {
     Kept *kept;
-    PlaitStatus status = find_or_make(context, target, target->kernel_count, fill_functions, target, &kept);
+    PlaitStatus status = find_or_make(context, target, 2 * target->kernel_count, fill_functions, target, &kept);
     *functions = status ? NULL : kept->functions;
     return status;
 }

@@ -6,15 +6,15 @@
  *     for each axis of the kernel's axis table, in order: its extent (number of positions).
  * CPU:  void kernel(const int64_t *slots, int64_t first_program, int64_t end_program)
  * GPU:  one by-value parameter of slot_count * 8 bytes; one program per block of the launch, blockIdx.x = program
- * number. Program numbers are linear: the first axis of the grid varies fastest; an axis has ceil(extent / block)
- * positions.
+ * number; then one more of 128 bytes for each tensor map, in the version with maps. Program numbers are linear: the
+ * first axis of the grid varies fastest; an axis has ceil(extent / block) positions.
  */
 #ifndef PLAIT_RUNTIME_DESCRIPTOR_H
 #define PLAIT_RUNTIME_DESCRIPTOR_H
 
 #include <stdint.h>
 
-enum { PLAIT_DESCRIPTOR_VERSION = 1, PLAIT_DESCRIPTOR_MAX_RANK = 12 };
+enum { PLAIT_DESCRIPTOR_VERSION = 2, PLAIT_DESCRIPTOR_MAX_RANK = 12 };
 
 typedef struct PlaitAxisDescriptor {
     const char *name;
@@ -33,6 +33,13 @@ typedef struct PlaitTensorDescriptor {
     uint16_t axes[PLAIT_DESCRIPTOR_MAX_RANK]; /* into the variant's axes */
 } PlaitTensorDescriptor;
 
+/* A tensor map that a kernel's version with maps takes: boxes of 64 elements along the tensor's last axis. */
+typedef struct PlaitMapDescriptor {
+    uint16_t tensor; /* of the kernel */
+    uint16_t rows;   /* the tensor's axis along which a box has rows */
+    uint32_t box_rows;
+} PlaitMapDescriptor;
+
 typedef struct PlaitKernelDescriptor {
     const char *name;          /* symbol in the GPU image; also for messages */
     const void *functions[3];  /* CPU: for x86-64-v2, v3, v4; NULL on a GPU */
@@ -44,6 +51,12 @@ typedef struct PlaitKernelDescriptor {
     uint32_t threads;      /* per program, GPU */
     uint32_t shared_bytes; /* dynamic shared memory, GPU */
     uint32_t slot_count;
+    /* A second version, for tensors that the copy engine can move; map_count 0: there is none. */
+    const char *maps_name;
+    const PlaitMapDescriptor *maps;
+    const uint8_t *alignments; /* by tensor of the kernel: bytes that divide its address and strides, its last stride
+                                  being 1; 0: anything */
+    uint32_t map_count, maps_threads, maps_shared_bytes, reserved;
 } PlaitKernelDescriptor;
 
 typedef struct PlaitImageDescriptor {

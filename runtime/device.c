@@ -110,6 +110,12 @@ PlaitStatus plait_device_copy_out(void *host, const void *device, uint64_t bytes
     RETURN_CALL("cuMemcpyDtoH", copy_out(host, number(device), bytes));
 }
 
+PlaitStatus plait_device_copy(void *to, const void *from, uint64_t bytes, void *stream)
+{
+    if (bytes == 0) return PLAIT_STATUS_OK;
+    RETURN_CALL("cuMemcpyDtoDAsync", copy_async(number(to), number(from), bytes, stream));
+}
+
 PlaitStatus plait_device_fill(void *device, uint8_t byte, uint64_t bytes, void *stream)
 {
     if (bytes == 0) return PLAIT_STATUS_OK;
@@ -175,7 +181,7 @@ PlaitStatus plait_device_capture_end(void *stream, void **graph)
     PlaitStatus status = begin_graphs(&driver);
     if (!status) status = plait_driver_check(driver, driver->capture_end(stream, &captured), "cuStreamEndCapture");
     if (status) return status;
-    status = plait_driver_check(driver, driver->graph_instantiate(graph, captured, 0), "cuGraphInstantiate");
+    status = plait_driver_check(driver, driver->graph_instantiate(graph, captured, 0), "cuGraphInstantiateWithFlags");
     driver->graph_destroy(captured); /* the instance does not need it */
     return status;
 }

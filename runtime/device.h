@@ -36,6 +36,8 @@ PlaitStatus plait_device_free(void *address); /* NULL: nothing */
 /* Wait for the copy. */
 PlaitStatus plait_device_copy_in(void *device, const void *host, uint64_t bytes);
 PlaitStatus plait_device_copy_out(void *host, const void *device, uint64_t bytes);
+/* Inside the device; in the order of the stream. */
+PlaitStatus plait_device_copy(void *to, const void *from, uint64_t bytes, void *stream);
 PlaitStatus plait_device_fill(void *device, uint8_t byte, uint64_t bytes, void *stream);
 
 /* Streams that do not wait for the default one. */

@@ -5,6 +5,7 @@
  */
 #include "runtime/context.h"
 #include "runtime/launch.h"
+#include "runtime/maps.h"
 
 enum { LARGEST_GRID = INT32_MAX };
 
@@ -42,13 +43,20 @@ static PlaitStatus choose_target(PlaitCall *call, uint32_t architecture)
                       targets.length ? targets.text : "the CPU only");
 }
 
-static PlaitStatus launch(const PlaitDriver *driver, const PlaitKernelDescriptor *kernel, void *function,
-                          int64_t programs, int64_t *slots, void *stream)
+/* `functions`: of the ordinary version, and of the one with maps or NULL. */
+static PlaitStatus launch(const PlaitCall *call, const PlaitDriver *driver, const PlaitKernelDescriptor *kernel,
+                          void *const functions[2], int64_t programs, void *stream)
 {
-    void *parameters[] = {slots};
+    PlaitMap maps[PLAIT_MOST_MAPS];
+    void *parameters[1 + PLAIT_MOST_MAPS] = {call->slots};
     if (programs == 0) return PLAIT_STATUS_OK;
-    int result = driver->launch(function, (unsigned)programs, 1, 1, kernel->threads, 1, 1, kernel->shared_bytes, stream,
-                                parameters, NULL);
+    bool mapped = false;
+    PlaitStatus status = functions[1] ? plait_maps_fill(call, driver, kernel, maps, &mapped) : PLAIT_STATUS_OK;
+    if (status) return status;
+    for (uint32_t i = 0; mapped && i < kernel->map_count; i++) parameters[1 + i] = &maps[i];
+    int result =
+        driver->launch(functions[mapped], (unsigned)programs, 1, 1, mapped ? kernel->maps_threads : kernel->threads, 1,
+                       1, mapped ? kernel->maps_shared_bytes : kernel->shared_bytes, stream, parameters, NULL);
     if (result == 0) return PLAIT_STATUS_OK; /* most often; the text is made for the other cases */
     PlaitPiece what = {.length = 0};
     plait_piece_add(&what, "cuLaunchKernel (%s)", kernel->name);
@@ -61,7 +69,7 @@ static PlaitStatus launch_all(PlaitCall *call, const PlaitDriver *driver, void *
         const PlaitKernelDescriptor *kernel = &call->target->kernels[k];
         int64_t programs;
         PlaitStatus status = plait_call_slots(call, kernel, &programs);
-        if (!status) status = launch(driver, kernel, functions[k], programs, call->slots, stream);
+        if (!status) status = launch(call, driver, kernel, &functions[2 * k], programs, stream);
         if (status) return status;
     }
     return PLAIT_STATUS_OK;

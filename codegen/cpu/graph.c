@@ -118,6 +118,7 @@ static bool is_expensive(uint32_t op)
 {
     switch (op) {
     case PLAIT_OP_EXP:
+    case PLAIT_OP_EXP2:
     case PLAIT_OP_EXPM1:
     case PLAIT_OP_LOG:
     case PLAIT_OP_LOG1P:

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "codegen/ptx/ptx.h"
+#include "codegen/ptx/matrix.h"
 
 static LLVMTypeRef integer(const PlaitPtx *ptx, uint32_t bits)
 {
@@ -249,6 +249,9 @@ LLVMValueRef plait_ptx_shuffle(PlaitPtx *ptx, LLVMValueRef value, PlaitScalar sc
 
 void plait_ptx_barrier(PlaitPtx *ptx)
 {
-    LLVMValueRef zero = index_of(ptx, 0);
-    plait_emit_intrinsic(ptx->emit, "llvm.nvvm.barrier.cta.sync.aligned.all", &zero, 1);
+    LLVMValueRef operands[] = {index_of(ptx, ptx->maps ? 1 : 0), index_of(ptx, ptx->kernel->threads)};
+    if (ptx->maps) /* the computing threads alone */
+        plait_ptx_asm(ptx, LLVMVoidTypeInContext(ptx->emit->context), "barrier.cta.sync.aligned $0, $1;",
+                      "r,r,~{memory}", operands, 2);
+    else plait_emit_intrinsic(ptx->emit, "llvm.nvvm.barrier.cta.sync.aligned.all", operands, 1);
 }

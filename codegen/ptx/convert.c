@@ -7,7 +7,7 @@ static uint32_t pitch_of(const PlaitPtxShape *shape, uint32_t index, const Plait
 {
     uint32_t pitch = 1, at = 0;
     while (reader->axes[at].axis != shape->axes[index].axis) at++;
-    for (uint32_t i = at + 1; i < reader->rank; i++) pitch *= plait_ptx_padded(&reader->axes[i]);
+    for (uint32_t i = at + 1; i < reader->rank; i++) pitch *= reader->axes[i].padded;
     return pitch;
 }
 
@@ -16,7 +16,7 @@ uint32_t plait_ptx_convert_bytes(const PlaitFunction *kernel, PlaitValue value)
     PlaitType type = plait_type_of(kernel, value);
     PlaitPtxShape shape = plait_ptx_shape(kernel, type);
     uint32_t bytes = plait_scalar_bytes((PlaitScalar)type.scalar);
-    for (uint32_t i = 0; i < shape.rank; i++) bytes *= plait_ptx_padded(&shape.axes[i]);
+    for (uint32_t i = 0; i < shape.rank; i++) bytes *= shape.axes[i].padded;
     return bytes;
 }
 

@@ -14,9 +14,8 @@ typedef struct Side {
     PlaitPtxShape rows; /* the axes without the contracted one, as they lie in the result; the inner axis last */
     uint32_t pitch[PLAIT_MAX_RANK]; /* by axis of `rows` */
     uint32_t step;                  /* elements from one contracted position to the next */
-    uint32_t byte;
-    LLVMValueRef start;   /* i32: element of this thread's slot 0 */
-    LLVMValueRef *values; /* rows.slots * STEPS elements read in this turn, in the result's scalar type */
+    LLVMValueRef start;             /* i32: element of this thread's slot 0 */
+    LLVMValueRef *values;           /* rows.slots * STEPS elements read in this turn, in the result's scalar type */
 } Side;
 
 typedef struct Product {
@@ -63,34 +62,6 @@ static void begin_side(Product *product, Side *side, uint32_t index)
     side->values = PLAIT_NEW_ARRAY(ptx->emit->arena, LLVMValueRef, side->rows.slots * STEPS);
 }
 
-static void stage_side(Product *product, Side *side, uint32_t scratch)
-{
-    PlaitPtx *ptx = product->ptx;
-    uint32_t kept = ptx->kept_at[side->stage.value];
-    side->byte = kept ? kept - 1 : scratch;
-    if (kept && ptx->kept_done[side->stage.value]) return;
-    if (kept && plait_inst(ptx->kernel, side->stage.value)->region->parent)
-        plait_ptx_barrier(ptx); /* a loop comes here again */
-    ptx->kept_done[side->stage.value] = kept != 0;
-    plait_ptx_stage_write(ptx, &side->stage, side->byte);
-}
-
-/* Makes both operands readable. */
-static void stage_both(Product *product)
-{
-    PlaitPtx *ptx = product->ptx;
-    Side *a = &product->sides[0], *b = &product->sides[1];
-    uint32_t kept[] = {ptx->kept_at[a->stage.value], ptx->kept_at[b->stage.value]};
-    bool ready = kept[0] && kept[1] && ptx->kept_done[a->stage.value] && ptx->kept_done[b->stage.value];
-    uint32_t scratch = kept[0] && kept[1] ? 0 : plait_ptx_scratch(ptx);
-    stage_side(product, a, scratch);
-    if (!kept[0]) scratch += (a->stage.bytes + 15) / 16 * 16;
-    bool same = b->stage.value == a->stage.value && b->stage.inner == a->stage.inner && !kept[0];
-    if (same) b->byte = a->byte;
-    else stage_side(product, b, scratch);
-    if (!ready) plait_ptx_barrier(ptx);
-}
-
 /* How many slots of a row stand next to each other in memory and are read at once. */
 static uint32_t run_of(const Side *side)
 {
@@ -112,7 +83,7 @@ static void read_row(Product *product, Side *side, LLVMValueRef at, uint32_t slo
     for (uint32_t i = 0; i < side->rows.rank; i++)
         fixed +=
             side->pitch[i] * plait_ptx_static_position(&side->rows.axes[i], plait_ptx_axis_slot(&side->rows, slot, i));
-    LLVMValueRef pointer = plait_ptx_shared_pointer(ptx, side->stage.scalar, side->byte, element, fixed);
+    LLVMValueRef pointer = plait_ptx_shared_pointer(ptx, side->stage.scalar, side->stage.byte, element, fixed);
     plait_ptx_shared_load(ptx, side->stage.scalar, pointer, count, loaded);
     for (uint32_t i = 0; i < count; i++)
         side->values[slot * STEPS + step + i * stride] =
@@ -176,6 +147,10 @@ static void run_turns(Product *product, uint32_t turns)
 void plait_ptx_emit_dot(PlaitPtx *ptx, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(ptx->kernel, value);
+    if (inst->axis_count == 2) {
+        plait_ptx_emit_matrix_dot(ptx, value);
+        return;
+    }
     Product product = {
         .ptx = ptx, .dot = value, .shape = plait_ptx_shape_of(ptx, value), .scalar = (PlaitScalar)inst->type.scalar};
     product.sums = plait_ptx_new_slots(ptx, value, product.shape->slots);
@@ -183,7 +158,8 @@ void plait_ptx_emit_dot(PlaitPtx *ptx, PlaitValue value)
         product.sums[slot] = inst->operand_count == 3 ? plait_ptx_operand(ptx, inst->operands[2], product.shape, slot)
                                                       : plait_emit_number(ptx->emit, product.scalar, 1, 0);
     for (uint32_t side = 0; side < 2; side++) begin_side(&product, &product.sides[side], side);
-    stage_both(&product);
+    PlaitPtxStage *stages[] = {&product.sides[0].stage, &product.sides[1].stage};
+    plait_ptx_stage_both(ptx, stages);
     uint32_t length = ptx->kernel->axes.data[inst->axes[0]].tile, turns = length / STEPS;
     LLVMValueRef zero = int32(ptx, 0);
     if (turns == 1) add_products(&product, zero, STEPS);

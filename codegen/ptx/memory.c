@@ -48,15 +48,14 @@ static LLVMValueRef times(PlaitPtx *ptx, LLVMValueRef index, LLVMValueRef stride
     return LLVMBuildMul(ptx->emit->builder, wide, stride, "");
 }
 
-/* The sum of the scalars of a unit index, i32; NULL: none. */
-static LLVMValueRef unit_start(PlaitPtx *ptx, PlaitValue value)
+LLVMValueRef plait_ptx_unit_start(PlaitPtx *ptx, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(ptx->kernel, value);
     LLVMBuilderRef b = ptx->emit->builder;
     if (inst->op == PLAIT_OP_IOTA) return inst->operand_count ? ptx->values[inst->operands[0]][0] : NULL;
     bool swapped = plait_type_of(ptx->kernel, inst->operands[0]).rank == 0;
     LLVMValueRef scalar = ptx->values[inst->operands[swapped ? 0 : 1]][0];
-    LLVMValueRef rest = unit_start(ptx, inst->operands[swapped ? 1 : 0]);
+    LLVMValueRef rest = plait_ptx_unit_start(ptx, inst->operands[swapped ? 1 : 0]);
     if (inst->op == PLAIT_OP_SUB) return rest ? LLVMBuildSub(b, rest, scalar, "") : LLVMBuildNeg(b, scalar, "");
     return rest ? LLVMBuildAdd(b, rest, scalar, "") : scalar;
 }
@@ -82,7 +81,7 @@ static Addresses addresses_of(PlaitPtx *ptx, const PlaitPtxAccess *access, const
         const PlaitPtxIndex *index = &access->indices[i];
         bool scalar = plait_type_of(ptx->kernel, index->value).rank == 0;
         if (index->unit == PLAIT_NO_AXIS && !scalar) continue;
-        LLVMValueRef start = scalar ? ptx->values[index->value][0] : unit_start(ptx, index->value);
+        LLVMValueRef start = scalar ? ptx->values[index->value][0] : plait_ptx_unit_start(ptx, index->value);
         if (!start) continue;
         addresses.base = LLVMBuildAdd(b, addresses.base, times(ptx, start, addresses.strides[i]), "");
         if (addresses.starts[i]) start = LLVMBuildAdd(b, addresses.starts[i], start, "");

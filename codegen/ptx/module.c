@@ -5,20 +5,22 @@
  *     wide:   the body with a last stride of 1 and wide accesses
  *     any:    the body for any strides
  *
- * A kernel whose accesses gain nothing from contiguous tensors has only the second body.
+ * A kernel whose accesses gain nothing from contiguous tensors has only the second body. So has one with a version
+ * whose copies the copy engine makes (maps.h): that is an entry of its own, for contiguous and aligned tensors.
  */
 #include <string.h>
 
-#include "codegen/ptx/ptx.h"
+#include "codegen/ptx/maps.h"
 
 enum { PTX_KERNEL = 71 };
 
 static LLVMTypeRef int32_type(const PlaitPtx *ptx) { return LLVMInt32TypeInContext(ptx->emit->context); }
 static LLVMTypeRef int64_type(const PlaitPtx *ptx) { return LLVMInt64TypeInContext(ptx->emit->context); }
 
-static const char *entry_name(PlaitArena *arena, const PlaitFunction *kernel)
+static const char *entry_name(PlaitArena *arena, const PlaitFunction *kernel, bool maps)
 {
-    char *name = plait_arena_strdup(arena, plait_names_text(kernel->module->names, kernel->name));
+    char *name = plait_arena_printf(arena, "%s%s", plait_names_text(kernel->module->names, kernel->name),
+                                    maps ? PLAIT_MAPS_SUFFIX : "");
     for (char *c = name; *c; c++)
         if (*c == '.') *c = '_';
     return name;
@@ -39,26 +41,39 @@ static void add_flag(const PlaitEmit *emit, unsigned index, const char *name, ui
     LLVMAddAttributeAtIndex(emit->function, index, LLVMCreateEnumAttribute(emit->context, kind, value));
 }
 
-/* The arguments are one array by value, read where they stand. */
+/* A parameter that is read where it stands. */
+static void add_parameter(PlaitPtx *ptx, unsigned index, LLVMTypeRef type, uint64_t alignment)
+{
+    unsigned kind = LLVMGetEnumAttributeKindForName("byval", 5);
+    LLVMAddAttributeAtIndex(ptx->emit->function, index, LLVMCreateTypeAttribute(ptx->emit->context, kind, type));
+    add_flag(ptx->emit, index, "align", alignment);
+    add_flag(ptx->emit, index, "readonly", 0);
+    add_text_attribute(ptx->emit, index, "nvvm.grid_constant", "");
+}
+
+/* The arguments are one array by value; then come the tensor maps. */
 static void create_function(PlaitPtx *ptx)
 {
     PlaitEmit *emit = ptx->emit;
     LLVMTypeRef pointer = LLVMPointerTypeInContext(emit->context, 0);
-    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(emit->context), &pointer, 1, 0);
-    emit->function = LLVMAddFunction(emit->module, entry_name(emit->arena, ptx->kernel), type);
+    uint32_t maps = ptx->maps ? ptx->maps->parameters : 0;
+    LLVMTypeRef *types = PLAIT_NEW_ARRAY(emit->arena, LLVMTypeRef, maps + 1);
+    for (uint32_t i = 0; i <= maps; i++) types[i] = pointer;
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(emit->context), types, maps + 1, 0);
+    emit->function = LLVMAddFunction(emit->module, entry_name(emit->arena, ptx->kernel, maps > 0), type);
     LLVMSetFunctionCallConv(emit->function, PTX_KERNEL);
     LLVMTypeRef array = LLVMArrayType2(int64_type(ptx), ptx->slots.slot_count ? ptx->slots.slot_count : 1);
-    unsigned kind = LLVMGetEnumAttributeKindForName("byval", 5);
-    LLVMAddAttributeAtIndex(emit->function, 1, LLVMCreateTypeAttribute(emit->context, kind, array));
-    add_flag(emit, 1, "align", 8);
-    add_flag(emit, 1, "readonly", 0);
-    add_text_attribute(emit, 1, "nvvm.grid_constant", "");
+    add_parameter(ptx, 1, array, 8);
+    LLVMTypeRef map = LLVMArrayType2(LLVMInt8TypeInContext(emit->context), 128);
+    for (uint32_t i = 0; i < maps; i++) add_parameter(ptx, i + 2, map, 64);
     add_flag(emit, of_function, "nounwind", 0);
-    const char *threads = plait_arena_printf(emit->arena, "%u", ptx->kernel->threads);
+    uint32_t count = maps ? plait_ptx_maps_threads(ptx->kernel) : ptx->kernel->threads;
+    const char *threads = plait_arena_printf(emit->arena, "%u", count);
     add_text_attribute(emit, of_function, "nvvm.reqntid", threads);
     add_text_attribute(emit, of_function, "nvvm.minctasm",
                        "1"); /* or ptxas keeps registers free for a second program */
-    const char *shared = plait_arena_printf(emit->arena, "%u", plait_ptx_shared_bytes(ptx->kernel));
+    const char *shared =
+        plait_arena_printf(emit->arena, "%u", maps ? ptx->maps->bytes : plait_ptx_shared_bytes(ptx->kernel));
     add_text_attribute(emit, of_function, "plait.shared", shared);
 }
 
@@ -125,6 +140,22 @@ static void emit_body(PlaitPtx *ptx, LLVMBasicBlockRef block, bool wide)
     LLVMBuildRetVoid(ptx->emit->builder);
 }
 
+/* The version whose copies the copy engine makes, for tensors that are contiguous and aligned: the caller sees to
+ * that. */
+static void emit_with_maps(PlaitPtx *ptx)
+{
+    PlaitEmit *emit = ptx->emit;
+    LLVMBasicBlockRef entry = LLVMAppendBasicBlockInContext(emit->context, emit->function, "entry");
+    LLVMBasicBlockRef start = LLVMAppendBasicBlockInContext(emit->context, emit->function, "start");
+    LLVMPositionBuilderAtEnd(ptx->entry, entry);
+    LLVMPositionBuilderAtEnd(emit->builder, start);
+    read_arguments(ptx);
+    read_programs(ptx);
+    ptx->wide = true;
+    plait_ptx_emit_roles(ptx);
+    LLVMBuildBr(ptx->entry, start);
+}
+
 static void emit_versions(PlaitPtx *ptx)
 {
     PlaitEmit *emit = ptx->emit;
@@ -135,7 +166,7 @@ static void emit_versions(PlaitPtx *ptx)
     LLVMPositionBuilderAtEnd(emit->builder, start);
     read_arguments(ptx);
     read_programs(ptx);
-    LLVMValueRef condition = plait_ptx_wide_condition(ptx);
+    LLVMValueRef condition = ptx->other_version ? NULL : plait_ptx_wide_condition(ptx);
     if (condition) {
         LLVMBasicBlockRef wide = LLVMAppendBasicBlockInContext(emit->context, emit->function, "wide");
         LLVMBuildCondBr(emit->builder, condition, wide, any);
@@ -147,20 +178,33 @@ static void emit_versions(PlaitPtx *ptx)
     LLVMBuildBr(ptx->entry, start);
 }
 
-static void emit_kernel(PlaitEmit *emit, const PlaitFunction *kernel)
+static void emit_entry(PlaitEmit *emit, const PlaitFunction *kernel, const PlaitPtxMaps *maps, bool mapped)
 {
     uint32_t count = kernel->insts.count;
-    PlaitPtx ptx = {.emit = emit, .kernel = kernel, .slots = plait_slots(emit->arena, kernel)};
+    PlaitPtx ptx = {.emit = emit,
+                    .kernel = kernel,
+                    .slots = plait_slots(emit->arena, kernel),
+                    .maps = maps,
+                    .other_version = mapped};
     ptx.tensor_use = PLAIT_NEW_ARRAY(emit->arena, uint8_t, count);
     ptx.shapes = PLAIT_NEW_ARRAY(emit->arena, PlaitPtxShape *, count);
     ptx.kept_at = PLAIT_NEW_ARRAY(emit->arena, uint32_t, count);
-    ptx.scratch = plait_ptx_plan(kernel, ptx.kept_at);
-    if (ptx.scratch.bytes || ptx.scratch.kept) ptx.shared = shared_array(emit);
+    ptx.scratch = plait_ptx_plan(kernel, maps != NULL, ptx.kept_at);
+    if (ptx.scratch.bytes || ptx.scratch.kept || maps) ptx.shared = shared_array(emit);
     plait_ptx_note_order(&ptx);
     create_function(&ptx);
     ptx.entry = LLVMCreateBuilderInContext(emit->context);
-    emit_versions(&ptx);
+    if (maps) emit_with_maps(&ptx);
+    else emit_versions(&ptx);
     LLVMDisposeBuilder(ptx.entry);
+}
+
+static void emit_kernel(PlaitEmit *emit, const PlaitFunction *kernel)
+{
+    PlaitPtxMaps maps;
+    bool mapped = plait_ptx_maps(kernel, emit->target, &maps);
+    emit_entry(emit, kernel, NULL, mapped);
+    if (mapped) emit_entry(emit, kernel, &maps, true);
 }
 
 void plait_ptx_emit_module(PlaitEmit *emit, const PlaitModule *module)

@@ -17,7 +17,8 @@ static bool is_fixed(const PlaitFunction *kernel, PlaitValue value, const PlaitR
 {
     const PlaitInst *inst = plait_inst(kernel, value);
     if (!plait_region_inside(inst->region, body)) return true;
-    if (inst->op == PLAIT_OP_ARGUMENT || inst->op == PLAIT_OP_LOAD || inst->body || inst->op == PLAIT_OP_RESULT)
+    if (inst->op == PLAIT_OP_ARGUMENT || inst->op == PLAIT_OP_LOAD || inst->op == PLAIT_OP_COPY || inst->body ||
+        inst->op == PLAIT_OP_RESULT)
         return false;
     for (uint32_t i = 0; i < inst->operand_count; i++)
         if (!is_fixed(kernel, inst->operands[i], body)) return false;
@@ -61,7 +62,7 @@ static void visit(void *context, PlaitValue value)
     const PlaitFunction *kernel = order->ptx->kernel;
     const PlaitInst *inst = plait_inst(kernel, value);
     uint8_t *use = &order->ptx->tensor_use[inst->operand_count ? inst->operands[0] : 0];
-    if (inst->op == PLAIT_OP_LOAD) *use |= PLAIT_PTX_LOADED;
+    if (inst->op == PLAIT_OP_LOAD || inst->op == PLAIT_OP_COPY) *use |= PLAIT_PTX_LOADED;
     if (inst->op != PLAIT_OP_STORE) return;
     *use |= PLAIT_PTX_STORED;
     bool repeated = order->stores[inst->operands[0]]++ > 0;

@@ -9,13 +9,14 @@
 
 #include "codegen/emit.h"
 
-/* One axis of a tile in a thread: element (chunk * 2^bits + field) * vec + lane stands in axis slot chunk * vec + lane.
- */
+/* One axis of a tile in a thread; its slots count the registers' bits of the index. */
 typedef struct PlaitPtxAxis {
     PlaitAxis axis;
-    uint32_t tile; /* elements of the tile */
-    uint32_t bit, bits, vec;
-    uint32_t slots;
+    uint32_t tile;          /* elements of the tile */
+    PlaitLayoutAxis lie;    /* no parts: held whole by every thread */
+    uint32_t vec;           /* neighbours that stand in neighbouring slots */
+    uint32_t threads;       /* the thread bits, as a mask */
+    uint32_t slots, padded; /* padded: positions that the slots of all threads stand for, surplus ones included */
 } PlaitPtxAxis;
 
 /* The slots of a value: mixed radix over its axes, the last axis fastest. */
@@ -29,12 +30,13 @@ typedef struct PlaitPtxScratch {
     uint32_t bytes;  /* of one half */
     uint32_t halves; /* 2: uses alternate, so that one barrier is enough for each */
     uint32_t kept;   /* bytes of operands staged once before a loop */
+    bool maps;       /* the version whose copies are not staged */
     uint32_t slack;  /* bytes behind all that surplus positions may read */
 } PlaitPtxScratch;
 
-/* A thread's part of the positions along an axis: ((thread >> bit) mod 2^bits) * vec. */
+/* A thread's part of the positions along an axis with such a layout. */
 typedef struct PlaitPtxField {
-    uint32_t bit, bits, vec;
+    PlaitLayoutAxis lie;
     LLVMValueRef value; /* i32 */
 } PlaitPtxField;
 
@@ -50,12 +52,16 @@ typedef struct PlaitPtx {
     LLVMValueRef **values;              /* by value: its slots */
     PlaitPtxShape **shapes;             /* by value, made when first needed */
     uint8_t *tensor_use;                /* by value: PLAIT_PTX_LOADED, .. */
+    bool other_version;                 /* the kernel has an entry with maps for contiguous, aligned tensors */
     bool wide;                          /* emitting the version for contiguous, aligned tensors */
     PlaitPtxScratch scratch;
-    LLVMValueRef shared; /* the array in shared memory; NULL when there is none */
-    uint32_t last_half;  /* scratch: which half was read since the last barrier: 0, 1; 2: none; 3: either */
-    uint32_t *kept_at;   /* by value: 1 + byte at which a kept operand stands; 0: not kept */
-    bool *kept_done;     /* by value: it has been staged */
+    LLVMValueRef shared;             /* the array in shared memory; NULL when there is none */
+    uint32_t last_half;              /* scratch: which half was read since the last barrier: 0, 1; 2: none; 3: either */
+    uint32_t *kept_at;               /* by value: 1 + byte at which a kept operand stands; 0: not kept */
+    bool *kept_done;                 /* by value: it has been staged, or waited for */
+    const struct PlaitPtxMaps *maps; /* the version whose copies the copy engine makes (maps.h); else NULL */
+    LLVMValueRef ring_tile,
+        ring_parity; /* there, in a loop with copies: i32, the tile of its rings, its phase's parity */
 } PlaitPtx;
 
 enum { PLAIT_PTX_LOADED = 1, PLAIT_PTX_STORED = 2, PLAIT_PTX_REPEATED = 4 };
@@ -69,6 +75,7 @@ uint32_t plait_ptx_axis_slot(const PlaitPtxShape *shape, uint32_t slot, uint32_t
 /* The slot of `inner`, whose axes are among those of `shape`, that stands at the same position as `slot`. */
 uint32_t plait_ptx_project(const PlaitPtxShape *shape, uint32_t slot, const PlaitPtxShape *inner);
 /* The position of an axis slot is its static part plus plait_ptx_field of the axis (i32; NULL when that is 0). */
+bool plait_ptx_same_lie(const PlaitPtxAxis *a, const PlaitPtxAxis *b);
 uint32_t plait_ptx_static_position(const PlaitPtxAxis *axis, uint32_t axis_slot);
 LLVMValueRef plait_ptx_field(PlaitPtx *ptx, const PlaitPtxAxis *axis);
 LLVMValueRef plait_ptx_position(PlaitPtx *ptx, const PlaitPtxAxis *axis, uint32_t axis_slot);
@@ -77,8 +84,6 @@ LLVMValueRef plait_ptx_axis_valid(PlaitPtx *ptx, const PlaitPtxAxis *axis, uint3
 LLVMValueRef plait_ptx_valid(PlaitPtx *ptx, const PlaitPtxShape *shape, uint32_t slot);
 /* Whether this thread is the first of those that hold the same elements: i1, or NULL when there is only one. */
 LLVMValueRef plait_ptx_first_copy(PlaitPtx *ptx, const PlaitPtxShape *shape);
-/* Positions of the axis that slots stand for, surplus ones included. */
-uint32_t plait_ptx_padded(const PlaitPtxAxis *axis);
 LLVMValueRef plait_ptx_both(PlaitPtx *ptx, LLVMValueRef a, LLVMValueRef b); /* and; NULL stands for true */
 /* Slot `slot` of `value` for an operation whose result has shape `shape`. */
 LLVMValueRef plait_ptx_operand(PlaitPtx *ptx, PlaitValue value, const PlaitPtxShape *shape, uint32_t slot);
@@ -107,8 +112,11 @@ LLVMValueRef plait_ptx_shuffle(PlaitPtx *ptx, LLVMValueRef value, PlaitScalar sc
 void plait_ptx_barrier(PlaitPtx *ptx);
 
 /* ---- shared.c ---- */
-/* `kept_at`: zeroed, by value; gets where kept operands stand. */
-PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, uint32_t *kept_at);
+/* `maps`: without copies. `kept_at`: zeroed, by value; gets where kept operands stand. */
+PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, bool maps, uint32_t *kept_at);
+uint32_t plait_ptx_scratch_bytes(const PlaitPtxScratch *scratch);
+/* Whether the value is a copy of the version with maps, which is not staged. */
+bool plait_ptx_is_copied(const PlaitFunction *kernel, PlaitValue value, bool maps);
 /* Begins a use of scratch: gives its first byte (i32 constant offset) after a barrier where one is needed. Write, then
  * plait_ptx_barrier, then read. */
 uint32_t plait_ptx_scratch(PlaitPtx *ptx);
@@ -127,6 +135,8 @@ bool plait_ptx_is_ordered(const PlaitPtx *ptx, PlaitValue tensor);
 /* ---- memory.c ---- */
 void plait_ptx_emit_load(PlaitPtx *ptx, PlaitValue value);
 void plait_ptx_emit_store(PlaitPtx *ptx, PlaitValue value);
+/* The sum of the scalars of a unit index, i32; NULL: there are none. */
+LLVMValueRef plait_ptx_unit_start(PlaitPtx *ptx, PlaitValue index);
 /* Whether all tensors are such that the wide version of the kernel may run (i1); NULL when there is no wide version. */
 LLVMValueRef plait_ptx_wide_condition(PlaitPtx *ptx);
 LLVMValueRef plait_ptx_extent(PlaitPtx *ptx, PlaitAxis axis); /* i32 */
@@ -140,24 +150,56 @@ uint32_t plait_ptx_convert_bytes(const PlaitFunction *kernel, PlaitValue value);
 
 /* ---- stage.c: operands of products in shared memory ---- */
 typedef struct PlaitPtxStage {
-    PlaitValue value; /* what is staged: a cast is looked through */
+    PlaitValue value; /* what is staged: a cast is looked through; 0: nothing, the operand is read from registers */
     PlaitScalar scalar;
     PlaitAxis inner;                /* neighbours in memory lie along this axis */
     uint32_t pitch[PLAIT_MAX_RANK]; /* by axis of the value's type: elements from one position to the next */
     uint32_t bytes;
+    bool swizzled;       /* for the matrix units: see swizzle.c; pitch is not used */
+    uint32_t rows;       /* swizzled: rows of an array, padded */
+    uint32_t byte;       /* where plait_ptx_stage_both put it */
+    LLVMValueRef moving; /* i32: bytes to add; NULL: none */
 } PlaitPtxStage;
 PlaitPtxStage plait_ptx_stage(const PlaitFunction *kernel, PlaitValue dot, uint32_t side);
 /* Whether the operand is staged once, before the loop around the product. */
 bool plait_ptx_stage_can_stay(const PlaitFunction *kernel, PlaitValue dot, uint32_t side);
 void plait_ptx_stage_write(PlaitPtx *ptx, const PlaitPtxStage *stage, uint32_t byte);
+/* Makes both operands of a product readable, and sets where they stand. */
+void plait_ptx_stage_both(PlaitPtx *ptx, PlaitPtxStage *const stages[2]);
 /* Stages what products inside of the loop body `body` keep. */
 void plait_ptx_stage_kept(PlaitPtx *ptx, const PlaitRegion *body);
+/* Bytes of scratch that it takes. */
+uint32_t plait_ptx_stage_room(const PlaitPtxStage *stage);
 /* Bytes of scratch of a product, and bytes that its reading of surplus positions may reach past them. */
-uint32_t plait_ptx_dot_bytes(const PlaitFunction *kernel, PlaitValue dot, const uint32_t *kept_at);
+uint32_t plait_ptx_dot_bytes(const PlaitFunction *kernel, PlaitValue dot, bool maps, const uint32_t *kept_at);
 uint32_t plait_ptx_dot_reach(const PlaitFunction *kernel, PlaitValue dot);
+
+/* ---- swizzle.c: the arrays that the matrix units read ---- */
+enum { PLAIT_PTX_SWIZZLE_BYTES = 1024 }; /* such an array begins at a multiple of this */
+/* Sets the size of the array of a value of shape `shape`. */
+void plait_ptx_swizzle(PlaitPtxStage *stage, const PlaitPtxShape *shape);
+void plait_ptx_swizzle_write(PlaitPtx *ptx, const PlaitPtxStage *stage, uint32_t byte);
+
+/* ---- matrix.c, wgmma.c, mma.c: products on the matrix units ---- */
+/* Whether operand `side` of a product is taken from the fragments that it lies in. */
+bool plait_ptx_in_registers(const PlaitFunction *kernel, PlaitValue dot, uint32_t side);
+void plait_ptx_emit_matrix_dot(PlaitPtx *ptx, PlaitValue value);
 
 /* ---- region.c ---- */
 void plait_ptx_emit_region(PlaitPtx *ptx, const PlaitRegion *region);
+void plait_ptx_emit_inst(PlaitPtx *ptx, PlaitValue value);
+typedef struct PlaitPtxLoop {
+    const PlaitInst *inst;
+    bool carries; /* the loop's carries are computed */
+    bool ring;    /* it has copies by the copy engine */
+    uint32_t stages, half_before;
+    LLVMBasicBlockRef before, head, body, after;
+    LLVMValueRef from, to, step; /* i32; step > 0 */
+    LLVMValueRef position;       /* the phi */
+    LLVMValueRef tile, parity;   /* phis of a ring */
+} PlaitPtxLoop;
+PlaitPtxLoop plait_ptx_loop_begin(PlaitPtx *ptx, PlaitValue value, bool carries);
+void plait_ptx_loop_end(PlaitPtx *ptx, PlaitPtxLoop *loop);
 LLVMValueRef *plait_ptx_new_slots(PlaitPtx *ptx, PlaitValue value, uint32_t count);
 
 #endif

@@ -19,10 +19,7 @@ typedef struct Reduction {
 static uint32_t reduced_bits(const PlaitPtxShape *in, const PlaitInst *inst)
 {
     uint32_t bits = 0;
-    for (uint32_t i = 0; i < inst->axis_count; i++) {
-        const PlaitPtxAxis *axis = plait_ptx_axis(in, inst->axes[i]);
-        bits |= ((1u << axis->bits) - 1) << axis->bit;
-    }
+    for (uint32_t i = 0; i < inst->axis_count; i++) bits |= plait_ptx_axis(in, inst->axes[i])->threads;
     return bits;
 }
 

@@ -3,16 +3,20 @@
 
 static PlaitPtxAxis axis_of(const PlaitFunction *kernel, const PlaitLayout *layout, PlaitAxis axis)
 {
-    PlaitPtxAxis result = {.axis = axis, .tile = kernel->axes.data[axis].tile, .vec = 1};
+    PlaitPtxAxis result = {.axis = axis, .tile = kernel->axes.data[axis].tile, .lie = {.axis = axis}};
     if (result.tile == 0) plait_bug("axis %s has no tile size", plait_axis_text(kernel, axis));
-    for (uint32_t i = 0; i < layout->count; i++) {
-        if (layout->axes[i].axis != axis) continue;
-        result.bit = layout->axes[i].bit;
-        result.bits = layout->axes[i].bits;
-        result.vec = layout->axes[i].vec;
+    for (uint32_t i = 0; i < layout->count; i++)
+        if (layout->axes[i].axis == axis) result.lie = layout->axes[i];
+    uint32_t bits = 0, registers = 0;
+    for (uint32_t i = 0; i < result.lie.count; i++) {
+        bits += result.lie.parts[i].bits;
+        if (result.lie.parts[i].thread == PLAIT_REGISTERS) registers += result.lie.parts[i].bits;
     }
-    uint32_t span = result.vec << result.bits;
-    result.slots = (result.tile + span - 1) / span * result.vec;
+    uint32_t turns = (result.tile + (1u << bits) - 1) >> bits;
+    result.vec = plait_layout_vector(&result.lie);
+    result.threads = plait_layout_threads(&result.lie);
+    result.slots = turns << registers;
+    result.padded = turns << bits;
     return result;
 }
 
@@ -48,10 +52,15 @@ uint32_t plait_ptx_axis_slot(const PlaitPtxShape *shape, uint32_t slot, uint32_t
     return slot % shape->axes[index].slots;
 }
 
-static bool same_lie(const PlaitPtxAxis *a, const PlaitPtxAxis *b)
+static bool same_parts(const PlaitLayoutAxis *a, const PlaitLayoutAxis *b)
 {
-    return a->bits == b->bits && a->vec == b->vec && (a->bits == 0 || a->bit == b->bit);
+    if (a->count != b->count) return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (a->parts[i].thread != b->parts[i].thread || a->parts[i].bits != b->parts[i].bits) return false;
+    return true;
 }
+
+bool plait_ptx_same_lie(const PlaitPtxAxis *a, const PlaitPtxAxis *b) { return same_parts(&a->lie, &b->lie); }
 
 uint32_t plait_ptx_project(const PlaitPtxShape *shape, uint32_t slot, const PlaitPtxShape *inner)
 {
@@ -59,7 +68,7 @@ uint32_t plait_ptx_project(const PlaitPtxShape *shape, uint32_t slot, const Plai
     for (uint32_t i = 0; i < inner->rank; i++) {
         uint32_t at = 0;
         while (at < shape->rank && shape->axes[at].axis != inner->axes[i].axis) at++;
-        if (at == shape->rank || !same_lie(&shape->axes[at], &inner->axes[i]))
+        if (at == shape->rank || !plait_ptx_same_lie(&shape->axes[at], &inner->axes[i]))
             plait_bug("an operand lies over the threads in another way than the result");
         result = result * inner->axes[i].slots + plait_ptx_axis_slot(shape, slot, at);
     }
@@ -68,28 +77,59 @@ uint32_t plait_ptx_project(const PlaitPtxShape *shape, uint32_t slot, const Plai
 
 uint32_t plait_ptx_static_position(const PlaitPtxAxis *axis, uint32_t axis_slot)
 {
-    return axis_slot / axis->vec * (axis->vec << axis->bits) + axis_slot % axis->vec;
+    uint32_t position = 0, shift = 0;
+    for (uint32_t i = 0; i < axis->lie.count; i++) {
+        PlaitLayoutPart part = axis->lie.parts[i];
+        if (part.thread == PLAIT_REGISTERS) {
+            position |= (axis_slot & ((1u << part.bits) - 1)) << shift;
+            axis_slot >>= part.bits;
+        }
+        shift += part.bits;
+    }
+    return position | axis_slot << shift;
 }
-
-uint32_t plait_ptx_padded(const PlaitPtxAxis *axis) { return axis->slots << axis->bits; }
 
 static LLVMValueRef number(const PlaitPtx *ptx, uint32_t value)
 {
     return LLVMConstInt(LLVMInt32TypeInContext(ptx->emit->context), value, 0);
 }
 
+/* The thread's bits of one part, moved to where they stand in the position. */
+static LLVMValueRef moved_bits(PlaitPtx *ptx, PlaitLayoutPart part, uint32_t shift)
+{
+    LLVMValueRef value = LLVMBuildLShr(ptx->entry, ptx->thread, number(ptx, part.thread), "");
+    value = LLVMBuildAnd(ptx->entry, value, number(ptx, (1u << part.bits) - 1), "");
+    return LLVMBuildMul(ptx->entry, value, number(ptx, 1u << shift), "");
+}
+
 LLVMValueRef plait_ptx_field(PlaitPtx *ptx, const PlaitPtxAxis *axis)
 {
-    if (axis->bits == 0) return NULL;
-    for (uint32_t i = 0; i < ptx->fields.count; i++) {
-        const PlaitPtxField *have = &ptx->fields.data[i];
-        if (have->bit == axis->bit && have->bits == axis->bits && have->vec == axis->vec) return have->value;
+    if (axis->threads == 0) return NULL;
+    for (uint32_t i = 0; i < ptx->fields.count; i++)
+        if (same_parts(&ptx->fields.data[i].lie, &axis->lie)) return ptx->fields.data[i].value;
+    LLVMValueRef value = NULL;
+    uint32_t shift = 0;
+    for (uint32_t i = 0; i < axis->lie.count; i++) {
+        PlaitLayoutPart part = axis->lie.parts[i];
+        if (part.thread != PLAIT_REGISTERS && part.bits > 0) {
+            LLVMValueRef bits = moved_bits(ptx, part, shift);
+            value = value ? LLVMBuildAdd(ptx->entry, value, bits, "") : bits;
+        }
+        shift += part.bits;
     }
-    LLVMValueRef value = LLVMBuildLShr(ptx->entry, ptx->thread, number(ptx, axis->bit), "");
-    value = LLVMBuildAnd(ptx->entry, value, number(ptx, (1u << axis->bits) - 1), "");
-    value = LLVMBuildMul(ptx->entry, value, number(ptx, axis->vec), "");
-    plait_push(ptx->emit->arena, &ptx->fields, (PlaitPtxField){axis->bit, axis->bits, axis->vec, value});
+    plait_push(ptx->emit->arena, &ptx->fields, (PlaitPtxField){axis->lie, value});
     return value;
+}
+
+/* The largest value of the field. */
+static uint32_t field_most(const PlaitPtxAxis *axis)
+{
+    uint32_t most = 0, shift = 0;
+    for (uint32_t i = 0; i < axis->lie.count; i++) {
+        if (axis->lie.parts[i].thread != PLAIT_REGISTERS) most |= ((1u << axis->lie.parts[i].bits) - 1) << shift;
+        shift += axis->lie.parts[i].bits;
+    }
+    return most;
 }
 
 LLVMValueRef plait_ptx_position(PlaitPtx *ptx, const PlaitPtxAxis *axis, uint32_t axis_slot)
@@ -101,7 +141,7 @@ LLVMValueRef plait_ptx_position(PlaitPtx *ptx, const PlaitPtxAxis *axis, uint32_
 LLVMValueRef plait_ptx_axis_valid(PlaitPtx *ptx, const PlaitPtxAxis *axis, uint32_t axis_slot)
 {
     uint32_t least = plait_ptx_static_position(axis, axis_slot);
-    uint32_t most = least + (axis->vec << axis->bits) - axis->vec;
+    uint32_t most = least + field_most(axis);
     if (most < axis->tile) return NULL;
     if (least >= axis->tile) return LLVMConstInt(LLVMInt1TypeInContext(ptx->emit->context), 0, 0);
     return LLVMBuildICmp(ptx->emit->builder, LLVMIntULT, plait_ptx_field(ptx, axis), number(ptx, axis->tile - least),
@@ -127,7 +167,7 @@ LLVMValueRef plait_ptx_valid(PlaitPtx *ptx, const PlaitPtxShape *shape, uint32_t
 LLVMValueRef plait_ptx_first_copy(PlaitPtx *ptx, const PlaitPtxShape *shape)
 {
     uint32_t copies = ptx->kernel->threads - 1;
-    for (uint32_t i = 0; i < shape->rank; i++) copies &= ~(((1u << shape->axes[i].bits) - 1) << shape->axes[i].bit);
+    for (uint32_t i = 0; i < shape->rank; i++) copies &= ~shape->axes[i].threads;
     if (copies == 0) return NULL;
     LLVMValueRef rest = LLVMBuildAnd(ptx->entry, ptx->thread, number(ptx, copies), "");
     return LLVMBuildICmp(ptx->entry, LLVMIntEQ, rest, number(ptx, 0), "");

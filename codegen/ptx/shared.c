@@ -7,7 +7,7 @@
  */
 #include "codegen/ptx/ptx.h"
 
-enum { ALIGNMENT = 128, MOST_KEPT = 100 * 1024, MOST_DOUBLED = 96 * 1024 };
+enum { ALIGNMENT = PLAIT_PTX_SWIZZLE_BYTES, MOST_KEPT = 100 * 1024, MOST_DOUBLED = 96 * 1024 };
 
 static uint32_t aligned(uint32_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
@@ -24,6 +24,7 @@ static void plan_kept(void *context, PlaitValue value)
     for (uint32_t side = 0; side < 2; side++) {
         PlaitPtxStage stage = plait_ptx_stage(planner->kernel, value, side);
         uint32_t bytes = aligned(stage.bytes);
+        if (!stage.value || plait_ptx_is_copied(planner->kernel, stage.value, planner->scratch.maps)) continue;
         bool keep =
             plait_ptx_stage_can_stay(planner->kernel, value, side) && planner->scratch.kept + bytes <= MOST_KEPT;
         if (!keep || planner->kept_at[stage.value]) continue;
@@ -32,10 +33,10 @@ static void plan_kept(void *context, PlaitValue value)
     }
 }
 
-static uint32_t bytes_of(const PlaitFunction *kernel, PlaitValue value, const uint32_t *kept_at)
+static uint32_t bytes_of(const PlaitFunction *kernel, PlaitValue value, bool maps, const uint32_t *kept_at)
 {
     PlaitOp op = plait_op_of(kernel, value);
-    if (op == PLAIT_OP_DOT) return plait_ptx_dot_bytes(kernel, value, kept_at);
+    if (op == PLAIT_OP_DOT) return plait_ptx_dot_bytes(kernel, value, maps, kept_at);
     if (op == PLAIT_OP_CONVERT) return plait_ptx_convert_bytes(kernel, value);
     return plait_op_is_reduce(op) ? plait_ptx_reduce_bytes(kernel, value) : 0;
 }
@@ -43,16 +44,21 @@ static uint32_t bytes_of(const PlaitFunction *kernel, PlaitValue value, const ui
 static void plan_scratch(void *context, PlaitValue value)
 {
     Planner *planner = context;
-    uint32_t bytes = aligned(bytes_of(planner->kernel, value, planner->kept_at));
+    uint32_t bytes = aligned(bytes_of(planner->kernel, value, planner->scratch.maps, planner->kept_at));
     if (bytes > planner->scratch.bytes) planner->scratch.bytes = bytes;
     if (plait_op_of(planner->kernel, value) != PLAIT_OP_DOT) return;
     uint32_t reach = plait_ptx_dot_reach(planner->kernel, value);
     if (reach > planner->scratch.slack) planner->scratch.slack = reach;
 }
 
-PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, uint32_t *kept_at)
+bool plait_ptx_is_copied(const PlaitFunction *kernel, PlaitValue value, bool maps)
 {
-    Planner planner = {.kernel = kernel, .kept_at = kept_at};
+    return maps && plait_op_of(kernel, value) == PLAIT_OP_COPY;
+}
+
+PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, bool maps, uint32_t *kept_at)
+{
+    Planner planner = {.kernel = kernel, .scratch = {.maps = maps}, .kept_at = kept_at};
     plait_region_walk(kernel, kernel->body, plan_kept, &planner);
     plait_region_walk(kernel, kernel->body, plan_scratch, &planner);
     PlaitPtxScratch *scratch = &planner.scratch;
@@ -62,12 +68,17 @@ PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, uint32_t *kept_at)
     return *scratch;
 }
 
+uint32_t plait_ptx_scratch_bytes(const PlaitPtxScratch *scratch)
+{
+    uint32_t bytes = scratch->halves * scratch->bytes + scratch->kept;
+    return bytes ? bytes + aligned(scratch->slack) : 0;
+}
+
 uint32_t plait_ptx_shared_bytes(const PlaitFunction *kernel)
 {
     uint32_t *kept_at = PLAIT_NEW_ARRAY(kernel->module->arena, uint32_t, kernel->insts.count);
-    PlaitPtxScratch scratch = plait_ptx_plan(kernel, kept_at);
-    uint32_t bytes = scratch.halves * scratch.bytes + scratch.kept;
-    return bytes ? bytes + aligned(scratch.slack) : 0;
+    PlaitPtxScratch scratch = plait_ptx_plan(kernel, false, kept_at);
+    return plait_ptx_scratch_bytes(&scratch);
 }
 
 uint32_t plait_ptx_scratch(PlaitPtx *ptx)
@@ -85,7 +96,7 @@ static uint32_t uses_in(const PlaitPtx *ptx, const PlaitRegion *region, bool *ne
     uint32_t uses = 0;
     for (uint32_t i = 0; i < region->body.count; i++) {
         PlaitValue value = region->body.data[i];
-        uses += bytes_of(ptx->kernel, value, ptx->kept_at) > 0;
+        uses += bytes_of(ptx->kernel, value, ptx->scratch.maps, ptx->kept_at) > 0;
         const PlaitRegion *inner = plait_inst(ptx->kernel, value)->body;
         bool deeper = false;
         if (inner && (uses_in(ptx, inner, &deeper) || deeper)) *nested = true;

@@ -46,7 +46,7 @@ static void visit(void *context, PlaitValue value)
     Condition *condition = context;
     PlaitPtx *ptx = condition->ptx;
     PlaitOp op = plait_op_of(ptx->kernel, value);
-    if (op != PLAIT_OP_LOAD && op != PLAIT_OP_STORE) return;
+    if (op != PLAIT_OP_LOAD && op != PLAIT_OP_COPY && op != PLAIT_OP_STORE) return;
     PlaitPtxAccess access = plait_ptx_access(ptx->kernel, value);
     if (access.rank == 0 || plait_ptx_last(&access)->unit == PLAIT_NO_AXIS) return;
     uint32_t first_slot = 0;

@@ -4,12 +4,13 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-build=${PLAIT_BUILD:-$root/build}
+build=$(cd "${PLAIT_BUILD:-$root/build}" && pwd)
 work=$build/demo
 heads=8
 most_tokens=65536
 
-run() { printf '\n$ %s\n' "$1"; shift; "$@"; }
+# Prints the command and runs it.
+run() { printf '\n$ %s\n' "$*"; "$@"; }
 
 quietly() {
     local log=$work/log.txt
@@ -31,19 +32,24 @@ tokens=$(wc -c <"$text")
 quietly cmake --install "$build" --prefix "$work/prefix"
 quietly cmake -S "$here" -B "$work/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix"
 quietly cmake --build "$work/build"
+
+# Commands are printed as they are run, here: with paths from the repository.
+cd "$root"
+work=${work#"$root"/}
+text=$work/text
 plait=$work/prefix/bin/plait
+demo=$work/build/demo
 library=$work/build/gated_deltanet.plait-library/libgated_deltanet.so
 program=examples/gated_deltanet/gated_deltanet.plait
 
-cd "$root"
-run "plait explain $program" "$plait" explain "$program"
+run "$plait" explain "$program"
 echo
 echo "The block reads ${1:-the texts of this repository}, a byte a token:"
-run "demo cpu TEXT $heads $tokens" "$work/build/demo" cpu "$text" $heads "$tokens"
-run "demo cuda TEXT $heads $tokens" "$work/build/demo" cuda "$text" $heads "$tokens"
+run "$demo" cpu "$text" $heads "$tokens"
+run "$demo" cuda "$text" $heads "$tokens"
 echo
 echo "Its error against the interpreter (double precision, before any pass), as RMS(err) / RMS(ref):"
-run "plait check $program --sizes b=1,h=4,t=1023" "$plait" check "$program" --library "$library" --sizes b=1,h=4,t=1023
+run "$plait" check "$program" --library "$library" --sizes b=1,h=4,t=1023
 echo
 echo "Its distance from the roofline:"
-run "plait bench $program --sizes b=1,h=$heads,t=4096" "$plait" bench "$program" --library "$library" --sizes "b=1,h=$heads,t=4096"
+run "$plait" bench "$program" --library "$library" --sizes "b=1,h=$heads,t=4096"

@@ -356,8 +356,10 @@ static bool has_tile_axis(const PlaitLowering *lowering, PlaitValue tile, PlaitA
 /* The mask of a reduction: the program's own, and that positions of a fold's last tile are inside. 0: none. */
 static PlaitValue lower_mask(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
 {
-    PlaitValue mask = inst->operand_count == 2 ? plait_lower_value(lowering, inst->operands[1], places) : 0;
-    for (uint32_t i = 0; i < inst->axis_count; i++) {
+    bool unmasked = inst->axis_count == 1 && inst->axes[0] == lowering->unmasked;
+    PlaitValue mask =
+        inst->operand_count == 2 && !unmasked ? plait_lower_value(lowering, inst->operands[1], places) : 0;
+    for (uint32_t i = 0; i < inst->axis_count && !unmasked; i++) {
         PlaitAxis axis = inst->axes[i];
         if (lowering->plan.axes[axis].use != PLAIT_AXIS_FOLD || lowering->plan.axes[axis].tile == 1) continue;
         PlaitValue inside =
@@ -372,8 +374,6 @@ static PlaitValue masked(PlaitLowering *lowering, PlaitValue mask, PlaitValue x,
     return mask ? select_value(lowering, mask, x, number_like(lowering, x, identity)) : x;
 }
 
-static bool axes_inside(PlaitType inner, PlaitType outer) { return plait_type_union_rank(outer, inner) == outer.rank; }
-
 /* A matrix product; 0 when the mask fits on neither operand. */
 static PlaitValue lower_dot(PlaitLowering *lowering, const PlaitContraction *contraction, PlaitValue mask,
                             const PlaitPlaces *places)
@@ -382,8 +382,9 @@ static PlaitValue lower_dot(PlaitLowering *lowering, const PlaitContraction *con
                b = plait_lower_value(lowering, contraction->b, places);
     if (!a || !b) return 0;
     PlaitFunction *kernel = lowering->kernel;
-    if (mask && axes_inside(plait_type_of(kernel, mask), plait_type_of(kernel, a))) a = masked(lowering, mask, a, 0);
-    else if (mask && axes_inside(plait_type_of(kernel, mask), plait_type_of(kernel, b)))
+    if (mask && plait_type_inside(plait_type_of(kernel, mask), plait_type_of(kernel, a)))
+        a = masked(lowering, mask, a, 0);
+    else if (mask && plait_type_inside(plait_type_of(kernel, mask), plait_type_of(kernel, b)))
         b = masked(lowering, mask, b, 0);
     else if (mask) return 0;
     if (!has_tile_axis(lowering, a, contraction->axis) || !has_tile_axis(lowering, b, contraction->axis)) return 0;

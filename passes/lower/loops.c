@@ -8,13 +8,12 @@ typedef struct Carry {
 
 typedef PLAIT_VECTOR(Carry) Carries;
 
-/* Adds a carry of the type that `argument` of the operator has at `places`, starting from `initial`, and binds the
- * argument to it. */
+/* Adds a carry of the type that `argument` of the operator has at `places`, starting from the tile `start` (0: it could
+ * not be made), and binds the argument to it. */
 static bool add_carry(PlaitLowering *lowering, Carries *carries, PlaitRegion *region, PlaitValue argument,
-                      PlaitValue initial, const PlaitPlaces *outside, const PlaitPlaces *inside)
+                      PlaitValue start, const PlaitPlaces *inside)
 {
     PlaitType type = plait_tile_type(lowering, plait_type_of(lowering->operator_, argument), inside);
-    PlaitValue start = plait_lower_value(lowering, initial, outside);
     if (!start) return false;
     Carry carry = {.initial = plait_lower_broadcast(lowering, start, type)};
     carry.param = plait_build_argument(lowering->kernel, region, type, lowering->span);
@@ -69,29 +68,103 @@ static void bind_results(PlaitLowering *lowering, PlaitValue owner, PlaitValue l
     }
 }
 
-bool plait_lower_fold(PlaitLowering *lowering, PlaitValue fold, const PlaitPlaces *places)
+/* A fold, of which one or several loops are written, one after another. */
+typedef struct FoldLoop {
+    PlaitLowering *lowering;
+    PlaitValue fold;
+    const PlaitInst *inst;
+    const PlaitPlaces *places;
+    PlaitAxis axis;
+    uint32_t tile, count; /* count: of carries */
+    PlaitRegion *home, *region;
+    PlaitValue *state; /* the carries before the next loop */
+    PlaitValue loop;
+    Carries carries;
+} FoldLoop;
+
+static void forget(void *context, PlaitValue value)
 {
+    PlaitLowering *lowering = context;
+    lowering->memo[value] = NULL;
+}
+
+/* Writes the loop over [from, to). What is known of the fold's body belongs to an earlier loop. */
+static bool write_loop(FoldLoop *fold, PlaitValue from, PlaitValue to, bool masked)
+{
+    PlaitLowering *lowering = fold->lowering;
     PlaitFunction *kernel = lowering->kernel;
-    const PlaitInst *inst = plait_inst(lowering->operator_, fold);
-    PlaitAxis axis = inst->axes[0];
-    uint32_t tile = lowering->plan.axes[axis].tile;
-    PlaitValue from, to;
-    plait_lower_fold_range(lowering, fold, &from, &to);
-    PlaitRegion *home = lowering->loop_region ? lowering->loop_region : kernel->body;
-    PlaitRegion *region = plait_region_create(kernel, home);
-    PlaitValue position = plait_build_argument(kernel, region, plait_type(PLAIT_I32), lowering->span);
-    PlaitPlaces inside = plait_places_copy(lowering, places);
-    PlaitBuilder body = {kernel, region, lowering->span};
-    inside.index[axis] = tile > 1 ? plait_build_iota(&body, axis, position) : position;
-    Carries carries = {0};
-    uint32_t count = inst->body->params.count;
-    for (uint32_t i = 0; i < count; i++)
-        if (!add_carry(lowering, &carries, region, inst->body->params.data[i], inst->operands[i], places, &inside))
+    plait_region_walk(lowering->operator_, fold->inst->body, forget, lowering);
+    for (uint32_t i = 0; i < fold->count; i++) forget(lowering, fold->inst->body->params.data[i]);
+    fold->region = plait_region_create(kernel, fold->home);
+    fold->carries = (Carries){0};
+    PlaitValue position = plait_build_argument(kernel, fold->region, plait_type(PLAIT_I32), lowering->span);
+    PlaitPlaces inside = plait_places_copy(lowering, fold->places);
+    PlaitBuilder body = {kernel, fold->region, lowering->span};
+    inside.index[fold->axis] = fold->tile > 1 ? plait_build_iota(&body, fold->axis, position) : position;
+    for (uint32_t i = 0; i < fold->count; i++)
+        if (!add_carry(lowering, &fold->carries, fold->region, fold->inst->body->params.data[i], fold->state[i],
+                       &inside))
             return false;
-    for (uint32_t i = 0; i < count; i++)
-        if (!finish_carry(lowering, &carries.data[i], inst->body->yields.data[i], &inside)) return false;
-    PlaitValue loop = build_for(lowering, home, region, axis, tile, from, to, &carries);
-    bind_results(lowering, fold, loop, region, &carries, 0, count, places);
+    PlaitAxis before = lowering->unmasked;
+    if (!masked) lowering->unmasked = fold->axis;
+    bool good = true;
+    for (uint32_t i = 0; i < fold->count && good; i++)
+        good = finish_carry(lowering, &fold->carries.data[i], fold->inst->body->yields.data[i], &inside);
+    lowering->unmasked = before;
+    if (!good) return false;
+    fold->loop = build_for(lowering, fold->home, fold->region, fold->axis, fold->tile, from, to, &fold->carries);
+    PlaitBuilder outside = {kernel, fold->home, lowering->span};
+    for (uint32_t i = 0; i < fold->count; i++)
+        fold->state[i] =
+            plait_build_result(&outside, fold->loop, i, plait_type_of(kernel, fold->region->params.data[i + 1]));
+    return true;
+}
+
+/* from + the whole tiles in [from, to), rounded up or down. */
+static PlaitValue tiles_end(const FoldLoop *fold, PlaitValue from, PlaitValue to, bool up)
+{
+    PlaitLowering *lowering = fold->lowering;
+    PlaitValue zero = plait_lower_i32(lowering, 0), tile = plait_lower_i32(lowering, fold->tile);
+    PlaitValue span = plait_lower_binary(lowering, PLAIT_OP_SUB, to, from);
+    if (up) span = plait_lower_binary(lowering, PLAIT_OP_ADD, span, plait_lower_i32(lowering, fold->tile - 1));
+    span = plait_lower_binary(lowering, PLAIT_OP_MAX, span, zero);
+    PlaitValue whole = plait_lower_binary(lowering, PLAIT_OP_FLOORDIV, span, tile);
+    return plait_lower_binary(lowering, PLAIT_OP_ADD, from, plait_lower_binary(lowering, PLAIT_OP_MUL, whole, tile));
+}
+
+/* Three loops where the masks are known to let a range of tiles through whole: up to it, over it without masks, and the
+ * rest; the first only when the range has a lower end. Inside of the kernel's loop there is one, with masks. */
+static bool write_loops(FoldLoop *fold)
+{
+    PlaitLowering *lowering = fold->lowering;
+    PlaitValue from, to, full_from = 0, full_to;
+    plait_lower_fold_range(lowering, fold->fold, &from, &to);
+    bool split =
+        fold->tile > 1 && !lowering->loop_region && plait_lower_fold_full(lowering, fold->fold, &full_from, &full_to);
+    if (!split) return write_loop(fold, from, to, true);
+    if (full_from) {
+        PlaitValue first = plait_lower_binary(lowering, PLAIT_OP_MIN, to, tiles_end(fold, from, full_from, true));
+        if (!write_loop(fold, from, first, true)) return false;
+        from = first;
+    }
+    PlaitValue last = tiles_end(fold, from, full_to, false);
+    return write_loop(fold, from, last, false) && write_loop(fold, last, to, true);
+}
+
+bool plait_lower_fold(PlaitLowering *lowering, PlaitValue value, const PlaitPlaces *places)
+{
+    const PlaitInst *inst = plait_inst(lowering->operator_, value);
+    FoldLoop fold = {.lowering = lowering, .fold = value, .inst = inst, .places = places, .axis = inst->axes[0]};
+    fold.tile = lowering->plan.axes[fold.axis].tile;
+    fold.count = inst->body->params.count;
+    fold.home = lowering->loop_region ? lowering->loop_region : lowering->kernel->body;
+    fold.state = PLAIT_NEW_ARRAY(lowering->arena, PlaitValue, fold.count);
+    for (uint32_t i = 0; i < fold.count; i++) {
+        fold.state[i] = plait_lower_value(lowering, inst->operands[i], places);
+        if (!fold.state[i]) return false;
+    }
+    if (!write_loops(&fold)) return false;
+    bind_results(lowering, value, fold.loop, fold.region, &fold.carries, 0, fold.count, places);
     return true;
 }
 
@@ -127,8 +200,8 @@ static bool begin_carries(PlaitLowering *lowering, Carries *carries, const Plait
         const PlaitInst *inst = plait_inst(lowering->operator_, lowering->region->body.data[i]);
         if (!loop_owner(lowering, inst)) continue;
         for (uint32_t k = 0; k < inst->body->params.count; k++)
-            if (!add_carry(lowering, carries, lowering->loop_region, inst->body->params.data[k], inst->operands[k],
-                           &lowering->outer, inside))
+            if (!add_carry(lowering, carries, lowering->loop_region, inst->body->params.data[k],
+                           plait_lower_value(lowering, inst->operands[k], &lowering->outer), inside))
                 return false;
     }
     return true;

@@ -215,6 +215,38 @@ static bool no_folded_carry(PlaitLowering *lowering)
     return true;
 }
 
+/* The first instruction of the region, or of one inside it, that names the axis; 0 when none does. */
+static PlaitValue first_along(const PlaitFunction *operator_, const PlaitRegion *region, PlaitAxis axis)
+{
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(operator_, region->body.data[i]);
+        for (uint32_t k = 0; k < inst->axis_count; k++)
+            if (inst->axes[k] == axis) return region->body.data[i];
+        PlaitValue inside = inst->body ? first_along(operator_, inst->body, axis) : 0;
+        if (inside) return inside;
+    }
+    return 0;
+}
+
+/* Reports an axis that is needed whole and is longer than a tile can be; returns whether there is none. */
+static bool no_long_tile(PlaitLowering *lowering, PlaitValue owner)
+{
+    const PlaitFunction *operator_ = lowering->operator_;
+    for (PlaitAxis axis = 0; axis < operator_->axes.count; axis++) {
+        if (lowering->plan.axes[axis].tile <= PLAIT_MAX_TILE) continue;
+        PlaitValue at = first_along(operator_, lowering->region, axis);
+        const char *name = plait_axis_text(operator_, axis);
+        return plait_lower_fail(lowering, at ? at : owner,
+                                plait_arena_printf(lowering->arena,
+                                                   "all %u positions of `%s` at once; a tile has at most %d",
+                                                   lowering->plan.axes[axis].tile, name, PLAIT_MAX_TILE),
+                                plait_arena_printf(lowering->arena,
+                                                   "declare `%s` as a time axis: reductions over one go by blocks",
+                                                   name)) != 0;
+    }
+    return true;
+}
+
 static void find_moves(PlaitLowering *lowering)
 {
     for (uint32_t i = 0; i < lowering->region->body.count; i++) {
@@ -297,6 +329,7 @@ static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
     kernel->target = plait_names_add(module->names, lowerer->target->name);
     for (uint32_t i = 0; i < operator_->axes.count; i++) plait_axis_add(kernel, operator_->axes.data[i]);
     PlaitLowering lowering = {.arena = arena,
+                              .unmasked = PLAIT_NO_AXIS,
                               .operator_ = operator_,
                               .region = plait_inst(operator_, owner)->body,
                               .kernel = kernel,
@@ -308,7 +341,7 @@ static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
                               .moves = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count)};
     if (!no_nested_scan(&lowering, lowering.region)) return false;
     lowering.plan = plait_plan_kernel(operator_, lowering.region, lowerer->target);
-    if (!no_folded_carry(&lowering)) return false;
+    if (!no_folded_carry(&lowering) || !no_long_tile(&lowering, owner)) return false;
     find_carried(&lowering, lowering.region);
     find_moves(&lowering);
     place_axes(&lowering);

@@ -2,6 +2,7 @@
 #ifndef PLAIT_PASSES_LOWER_H
 #define PLAIT_PASSES_LOWER_H
 
+#include "ir/build.h"
 #include "passes/passes.h"
 
 /* How an axis of the operator is realised in a kernel. */
@@ -72,6 +73,7 @@ typedef struct PlaitLowering {
     PlaitMemo **memo;              /* by value of the operator */
     bool *carried;                 /* by value of the operator: depends on a carry of the kernel's loop */
     bool *moves;              /* by value of the operator: a reduction or a convolution of the kernel, or made of one */
+    PlaitAxis unmasked;       /* a fold's axis, while a loop is written whose tiles need no mask; else PLAIT_NO_AXIS */
     PlaitPlaces outer;        /* places in the kernel's body */
     PlaitRegion *loop_region; /* while the loop is being written */
     PlaitValue loop_position;
@@ -112,5 +114,8 @@ void plait_lower_loop(PlaitLowering *lowering,
                       void (*inside)(PlaitLowering *lowering, const PlaitPlaces *places, void *context), void *context);
 /* The range of positions of a fold that any mask lets through, for the rows of this program (ranges.c). */
 void plait_lower_fold_range(PlaitLowering *lowering, PlaitValue fold, PlaitValue *from, PlaitValue *to);
+/* The range of positions that all masks let through for all rows of this program; `from` 0: there is no lower end.
+ * False when a mask is not such that one is known. */
+bool plait_lower_fold_full(PlaitLowering *lowering, PlaitValue fold, PlaitValue *from, PlaitValue *to);
 
 #endif

@@ -23,6 +23,9 @@ static Limits limits_of(const PlaitTileTarget *target, bool has_fold)
     return (Limits){16384, 16384, has_fold ? 64 : 16, 64, 16, 128};
 }
 
+/* Blocks for the matrix units of a GPU: a group of four warps has 64 rows. */
+static const Limits matrix_limits = {4096, 16384, 128, 64, 64, 128};
+
 typedef struct Planner {
     const PlaitFunction *operator_;
     const PlaitRegion *region;
@@ -204,6 +207,43 @@ static void widen(Planner *planner, const Limits *limits)
     planner->plan.axes[best] = (PlaitAxisPlan){PLAIT_AXIS_BLOCK, (uint32_t)tile};
 }
 
+static PlaitValue through_broadcast(const PlaitFunction *operator_, PlaitValue value)
+{
+    while (plait_op_of(operator_, value) == PLAIT_OP_BROADCAST) value = plait_inst(operator_, value)->operands[0];
+    return value;
+}
+
+/* Whether a value is a 16-bit tensor, widened, perhaps read at other positions. */
+static bool is_narrow(const PlaitFunction *operator_, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(operator_, through_broadcast(operator_, value));
+    if (inst->op == PLAIT_OP_GATHER) return is_narrow(operator_, inst->operands[0]);
+    if (inst->op != PLAIT_OP_CAST) return false;
+    PlaitScalar from = (PlaitScalar)plait_type_of(operator_, inst->operands[0]).scalar;
+    return from == PLAIT_BF16 || from == PLAIT_F16;
+}
+
+/* Whether the region has products for the matrix units. */
+static bool has_matrix_products(const Planner *planner, const PlaitRegion *region)
+{
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        PlaitValue value = region->body.data[i];
+        const PlaitRegion *inner = plait_inst(planner->operator_, value)->body;
+        PlaitContraction contraction;
+        bool found = plait_find_contraction(planner->operator_, planner->plan.axes, value, &contraction);
+        if (found && (is_narrow(planner->operator_, contraction.a) || is_narrow(planner->operator_, contraction.b)))
+            return true;
+        if (inner && has_matrix_products(planner, inner)) return true;
+    }
+    return false;
+}
+
+static void plan_axes(Planner *planner, const Limits *limits)
+{
+    for (PlaitAxis axis = 0; axis < planner->operator_->axes.count; axis++)
+        planner->plan.axes[axis] = plan_axis(planner, axis, limits);
+}
+
 PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitRegion *region,
                                   const PlaitTileTarget *target)
 {
@@ -227,7 +267,11 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
     }
     if (planner.plan.loop == PLAIT_NO_AXIS) planner.plan.rows = find_rows(&planner);
     Limits limits = limits_of(target, has_fold);
-    for (PlaitAxis axis = 0; axis < count; axis++) planner.plan.axes[axis] = plan_axis(&planner, axis, &limits);
+    plan_axes(&planner, &limits);
+    if (target->gpu && planner.plan.rows != PLAIT_NO_AXIS && has_fold && has_matrix_products(&planner, region)) {
+        limits = matrix_limits;
+        plan_axes(&planner, &limits);
+    }
     uint32_t limit = planner.plan.loop == PLAIT_NO_AXIS ? limits.block_elements : limits.loop_elements;
     while (largest(&planner) > limit) {
         PlaitAxis axis = to_shrink(&planner, &limits);
@@ -239,12 +283,6 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
 }
 
 /* ---- matrix products ---- */
-
-static PlaitValue through_broadcast(const PlaitFunction *operator_, PlaitValue value)
-{
-    while (plait_op_of(operator_, value) == PLAIT_OP_BROADCAST) value = plait_inst(operator_, value)->operands[0];
-    return value;
-}
 
 static bool in_tiles(const PlaitAxisPlan *axes, PlaitAxis axis)
 {

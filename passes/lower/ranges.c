@@ -4,13 +4,12 @@
  * rows: each conjunct with coefficient 1 or -1 on s gives an upper or lower bound that is affine in the other
  * positions, taken at the row of the block where it is widest. Conjuncts of other forms bound nothing. With several
  * reductions the range covers all of them.
+ *
+ * Where every mask is such a conjunction, the same bounds at the row where they are narrowest give the positions that
+ * all masks let through for all rows: tiles inside of them need no mask.
  */
 #include "ir/affine.h"
 #include "passes/lower/lower.h"
-
-typedef struct Range {
-    PlaitValue from, to; /* 0: unbounded */
-} Range;
 
 typedef struct Bounds {
     PlaitLowering *lowering;
@@ -19,6 +18,13 @@ typedef struct Bounds {
     uint32_t mask_count;
     bool unmasked; /* a reduction without a mask, or too many masks */
 } Bounds;
+
+typedef struct Range {
+    Bounds *bounds;
+    bool full;           /* positions that the mask lets through for all rows, not for some */
+    bool unknown;        /* a condition has no bound of this kind */
+    PlaitValue from, to; /* 0: unbounded */
+} Range;
 
 /* The largest or smallest value over the program of coefficient * position along `axis`; 0 when it is not known. */
 static PlaitValue extreme_term(Bounds *bounds, PlaitAxis axis, int64_t coefficient, bool largest)
@@ -58,67 +64,25 @@ static PlaitValue narrower(PlaitLowering *lowering, PlaitOp op, PlaitValue a, Pl
     return plait_lower_binary(lowering, op, a, b);
 }
 
-/* form <= 0 (strict: < 0). */
-static void add_bound(Bounds *bounds, Range *range, const PlaitAffine *form, bool strict)
+/* Narrows the range by form <= 0 (strict: < 0). */
+static void add_bound(void *context, const PlaitAffine *form, bool strict)
 {
+    Range *range = context;
+    Bounds *bounds = range->bounds;
     PlaitLowering *lowering = bounds->lowering;
     int64_t coefficient = plait_affine_coefficient(form, bounds->axis);
     if (coefficient == 1) { /* s <= -rest */
-        PlaitValue most = extreme(bounds, form, -1, true);
+        PlaitValue most = extreme(bounds, form, -1, !range->full);
+        range->unknown |= !most;
         if (most && !strict) most = plait_lower_binary(lowering, PLAIT_OP_ADD, most, plait_lower_i32(lowering, 1));
         range->to = narrower(lowering, PLAIT_OP_MIN, range->to, most);
     } else if (coefficient == -1) { /* s >= rest */
-        PlaitValue least = extreme(bounds, form, 1, false);
+        PlaitValue least = extreme(bounds, form, 1, range->full);
+        range->unknown |= !least;
         if (least && strict) least = plait_lower_binary(lowering, PLAIT_OP_ADD, least, plait_lower_i32(lowering, 1));
         range->from = narrower(lowering, PLAIT_OP_MAX, range->from, least);
-    }
-}
-
-static bool difference(const PlaitFunction *operator_, const PlaitInst *comparison, bool swapped, PlaitAffine *form)
-{
-    PlaitAffine a, b;
-    if (!plait_affine(operator_, comparison->operands[swapped], &a) ||
-        !plait_affine(operator_, comparison->operands[!swapped], &b))
-        return false;
-    *form = a;
-    form->offset -= b.offset;
-    for (uint32_t i = 0; i < b.count; i++) {
-        uint32_t at = 0;
-        while (at < form->count && form->axes[at] != b.axes[i]) at++;
-        if (at == PLAIT_MAX_RANK) return false;
-        if (at == form->count) {
-            form->axes[form->count] = b.axes[i];
-            form->coefficients[form->count++] = 0;
-        }
-        form->coefficients[at] -= b.coefficients[i];
-    }
-    return true;
-}
-
-static void add_conjunct(Bounds *bounds, Range *range, PlaitValue mask)
-{
-    const PlaitFunction *operator_ = bounds->lowering->operator_;
-    const PlaitInst *inst = plait_inst(operator_, mask);
-    PlaitAffine form;
-    switch ((int)inst->op) {
-    case PLAIT_OP_AND:
-        add_conjunct(bounds, range, inst->operands[0]);
-        add_conjunct(bounds, range, inst->operands[1]);
-        return;
-    case PLAIT_OP_BROADCAST: add_conjunct(bounds, range, inst->operands[0]); return;
-    case PLAIT_OP_LE:
-    case PLAIT_OP_LT:
-        if (difference(operator_, inst, false, &form)) add_bound(bounds, range, &form, inst->op == PLAIT_OP_LT);
-        return;
-    case PLAIT_OP_GE:
-    case PLAIT_OP_GT:
-        if (difference(operator_, inst, true, &form)) add_bound(bounds, range, &form, inst->op == PLAIT_OP_GT);
-        return;
-    case PLAIT_OP_EQ:
-        if (difference(operator_, inst, false, &form)) add_bound(bounds, range, &form, false);
-        if (difference(operator_, inst, true, &form)) add_bound(bounds, range, &form, false);
-        return;
-    default: return;
+    } else {
+        range->unknown = true;
     }
 }
 
@@ -130,7 +94,7 @@ static void collect_masks(Bounds *bounds, const PlaitRegion *region)
         if (!plait_op_is_reduce((PlaitOp)inst->op) || inst->axes[0] != bounds->axis) continue;
         if (inst->operand_count < 2 || bounds->mask_count == 8) {
             bounds->unmasked = true;
-            return;
+            continue;
         }
         bool known = false;
         for (uint32_t k = 0; k < bounds->mask_count; k++) known |= bounds->masks[k] == inst->operands[1];
@@ -148,8 +112,8 @@ void plait_lower_fold_range(PlaitLowering *lowering, PlaitValue fold, PlaitValue
     if (bounds.unmasked || bounds.mask_count == 0) return;
     Range all = {0};
     for (uint32_t i = 0; i < bounds.mask_count; i++) {
-        Range range = {0};
-        add_conjunct(&bounds, &range, bounds.masks[i]);
+        Range range = {.bounds = &bounds};
+        plait_affine_conditions(lowering->operator_, bounds.masks[i], add_bound, &range);
         bool first = i == 0;
         all.from = first                    ? range.from
                    : all.from && range.from ? plait_lower_binary(lowering, PLAIT_OP_MIN, all.from, range.from)
@@ -160,4 +124,19 @@ void plait_lower_fold_range(PlaitLowering *lowering, PlaitValue fold, PlaitValue
     }
     if (all.from) *from = plait_lower_binary(lowering, PLAIT_OP_MAX, *from, all.from);
     if (all.to) *to = plait_lower_binary(lowering, PLAIT_OP_MIN, *to, all.to);
+}
+
+bool plait_lower_fold_full(PlaitLowering *lowering, PlaitValue fold, PlaitValue *from, PlaitValue *to)
+{
+    const PlaitInst *inst = plait_inst(lowering->operator_, fold);
+    Bounds bounds = {.lowering = lowering, .axis = inst->axes[0]};
+    Range range = {.bounds = &bounds, .full = true};
+    collect_masks(&bounds, inst->body);
+    if (bounds.mask_count == 8) return false;
+    for (uint32_t i = 0; i < bounds.mask_count; i++)
+        if (!plait_affine_conditions(lowering->operator_, bounds.masks[i], add_bound, &range)) return false;
+    if (range.unknown) return false;
+    *from = range.from;
+    *to = narrower(lowering, PLAIT_OP_MIN, range.to, plait_lower_size(lowering, bounds.axis));
+    return true;
 }

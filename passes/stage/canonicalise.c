@@ -6,12 +6,14 @@
  *   x + 0, x * 1, -(-x), not not x, x and true, ... -> x      (never x * 0: x may be NaN)
  *   cast to the own type, broadcast to the own axes, broadcast under a pointwise operation that broadcasts anyway -> x
  *   gather of x along t at position t -> x
+ *   x / c -> x * (1 / c);   the largest of c x, c > 0 -> c times the largest x
  *   a reduction over axes of run-time and of static size -> over the static ones first
  *   in a scan: what depends on no carry moves in front of it; an output that is such a value is read directly
  * Every rule removes an operation or moves one outward, so the pass ends.
  */
 #include <math.h>
 
+#include "ir/build.h"
 #include "passes/passes.h"
 
 typedef struct Rewriter {
@@ -46,6 +48,7 @@ static bool fold_unary(PlaitOp op, double x, double *result)
     case PLAIT_OP_NEG: *result = -x; return true;
     case PLAIT_OP_ABS: *result = fabs(x); return true;
     case PLAIT_OP_EXP: *result = exp(x); return true;
+    case PLAIT_OP_EXP2: *result = exp2(x); return true;
     case PLAIT_OP_LOG: *result = log(x); return true;
     case PLAIT_OP_SQRT: *result = sqrt(x); return true;
     case PLAIT_OP_RSQRT: *result = 1 / sqrt(x); return true;
@@ -97,6 +100,38 @@ static PlaitValue fold_constants(Rewriter *rewriter, PlaitBuilder *builder, Plai
                       : is_const(rewriter, inst->operands[1], &y) && fold_binary((PlaitOp)inst->op, x, y, &result);
     if (!folded || !representable(inst, result)) return 0;
     return const_like(builder, inst, result);
+}
+
+/* x / c -> x * (1 / c): one more rounding, and many times faster. */
+static PlaitValue divide_by_constant(Rewriter *rewriter, PlaitBuilder *builder, PlaitValue value)
+{
+    const PlaitInst *inst = def(rewriter, value);
+    double divisor;
+    if (inst->op != PLAIT_OP_DIV || !is_const(rewriter, inst->operands[1], &divisor)) return 0;
+    double reciprocal = 1 / divisor, least = inst->type.scalar == PLAIT_F64 ? 0x1p-1000 : 0x1p-120;
+    if (!(fabs(reciprocal) > least && fabs(reciprocal) < 1 / least)) return 0;
+    PlaitScalar scalar = (PlaitScalar)inst->type.scalar;
+    PlaitType type = inst->type;
+    PlaitValue x = inst->operands[0];
+    PlaitValue product = plait_build_binary(builder, PLAIT_OP_MUL, x, plait_build_const(builder, scalar, reciprocal));
+    return plait_build_broadcast(builder, product, type);
+}
+
+/* The largest of c x is c times the largest x, for c > 0, to the last bit: rounding keeps the order. */
+static PlaitValue factor_of_extreme(Rewriter *rewriter, PlaitBuilder *builder, PlaitValue value)
+{
+    PlaitInst inst = *def(rewriter, value);
+    if (inst.op != PLAIT_OP_REDUCE_MAX && inst.op != PLAIT_OP_REDUCE_MIN) return 0;
+    PlaitInst product = *def(rewriter, inst.operands[0]);
+    if (product.op != PLAIT_OP_MUL || rewriter->function->level != PLAIT_LEVEL_STAGE) return 0;
+    double factor;
+    uint32_t side = is_const(rewriter, product.operands[0], &factor) ? 0 : 1;
+    if (!is_const(rewriter, product.operands[side], &factor) || !(factor > 0) || isinf(factor)) return 0;
+    PlaitValue x = product.operands[1 - side], mask = inst.operand_count == 2 ? inst.operands[1] : 0;
+    if (!plait_type_same_axes(def(rewriter, x)->type, product.type)) return 0;
+    PlaitValue extreme = plait_build_reduce(builder, (PlaitOp)inst.op, x, mask, inst.axes, inst.axis_count);
+    PlaitValue scale = plait_build_const(builder, (PlaitScalar)inst.type.scalar, factor);
+    return plait_build_binary(builder, PLAIT_OP_MUL, extreme, scale);
 }
 
 /* x when the operation with the neutral element on one side has x's type. */
@@ -160,11 +195,6 @@ static PlaitValue simplify_select(Rewriter *rewriter, PlaitValue value)
     return same_type(rewriter, value, inst->operands[condition != 0 ? 1 : 2]);
 }
 
-static bool long_axis(const PlaitFunction *function, PlaitAxis axis)
-{
-    return function->axes.data[axis].size == PLAIT_RUNTIME_SIZE || function->axes.data[axis].role == PLAIT_ROLE_TIME;
-}
-
 /* reduce over [s, d] -> reduce over [d], then over [s]. */
 static PlaitValue split_reduce(Rewriter *rewriter, PlaitBuilder *builder, PlaitValue value)
 {
@@ -174,7 +204,7 @@ static PlaitValue split_reduce(Rewriter *rewriter, PlaitBuilder *builder, PlaitV
     PlaitAxis inner[PLAIT_MAX_RANK], outer[PLAIT_MAX_RANK];
     uint32_t inner_count = 0, outer_count = 0;
     for (uint32_t i = 0; i < inst.axis_count; i++) {
-        if (long_axis(function, inst.axes[i])) outer[outer_count++] = inst.axes[i];
+        if (plait_axis_is_long(function, inst.axes[i])) outer[outer_count++] = inst.axes[i];
         else inner[inner_count++] = inst.axes[i];
     }
     if (outer_count == 0 || inst.axis_count == 1) return 0;
@@ -197,6 +227,8 @@ static PlaitValue simplify(Rewriter *rewriter, PlaitBuilder *builder, PlaitValue
 {
     PlaitOp op = plait_op_of(rewriter->function, value);
     PlaitValue folded = fold_constants(rewriter, builder, value);
+    if (!folded) folded = divide_by_constant(rewriter, builder, value);
+    if (!folded) folded = factor_of_extreme(rewriter, builder, value);
     if (folded) return folded;
     if (plait_op_is_scalar(op) && plait_op_info(op)->least_operands == 2) return simplify_binary(rewriter, value);
     if (op == PLAIT_OP_GATHER) return simplify_gather(rewriter, value);
@@ -211,12 +243,6 @@ static void set_map(Rewriter *rewriter, PlaitValue from, PlaitValue to)
 {
     rewriter->map[from] = to;
     rewriter->changed = true;
-}
-
-static void rename_uses(const Rewriter *rewriter, PlaitValue *values, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        while (values[i] < rewriter->map_count && rewriter->map[values[i]]) values[i] = rewriter->map[values[i]];
 }
 
 /* A broadcast under an operation that broadcasts by itself does nothing, if the others bring the axes too. */
@@ -284,7 +310,7 @@ static void rewrite_inst(Rewriter *rewriter, PlaitRegion *region, PlaitValue val
     PlaitFunction *function = rewriter->function;
     PlaitInst *inst = plait_inst(function, value);
     PlaitBuilder builder = {function, region, inst->span};
-    rename_uses(rewriter, inst->operands, inst->operand_count);
+    plait_rename(inst->operands, inst->operand_count, rewriter->map, rewriter->map_count);
     drop_broadcasts(rewriter, value);
     if (inst->body) {
         rewrite_region(rewriter, inst->body);
@@ -303,7 +329,7 @@ static void rewrite_region(Rewriter *rewriter, PlaitRegion *region)
     old.data = region->body.data, old.count = region->body.count;
     region->body.data = NULL, region->body.count = region->body.capacity = 0;
     for (uint32_t i = 0; i < old.count; i++) rewrite_inst(rewriter, region, old.data[i]);
-    rename_uses(rewriter, region->yields.data, region->yields.count);
+    plait_rename(region->yields.data, region->yields.count, rewriter->map, rewriter->map_count);
 }
 
 bool plait_pass_canonicalise(PlaitFunction *function)
@@ -315,7 +341,7 @@ bool plait_pass_canonicalise(PlaitFunction *function)
                              .map = PLAIT_NEW_ARRAY(function->module->arena, PlaitValue, function->insts.count)};
         rewrite_region(&rewriter, function->body);
         for (uint32_t i = 0; i < function->outputs.count; i++)
-            rename_uses(&rewriter, &function->outputs.data[i].value, 1);
+            plait_rename(&function->outputs.data[i].value, 1, rewriter.map, rewriter.map_count);
         if (!rewriter.changed) return changed;
         changed = true;
     }

@@ -41,5 +41,7 @@ const char *plait_scan_class_allows(PlaitScanClassId id);
 /* One line for each carry, each after `indent`: its type, class, factor, input, reads, the carries that feed it and the
  * form it allows. */
 void plait_scan_class_print(const PlaitFunction *function, PlaitValue scan, const char *indent, PlaitText *text);
+/* The same for every scan of the function, each under its number in the order of the text, its axis and direction. */
+void plait_classify_print(const PlaitFunction *function, PlaitText *text);
 
 #endif

@@ -1,5 +1,7 @@
-/* What `explain` says about a scan. */
+/* What `explain` and `opt --classify` say about a scan. */
 #include "passes/stage/classify.h"
+
+#include "ir/text.h"
 
 static void print_factor(const PlaitFunction *function, const PlaitCarryClass *carry, PlaitText *text)
 {
@@ -56,4 +58,27 @@ void plait_scan_class_print(const PlaitFunction *function, PlaitValue scan, cons
         text,
         "%sRuns token after token, its carries in registers or the nearest cache: no parallel form is derived yet.\n",
         indent);
+}
+
+typedef struct Printer {
+    const PlaitFunction *function;
+    PlaitText *text;
+    uint32_t scans;
+} Printer;
+
+static void print_scan(void *context, PlaitValue value)
+{
+    Printer *printer = context;
+    const PlaitInst *inst = plait_inst(printer->function, value);
+    if (inst->op != PLAIT_OP_SCAN) return;
+    plait_text_printf(printer->text, "scan %u of @%s, along %s, %s\n", ++printer->scans,
+                      plait_names_text(printer->function->module->names, printer->function->name),
+                      plait_axis_text(printer->function, inst->axes[0]), inst->ints[0] > 0 ? "forward" : "backward");
+    plait_scan_class_print(printer->function, value, "  ", printer->text);
+}
+
+void plait_classify_print(const PlaitFunction *function, PlaitText *text)
+{
+    Printer printer = {function, text, 0};
+    plait_region_walk(function, function->body, print_scan, &printer);
 }

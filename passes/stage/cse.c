@@ -39,7 +39,8 @@ static bool eligible(const Table *table, const PlaitInst *inst)
     case PLAIT_OP_ARGUMENT:
     case PLAIT_OP_PARAM:
     case PLAIT_OP_STORE: return false;
-    case PLAIT_OP_LOAD: return !is_stored(table, plait_inst(table->function, inst->operands[0])->name);
+    case PLAIT_OP_LOAD:
+    case PLAIT_OP_COPY: return !is_stored(table, plait_inst(table->function, inst->operands[0])->name);
     default: return inst->body == NULL;
     }
 }
@@ -88,25 +89,19 @@ static bool look_up(Table *table, PlaitValue value)
     return true;
 }
 
-static void rename_uses(PlaitValue *values, uint32_t count, const PlaitValue *map)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (map[values[i]]) values[i] = map[values[i]];
-}
-
 static void visit_region(Table *table, PlaitRegion *region)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < region->body.count; i++) {
         PlaitValue value = region->body.data[i];
         PlaitInst *inst = plait_inst(table->function, value);
-        rename_uses(inst->operands, inst->operand_count, table->map);
+        plait_rename(inst->operands, inst->operand_count, table->map, table->function->insts.count);
         if (inst->body) visit_region(table, inst->body);
         if (!eligible(table, inst) || look_up(table, value)) region->body.data[kept++] = value;
     }
     table->changed |= kept != region->body.count;
     region->body.count = kept;
-    rename_uses(region->yields.data, region->yields.count, table->map);
+    plait_rename(region->yields.data, region->yields.count, table->map, table->function->insts.count);
 }
 
 bool plait_pass_cse(PlaitFunction *function)
@@ -120,6 +115,7 @@ bool plait_pass_cse(PlaitFunction *function)
                    .map = PLAIT_NEW_ARRAY(arena, PlaitValue, function->insts.count)};
     plait_region_walk(function, function->body, note_store, &table);
     visit_region(&table, function->body);
-    for (uint32_t i = 0; i < function->outputs.count; i++) rename_uses(&function->outputs.data[i].value, 1, table.map);
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        plait_rename(&function->outputs.data[i].value, 1, table.map, function->insts.count);
     return table.changed;
 }

@@ -4,6 +4,7 @@
  *      initial value and its next value.
  *   2. Sweep: drop unmarked instructions, carries and outputs of loops, and renumber the results that remain.
  */
+#include "ir/build.h"
 #include "passes/passes.h"
 
 typedef struct Marker {

@@ -6,6 +6,7 @@
  *
  * which the passes after it treat like any reduction over a second time axis.
  */
+#include "ir/build.h"
 #include "passes/passes.h"
 
 static PlaitAxis second_axis(PlaitFunction *function, PlaitAxis time)

@@ -10,13 +10,6 @@ static bool may_be_cheap(const PlaitInst *inst)
            inst->op == PLAIT_OP_SIZE || inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_GATHER;
 }
 
-static bool is_output(const PlaitFunction *function, PlaitValue value)
-{
-    for (uint32_t i = 0; i < function->outputs.count; i++)
-        if (function->outputs.data[i].value == value) return true;
-    return false;
-}
-
 void plait_fuse_find_cheap(PlaitFusion *fusion)
 {
     PlaitFunction *function = fusion->function;
@@ -32,7 +25,7 @@ void plait_fuse_find_cheap(PlaitFusion *fusion)
             cheap = fusion->cheap[operand];
             work[value] += work[operand];
         }
-        fusion->cheap[value] = cheap && work[value] <= CHEAP_LIMIT && !is_output(function, value);
+        fusion->cheap[value] = cheap && work[value] <= CHEAP_LIMIT && !plait_is_output(function, value);
     }
 }
 

@@ -15,17 +15,11 @@ typedef struct Sink {
 
 static const PlaitInst *def(const PlaitFusion *fusion, PlaitValue value) { return plait_inst(fusion->function, value); }
 
-static bool is_output(const PlaitFusion *fusion, PlaitValue value)
-{
-    for (uint32_t i = 0; i < fusion->function->outputs.count; i++)
-        if (fusion->function->outputs.data[i].value == value) return true;
-    return false;
-}
-
 static bool movable(const PlaitFusion *fusion, PlaitValue value)
 {
     PlaitOp op = (PlaitOp)def(fusion, value)->op;
-    return op != PLAIT_OP_RESULT && op != PLAIT_OP_SCAN && op != PLAIT_OP_FOLD && !is_output(fusion, value);
+    return op != PLAIT_OP_RESULT && op != PLAIT_OP_SCAN && op != PLAIT_OP_FOLD &&
+           !plait_is_output(fusion->function, value);
 }
 
 /* Whether `value` can stand in kernel `to` beside all that reads it, which is there or moves there. */

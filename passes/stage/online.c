@@ -28,11 +28,11 @@ typedef struct Reduction {
 
 typedef PLAIT_VECTOR(Reduction) Reductions;
 
+/* A reduction over several axes waits until `canonicalise` has split it. */
 static bool long_reduction(const PlaitFunction *function, const PlaitInst *inst)
 {
-    if (!plait_op_is_reduce((PlaitOp)inst->op)) return false;
-    const PlaitAxisInfo *axis = &function->axes.data[inst->axes[0]];
-    return axis->size == PLAIT_RUNTIME_SIZE || axis->role == PLAIT_ROLE_TIME;
+    return plait_op_is_reduce((PlaitOp)inst->op) && inst->axis_count == 1 &&
+           plait_axis_is_long(function, inst->axes[0]);
 }
 
 static bool in_group(const Reductions *group, PlaitValue value)

@@ -8,7 +8,7 @@
  *    computed once in each of them; one that nobody needs goes away.
  *
  * Before:                                     After:
- *     %4 = iota {axes = [d]} : i32[d]             layout 1 = d 0 4 4
+ *     %4 = iota {axes = [d]} : i32[d]             layout 1 = d r2 t0:4
  *     %5 = load %1, %3, %4 : bf16[d]              %4 = iota {axes = [d]} : i32[d] @1
  *                                                 %5 = load %1, %3, %4 : bf16[d] @1
  */

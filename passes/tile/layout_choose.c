@@ -11,6 +11,7 @@
 #include "passes/tile/layout_choose.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct Candidate {
     uint32_t bits[PLAIT_MAX_RANK], vec[PLAIT_MAX_RANK], at[PLAIT_MAX_RANK];
@@ -24,7 +25,7 @@ typedef struct Search {
     double best_cost;
 } Search;
 
-enum { SHUFFLE = 3, BARRIER = 60, ACCESS = 4, STEPS_OF_DOT = 4, MOST_VEC = 8 };
+enum { SHUFFLE = 3, BARRIER = 60, ACCESS = 4, STEPS_OF_DOT = 4, MOST_VEC = 8, WARPS_BITS = 7 };
 
 static uint32_t slots_along(const PlaitLayoutGroup *group, const Candidate *candidate, uint32_t axis)
 {
@@ -249,8 +250,42 @@ static void try_orders(Search *search, uint32_t from)
     }
 }
 
+static PlaitLayoutAxis axis_layout(const PlaitLayoutGroup *group, const Candidate *candidate, uint32_t index)
+{
+    PlaitLayoutAxis entry = {.axis = group->axes[index]};
+    uint8_t vector = 0;
+    while (1u << vector < candidate->vec[index]) vector++;
+    if (vector) entry.parts[entry.count++] = (PlaitLayoutPart){PLAIT_REGISTERS, vector};
+    if (candidate->bits[index])
+        entry.parts[entry.count++] = (PlaitLayoutPart){(uint8_t)candidate->at[index], (uint8_t)candidate->bits[index]};
+    return entry;
+}
+
+/* The fragments of the matrix units (codegen/ptx/matrix.h): four warps for each 64 rows; a thread holds two rows, and
+ * of every other axis two of eight neighbours. Only one number of threads fits. */
+static PlaitLayout fragments(const PlaitLayoutGroup *group, uint32_t thread_bits, double *cost)
+{
+    static const PlaitLayoutPart columns[] = {{PLAIT_REGISTERS, 1}, {0, 2}};
+    static const PlaitLayoutPart rows[] = {{2, 3}, {PLAIT_REGISTERS, 1}, {5, 2}};
+    PlaitLayout layout = {.count = (uint8_t)group->count};
+    *cost = INFINITY;
+    for (uint32_t i = 0; i < group->count; i++) {
+        PlaitLayoutAxis *entry = &layout.axes[i];
+        bool is_rows = group->rows >> i & 1;
+        entry->axis = group->axes[i];
+        entry->count = is_rows ? 3 : 2;
+        memcpy(entry->parts, is_rows ? rows : columns, entry->count * sizeof *rows);
+        if (!is_rows || thread_bits < WARPS_BITS) continue;
+        uint32_t most = thread_bits - WARPS_BITS;
+        if (thread_bits > WARPS_BITS) entry->parts[entry->count++] = (PlaitLayoutPart){WARPS_BITS, (uint8_t)most};
+        if (group->sizes[i] == 64u << most) *cost = 0;
+    }
+    return layout;
+}
+
 PlaitLayout plait_layout_choose(const PlaitLayoutGroup *group, uint32_t thread_bits, double *cost)
 {
+    if (group->rows) return fragments(group, thread_bits, cost);
     Search search = {.group = group, .thread_bits = thread_bits, .best_cost = INFINITY};
     for (uint32_t i = 0; i < group->count; i++) {
         search.order[i] = i;
@@ -258,9 +293,7 @@ PlaitLayout plait_layout_choose(const PlaitLayoutGroup *group, uint32_t thread_b
     }
     try_orders(&search, 0);
     PlaitLayout layout = {.count = (uint8_t)group->count};
-    for (uint32_t i = 0; i < group->count; i++)
-        layout.axes[i] = (PlaitLayoutAxis){group->axes[i], (uint8_t)search.best.at[i], (uint8_t)search.best.bits[i],
-                                           (uint16_t)search.best.vec[i]};
+    for (uint32_t i = 0; i < group->count; i++) layout.axes[i] = axis_layout(group, &search.best, i);
     *cost = search.best_cost;
     return layout;
 }

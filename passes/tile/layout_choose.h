@@ -29,7 +29,8 @@ typedef struct PlaitLayoutGroup {
     uint32_t sizes[PLAIT_MAX_RANK]; /* tile sizes, all > 1 */
     uint32_t
         together[PLAIT_MAX_RANK]; /* axes that some value has together with this one: their thread bits must differ */
-    uint32_t wide;                /* axes along which some load or store is contiguous */
+    uint32_t rows; /* the axis of the rows of products on the matrix units, as a mask; 0: there are none */
+    uint32_t wide; /* axes along which some load or store is contiguous */
     uint32_t count;
     PLAIT_VECTOR(PlaitLayoutTerm) terms;
 } PlaitLayoutGroup;

@@ -57,7 +57,7 @@ static double work_of(const PlaitFunction *kernel, const PlaitInst *inst)
 {
     PlaitOp op = (PlaitOp)inst->op;
     if (op == PLAIT_OP_BROADCAST || op == PLAIT_OP_CONVERT) return 0;
-    if (op == PLAIT_OP_EXP) return EXPONENTIAL;
+    if (op == PLAIT_OP_EXP || op == PLAIT_OP_EXP2) return EXPONENTIAL;
     if (op == PLAIT_OP_DIV || op == PLAIT_OP_SQRT || op == PLAIT_OP_RSQRT) return DIVISION;
     if (op == PLAIT_OP_FLOORDIV || op == PLAIT_OP_MOD || op == PLAIT_OP_POW) return TRANSCENDENTAL;
     bool rounds = op == PLAIT_OP_FLOOR || op == PLAIT_OP_CEIL || op == PLAIT_OP_ROUND;
@@ -103,10 +103,16 @@ static void dot_terms(Terms *terms, PlaitLayoutGroup *group, const PlaitInst *in
         PlaitType type = plait_type_of(kernel, operand);
         PlaitLayoutGroup *own = &terms->groups->groups[plait_layout_group_of(terms->groups, operand)];
         uint32_t mask = type_mask(own, kernel, type);
-        add(terms, own, (PlaitLayoutTerm){.kind = PLAIT_COST_WORK, .axes = mask, .weight = times * STAGING});
+        if (own != group || inst->axis_count == 1)
+            add(terms, own, (PlaitLayoutTerm){.kind = PLAIT_COST_WORK, .axes = mask, .weight = times * STAGING});
         sides[side] = 0;
         PlaitType rest = plait_type_without(type, inst->axes[0]);
         for (uint32_t i = 0; i < rest.rank; i++) sides[side] |= axis_mask(group, kernel, rest.axes[i]);
+    }
+    if (inst->axis_count == 2) {
+        type_mask(group, kernel, inst->type);
+        group->rows |= axis_mask(group, kernel, inst->axes[1]);
+        return;
     }
     double steps = kernel->axes.data[inst->axes[0]].tile;
     add(terms, group,
@@ -187,7 +193,7 @@ static void visit(void *context, PlaitValue value)
     if (!plait_layout_is_in_group(terms->groups, value)) return;
     PlaitLayoutGroup *group = &terms->groups->groups[plait_layout_group_of(terms->groups, value)];
     if (inst->type.rank) live_term(terms, group, inst->type, PLAIT_COST_LIVE);
-    if (inst->op == PLAIT_OP_LOAD || stores) access_terms(terms, group, inst, times);
+    if (inst->op == PLAIT_OP_LOAD || inst->op == PLAIT_OP_COPY || stores) access_terms(terms, group, inst, times);
     else if (inst->op == PLAIT_OP_DOT) dot_terms(terms, group, inst, times);
     else if (reduces) reduce_terms(terms, group, inst, times);
     else if (plait_op_is_pointwise((PlaitOp)inst->op))

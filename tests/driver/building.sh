@@ -107,17 +107,18 @@ printf '#!/bin/sh\n[ "$1" = --version ] && { echo v; exit 0; }\necho "LLVM ERROR
 under "PLAIT_CODEGEN=$work/crash" run 4 build sum.plait --target cpu; has err 'E0803' 'signal 6' 'LLVM ERROR: Cannot select'
 under "PLAIT_CODEGEN=$work/crash" run 4 build sum.plait --target cpu --json; has out '"exit_code": 4' 'E0803'
 under "PLAIT_CODEGEN=$work/crash" run 4 emit sum.plait --asm; has err 'E0803'
-printf '#!/bin/sh\n[ "$1" = --version ] && { echo v; exit 0; }\ntouch started\nexec sleep 77\n' >hang; chmod +x hang
+printf '#!/bin/sh\n[ "$1" = --version ] && { echo v; exit 0; }\necho $$ >started.new; mv started.new started\nexec sleep 77\n' >hang; chmod +x hang
+# Whether there is no such process, or one that only waits to be reaped.
+gone() { ! grep -s '^State:' "/proc/$1/status" | grep -qv '\<Z\>'; }
 for signal in TERM HUP; do # SIGINT: a shell's background children ignore it; test_base.c has it
     rm -f started
     PLAIT_CODEGEN=$work/hang "$plait" build sum.plait --target cpu >out 2>err & child=$!
-    for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do [ -e started ] && break; sleep 0.1; done
+    wait_for [ -e started ] || fail 'the code generator has not started'
     kill -$signal $child; wait $child; code=$?
     case $signal in TERM) expected=143 ;; HUP) expected=129 ;; esac
     [ $code -eq $expected ] || fail "SIG$signal: exit code $code"
     [ -z "$(ls -A "$work/tmp")" ] || fail "SIG$signal left $(ls "$work/tmp")"
-    sleep 0.1
-    ps -eo args 2>/dev/null | grep -q '^sleep 77$' && fail "SIG$signal left the child running"
+    wait_for gone "$(cat started)" || { fail "SIG$signal left the child running"; kill "$(cat started)"; }
 done
 [ -e libsum.so ] && fail 'a library was written'
 run 1 build sum.plait --target cpu -o /dev/full; has err 'E0610'

@@ -3,7 +3,7 @@
 
 run 0 --version; has out '^plait [0-9]'
 run 0 --help; has out 'COMMANDS' 'build' 'EXIT CODES'
-for command in build run check bench explain emit opt cache help; do
+for command in $(commands); do
     run 0 $command --help; has out "plait $command" 'EXAMPLES'
     cp out by_option; run 0 help $command; same out by_option
 done
@@ -21,12 +21,24 @@ run 2 emit sum.plait; has err 'E0605'
 run 2 emit sum.plait --tile --stage; has err 'E0605'
 run 2 emit sum.plait --ptx --target cpu; has err 'E0605'
 
-# docs/cli.md names every option of every command.
-for command in build run check bench explain emit opt cache; do
+# docs/cli.md names every command, and every option of each.
+for command in $(commands); do
+    grep -q "^    plait $command" "$here/../../docs/cli.md" || fail "docs/cli.md lacks $command"
     "$plait" help $command | grep -o '^       \(-[a-zA-Z], \)*--[a-z0-9-]*' | grep -o -e '--.*' | sort -u >options
     [ -s options ] || fail "no options of $command"
     while read -r option; do grep -q -e "$option" "$here/../../docs/cli.md" || fail "docs/cli.md lacks $option of $command"; done <options
 done
+
+# The targets are those of the table, in the help of every command that takes them too.
+targets=$(sed -n 's/^TARGET([A-Z0-9_]*, "\([^"]*\)".*/\1/p' "$here/../../codegen/targets.def")
+[ -n "$targets" ] || fail 'no targets in codegen/targets.def'
+gives "$targets" sh -c "'$plait' targets | awk '{ print \$1 }'"
+for target in $targets; do
+    run 0 targets --json; has out "{\"name\": \"$target\", \"gpu\": \(true\|false\), \"runs_here\": \(true\|false\), \"meaning\": \"..*\"}"
+    for command in build check bench emit; do run 0 help $command; has out "^           $target  *[A-Za-z]"; done
+done
+run 0 targets --json; has out '"name": "cpu", "gpu": false, "runs_here": true' '"name": "sm_80", "gpu": true'
+run 2 targets cpu; has err 'E0604'
 
 # Files.
 mkdir folder
@@ -55,6 +67,8 @@ cp out fused; run 0 emit sum.plait --stage --optimised; same out fused
 run 0 opt sum.sir --passes=stage --stop-after cse; if grep -q kernel out; then fail 'stop-after goes on'; fi
 run 0 opt --list-passes; has out '^fuse '
 run 0 opt --list-passes --json; has out '"name": "fuse"'
+run 0 opt sum.sir --passes=stage --classify; has err '^scan 1 of @running, along t, forward$' '^  carry 1 f32\[b, d\]: affine, elementwise factor'; same out fused
+run 2 opt sum.sir --passes=classify; has err 'E0621' 'option --classify'
 run 2 opt sum.sir --passes=fuze; has err 'E0621' 'did you mean `fuse`'
 run 2 opt sum.sir --stop-after nothing; has err 'E0621'
 run 2 opt; has err 'E0604'

@@ -1,7 +1,8 @@
-# What the shell tests of the driver share: commands.sh, building.sh, running.sh. Arguments: PLAIT NPY_TOOL.
+# What the shell tests of the driver share. Arguments: PLAIT NPY_TOOL BY_HAND (the library of by_hand.c).
 set -u
 plait=$1
 npy_tool=$2
+by_hand=$3
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d /tmp/plait-driver-test.XXXXXX)
 trap 'rm -rf "$work"' EXIT
@@ -59,6 +60,16 @@ gives() {
     got=$("$@" 2>&1)
     [ "$got" = "$text" ] || fail "$* gives \`$got\`, not \`$text\`"
 }
+# wait_for COMMAND..: until it succeeds; fails after some seconds
+wait_for() {
+    for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+        "$@" && return
+        sleep 0.1
+    done
+    return 1
+}
+# The names of the commands, as `plait --help` lists them.
+commands() { "$plait" --help | awk '/^COMMANDS/ { on = 1; next } on && !NF { exit } on { print $1 }'; }
 finish() {
     echo "$checks checks, $failures failed"
     [ $failures -eq 0 ] && [ $checks -gt 0 ]

@@ -1,7 +1,7 @@
 /* Makes and shows .npy files for the tests, so that they need no NumPy.
  *
- *     npy_tool make FILE TYPE C|F SIZE..     elements 0, 1, 2, .. in the order of the axes, last one fastest, times
- * 0.25 for floats npy_tool show FILE                     TYPE[SIZE, ..] and the elements in that order
+ *     npy_tool make FILE TYPE C|F SIZE..     elements 0, 1, 2, .. (for floats times 0.25) in the order of the axes
+ *     npy_tool show FILE                     TYPE[SIZE, ..] and the elements in that order, the last axis fastest
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -87,6 +87,28 @@ run 0 check near_one.plait --device cpu; has out ' 0 failures'
 sed 's/1.0039/1.0300/' near_one.plait >off.plait; run 0 build near_one.plait --target cpu -o near_one.so
 run 3 check off.plait --library near_one.so --device cpu; has err 'E0622' 'RMS(reference) is 1.0e+00'
 
+# The bar: what is off by a tenth more than the limit fails, by its name; what is off by a tenth less passes.
+off() { printf 'axis t : time\noperator off(x : %s[t]) -> (y : %s[t], z : %s[t]) {\n y = x\n z = %s * x\n}\n' "$1" "$1" "$1" "$2"; }
+for bar in 'f32 1.000009 1.000011' 'f32 0.999991 0.999989' 'f16 1.0027 1.0033'; do
+    # shellcheck disable=SC2086 # three words
+    set -- $bar
+    off "$1" 1 >off.plait; off "$1" "$2" >below.plait; off "$1" "$3" >above.plait
+    run 0 build below.plait --target cpu -o below.so; run 0 build above.plait --target cpu -o above.so
+    run 0 check off.plait --library below.so --device cpu --sizes t=1000; has out '^2 results, 0 failures'
+    run 3 check off.plait --library above.so --device cpu --sizes t=1000; has out '^2 results, 1 failures' ' y .* pass$' ' z .* FAIL$'
+    has err 'E0622' '`z` of `off` on cpu at t=1000: error'
+done
+
+# Two runs of every case, each over fresh outputs: other bits, and elements that only one of them writes, are failures.
+printf 'axis t : time\n' >by_hand.plait
+for name in steady unsteady forgetful; do printf 'operator %s(x : f32[t]) -> (y : f32[t]) { y = x }\n' $name; done >>by_hand.plait
+run 0 check by_hand.plait --library "$by_hand" --device cpu --operator steady; has out ' 0 failures'
+for name in unsteady forgetful; do
+    run 3 check by_hand.plait --library "$by_hand" --device cpu --operator $name --sizes t=7
+    has err 'E0622' "\`y\` of \`$name\` on cpu at t=7: two runs differ" 'the same bits every time'; has out 'FAIL: two runs differ$' '^1 results, 1 failures'
+    run 3 check by_hand.plait --library "$by_hand" --device cpu --operator $name --sizes t=7 --json; has out '"same_bits": false, "pass": false' '"exit_code": 3'
+done
+
 # Against the clock.
 run 0 bench sum.plait --device cpu --sizes b=2,t=64 --repeats 3 --json; has out '"repeats": 3' '"bytes": 4160' '"operations": 1024' '"floor_seconds": '
 run 0 bench sum.plait --device cpu; has out 'b=1 t=4096 d=4' '%'

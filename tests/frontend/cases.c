@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/text.h"
+
 char *cases_read_file(PlaitArena *arena, const char *path)
 {
     FILE *file = fopen(path, "rb");

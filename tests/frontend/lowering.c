@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ir/text.h"
 #include "tests/frontend/cases.h"
 
 static const char *module_text(PlaitArena *arena, const Case *test)

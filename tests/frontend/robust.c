@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ir/sample.h"
+#include "ir/text.h"
 #include "tests/frontend/cases.h"
 
 enum { MOST_PROGRAMS = 1000, LONGEST = 6000, FAILING_PROGRAMS = 12 };

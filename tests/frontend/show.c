@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/frontend.h"
+#include "ir/text.h"
 
 static char *read_file(const char *path, size_t *length)
 {

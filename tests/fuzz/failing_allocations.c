@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "frontend/frontend.h"
+#include "ir/text.h"
 #include "passes/passes.h"
 #include "tests/support/check.h"
 

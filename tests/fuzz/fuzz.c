@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/text.h"
 #include "passes/passes.h"
 
 void fuzz_subject_run(const uint8_t *data, size_t size, const char *name, void (*run)(Subject *subject))

@@ -1,5 +1,6 @@
 /* Fuzz target: any bytes as IR text. The parser and the verifier reject it with a message, or it prints as text that
  * reads back the same, and the passes of its level keep it valid. */
+#include "ir/text.h"
 #include "passes/passes.h"
 #include "tests/fuzz/fuzz.h"
 

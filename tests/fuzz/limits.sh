@@ -31,6 +31,7 @@ refused long_chain 'a chain of more than 2000 operations'
 refused long_chain_in_scan 'a chain of more than 2000 operations'
 refused long_chain_of_shifts 'a chain of more than 2000 operations'
 refused many_taps 'more than 1024 taps'
+refused long_whole_axis 'a tile has at most 1048576'
 refused long_convolutions_250 'needs an axis more than an operator can have'
 refused long_convolution_of_12_axes '12 axes already'
 compiled positions_doubled

@@ -2,6 +2,7 @@
 #ifndef PLAIT_TESTS_FUZZ_RANDOM_PARTS_H
 #define PLAIT_TESTS_FUZZ_RANDOM_PARTS_H
 
+#include "ir/build.h"
 #include "ir/sample.h"
 #include "tests/fuzz/random_operator.h"
 

@@ -58,6 +58,7 @@ static const Use uses[PLAIT_OP_COUNT] = {
     [PLAIT_OP_NEG] = {ANY, ANY, 0},
     [PLAIT_OP_ABS] = {ANY, ANY, 0},
     [PLAIT_OP_EXP] = {NONPOSITIVE, ANY, 1},
+    [PLAIT_OP_EXP2] = {NONPOSITIVE, ANY, 1},
     [PLAIT_OP_EXPM1] = {UNIT, ANY, 2},
     [PLAIT_OP_LOG] = {POSITIVE, ANY, 2},
     [PLAIT_OP_LOG1P] = {POSITIVE, ANY, 2},

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ir/sample.h"
+#include "ir/text.h"
 #include "passes/passes.h"
 #include "tests/fuzz/random_operator.h"
 #include "tests/support/check.h"

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/text.h"
+
 enum { MAX_NUMBER = 1000 };
 
 /* The text with every %N replaced by the order of its first occurrence, which is where it is defined. */

@@ -33,9 +33,9 @@ enum {
 
 void fake_reset(void)
 {
-    fake.fail_at = fake.calls = fake.waits = 0;
+    fake.fail_at = fake.calls = fake.waits = fake.loads = 0;
     fake.error = UNKNOWN;
-    fake.failed = NULL;
+    fake.failed = fake.spared = NULL;
     fake.log[0] = '\0';
     fake.loaded[0] = '\0';
 }
@@ -48,6 +48,7 @@ static bool fails(const char *name)
 {
     size_t length = strlen(fake.log);
     snprintf(fake.log + length, sizeof fake.log - length, "%s%s", length ? " " : "", name);
+    if (fake.spared && strcmp(fake.spared, name) == 0) return false;
     if (++fake.calls != fake.fail_at) return false;
     fake.failed = name;
     return true;
@@ -132,9 +133,9 @@ static int primary_retain(void **context, int device)
 
 static int primary_release(int device)
 {
+    fake.primaries--; /* also when it "fails", as context_pop */
     CALL(cuDevicePrimaryCtxRelease);
     (void)device;
-    fake.primaries--;
     return 0;
 }
 
@@ -185,8 +186,16 @@ static int context_id(void *context, unsigned long long *id)
 
 /* ---- modules ---- */
 
+/* "cubin 80" runs on 8.0 and on later ones of the same major number. */
+static bool runs_cubin(const char *image)
+{
+    int made_for = atoi(image + strlen("cubin ")), architecture = fake.architecture[stack[depth]->device];
+    return made_for / 10 == architecture / 10 && made_for <= architecture;
+}
+
 static int module_load(void **module, const void *image, unsigned count, int *options, void **values)
 {
+    fake.loads++;
     CALL_UNSAFE(cuModuleLoadDataEx);
     bool ptx = strncmp(image, "ptx", 3) == 0;
     if (!stack[depth]) return INVALID_CONTEXT;
@@ -195,7 +204,7 @@ static int module_load(void **module, const void *image, unsigned count, int *op
             snprintf(values[0], (size_t)(uintptr_t)values[1], "line 7: no");
         return BAD_PTX;
     }
-    if (!ptx && fake.refuse_cubin) return NO_BINARY;
+    if (!ptx && (fake.refuse_cubin || !runs_cubin(image))) return NO_BINARY;
     snprintf(fake.loaded, sizeof fake.loaded, "%s", (const char *)image);
     *module = malloc(1);
     if (!*module) return PLAIT_CUDA_OUT_OF_MEMORY;
@@ -205,22 +214,24 @@ static int module_load(void **module, const void *image, unsigned count, int *op
 
 static int module_unload(void *module)
 {
-    CALL(cuModuleUnload);
-    free(module);
+    free(module); /* also when it "fails", as context_pop */
     fake.modules--;
+    CALL(cuModuleUnload);
     return 0;
 }
 
 static struct {
     const char *name;
     Kernel *kernel;
-} kernels[] = {{"sums.0", sums_products}, {"sums.1", sums_totals}};
+} kernels[] = {
+    {"sums.0", sums_products}, {"sums.1", sums_totals}, {"copied.0", copied_kernel}, {"copied.0_maps", copied_kernel}};
+enum { KERNELS = sizeof kernels / sizeof *kernels };
 
 static int module_function(void **function, void *module, const char *name)
 {
     CALL_UNSAFE(cuModuleGetFunction);
     (void)module;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < KERNELS; i++)
         if (strcmp(kernels[i].name, name) == 0) {
             *function = &kernels[i];
             return 0;
@@ -243,6 +254,23 @@ static int function_load(void *function)
     return 0;
 }
 
+/* Maps are checked as the real driver does, as far as its documentation says; `fake.maps` counts them. */
+static int map_encode(void *map, unsigned type, unsigned rank, void *address, const unsigned long long *sizes,
+                      const unsigned long long *strides, const unsigned *box, const unsigned *steps, int interleave,
+                      int swizzle, int promotion, int fill)
+{
+    CALL(cuTensorMapEncodeTiled);
+    (void)type, (void)promotion;
+    if ((uintptr_t)map % 64 || (uintptr_t)address % 16 || rank < 1 || rank > 5 || interleave || fill) return 1;
+    for (unsigned i = 0; i < rank; i++) {
+        if (sizes[i] < 1 || sizes[i] > UINT32_MAX || box[i] < 1 || box[i] > 256 || steps[i] != 1) return 1;
+        if (i + 1 < rank && (strides[i] % 16 || strides[i] >> 40)) return 1;
+    }
+    if (swizzle == 3 && box[0] * 2 > 128) return 1;
+    fake.maps++;
+    return 0;
+}
+
 static int launch(void *function, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz,
                   unsigned shared, void *stream, void **parameters, void **extra)
 {
@@ -252,7 +280,7 @@ static int launch(void *function, unsigned x, unsigned y, unsigned z, unsigned b
     fake.block = bx;
     fake.shared = shared;
     fake.stream = stream;
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < KERNELS; i++)
         if (function == &kernels[i]) kernels[i].kernel(parameters[0], 0, x);
     return 0;
 }
@@ -271,9 +299,9 @@ static int allocate(unsigned long long *address, size_t bytes)
 
 static int release(unsigned long long address)
 {
-    CALL(cuMemFree);
-    free((void *)(uintptr_t)address);
+    free((void *)(uintptr_t)address); /* also when it "fails", as context_pop */
     fake.memory--;
+    CALL(cuMemFree);
     return 0;
 }
 
@@ -318,6 +346,14 @@ static int copy_in_async(unsigned long long to, const void *from, size_t bytes, 
     CALL(cuMemcpyHtoDAsync);
     if (!stream) return CAPTURE; /* the default stream would wait for all others */
     memcpy((void *)(uintptr_t)to, from, bytes);
+    return 0;
+}
+
+static int copy_async(unsigned long long to, unsigned long long from, size_t bytes, void *stream)
+{
+    CALL(cuMemcpyDtoDAsync);
+    fake.stream = stream;
+    memcpy((void *)(uintptr_t)to, (const void *)(uintptr_t)from, bytes);
     return 0;
 }
 
@@ -425,7 +461,7 @@ static int capture_end(void *stream, void **graph)
 
 static int graph_instantiate(void **instance, void *graph, unsigned long long flags)
 {
-    CALL(cuGraphInstantiate);
+    CALL(cuGraphInstantiateWithFlags);
     (void)graph;
     *instance = malloc(1);
     return flags == 0 ? 0 : 1;

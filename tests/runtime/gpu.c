@@ -1,47 +1,6 @@
-/* Launching through the fake driver: what is called, what is loaded, contexts, workspace, capture; then every call of
- * the driver and every allocation fails once: a status that names it, nothing lost, and the next call works. */
-#include <stdlib.h>
-
-#include "runtime/context.h"
-#include "runtime/device.h"
-#include "tests/runtime/fake_driver.h"
-#include "tests/runtime/faults.h"
-#include "tests/runtime/sums.h"
-#include "tests/support/check.h"
-
-static char stream_memory;
-static void *const stream = &stream_memory;
-
-static Sums *create(int64_t b, int64_t t, int device)
-{
-    Sums *sums = sums_create(b, t, 4);
-    for (int i = 0; i < SUMS_COUNT; i++) sums->tensors[i].device = (DLDevice){kDLCUDA, device};
-    return sums;
-}
-
-static PlaitStatus run(Sums *sums) { return plait_runtime_call(&sums_operator, sums->list, stream, NULL, 0); }
-
-static void expect_run(int line, Sums *sums)
-{
-    PlaitStatus status = run(sums);
-    if (status) fprintf(stderr, "line %d: %s\n", line, plait_last_error());
-    CHECK(status == PLAIT_STATUS_OK);
-    CHECK(sums_right(sums));
-    CHECK(fake.waits == 0 && fake.pushed == 0);
-}
-#define RUNS(sums) expect_run(__LINE__, sums)
-
-/* A new start: nothing loaded, one device of each kind, a context current. */
-static void renew(void)
-{
-    plait_context_release_all();
-    CHECK(fake.memory == 0 && fake.modules == 0 && fake.streams == 0 && fake.primaries == 0 && fake.pushed == 0);
-    fake_reset();
-    fake.architecture[0] = 90;
-    fake.architecture[1] = 86;
-    fake.refuse_cubin = fake.refuse_ptx = fake.capturing = false;
-    fake_make_current(0);
-}
+/* Launching through the fake driver: what is called, what is loaded, contexts, workspace, capture, device.h. What
+ * happens when something of it fails is in gpu_failures.c. */
+#include "tests/runtime/gpu_fixture.h"
 
 /* What a call does, the first time and after. */
 static void test_calls(void)
@@ -110,6 +69,79 @@ static void test_images(void)
     CHECK(run(sums) == PLAIT_STATUS_DRIVER);
     CHECK_TEXT(plait_last_error(), "sums: cuModuleLoadDataEx (sm_90a) [line 7: no] failed: CUDA_ERROR_INVALID_PTX");
     CHECK(sums_untouched(sums));
+    sums_destroy(sums);
+}
+
+/* sums with its kernels, but other images. */
+static PlaitStatus run_with_images(Sums *sums, const PlaitImageDescriptor *images)
+{
+    PlaitVariantDescriptor variant = sums_operator.variants[0];
+    PlaitTargetDescriptor targets[2];
+    variant.target_count = images[1].target ? 2 : 1;
+    for (uint32_t i = 0; i < variant.target_count; i++) {
+        targets[i] = variant.targets[1];
+        targets[i].image = &images[i];
+    }
+    variant.targets = targets;
+    const PlaitOperatorDescriptor op = {"sums", &variant, 1};
+    PlaitStatus status = plait_runtime_call(&op, sums->list, stream, NULL, 0);
+    plait_context_release_all(); /* what is kept is found by the address of these tables, which end here */
+    return status;
+}
+
+#define IMAGE(target, cubin, ptx, architecture, exact)                                                                 \
+    {                                                                                                                  \
+        target, cubin, ptx, 9, 7, architecture, exact                                                                  \
+    }
+#define CUBIN(number) IMAGE("sm_" #number, "cubin " #number, NULL, number, 0)
+#define PTX(number) IMAGE("sm_" #number, NULL, "ptx " #number, number, 0)
+#define BOTH(number) IMAGE("sm_" #number, "cubin " #number, "ptx " #number, number, 0)
+#define EXACT(number) IMAGE("sm_" #number "a", "cubin " #number, "ptx " #number, number, 1)
+#define NEITHER(number, exact) IMAGE("sm_" #number, NULL, NULL, number, exact)
+
+/* A GPU, the images of a library, and the one that must be loaded, with nothing else tried before; or the message. */
+static const struct {
+    int architecture;
+    const char *loaded, *message;
+    PlaitImageDescriptor images[2];
+} image_rows[] = {
+    /* Machine code of another major number, older or newer, beside PTX. */
+    {90, "ptx 80", NULL, {BOTH(80)}},
+    {120, "ptx 90", NULL, {BOTH(80), BOTH(90)}},
+    {120, "ptx 80", NULL, {PTX(80), CUBIN(90)}},
+    {80, "ptx 75", NULL, {PTX(75), CUBIN(90)}},
+    {80, "ptx 75", NULL, {BOTH(75), BOTH(86)}},
+    /* Machine code that runs. */
+    {89, "cubin 80", NULL, {CUBIN(80), CUBIN(90)}},
+    {89, "cubin 86", NULL, {CUBIN(80), CUBIN(86)}},
+    {90, "cubin 90", NULL, {PTX(80), CUBIN(90)}},
+    {90, "cubin 90", NULL, {EXACT(90), BOTH(80)}},
+    /* Nothing that runs. */
+    {90, NULL, "sums: the GPU is sm_90, but the library was built for sm_80", {CUBIN(80)}},
+    {120, NULL, "sums: the GPU is sm_120, but the library was built for sm_80, sm_90", {CUBIN(80), CUBIN(90)}},
+    {80, NULL, "sums: the GPU is sm_80, but the library was built for sm_86", {BOTH(86)}},
+    {100, NULL, "sums: the GPU is sm_100, but the library was built for sm_90a", {EXACT(90)}},
+    {90, NULL, "sums: the GPU is sm_90, but the library was built for sm_80, sm_90", {NEITHER(80, 0), NEITHER(90, 1)}},
+};
+
+static void test_choice_of_image(void)
+{
+    Sums *sums = create(2, 3, 0);
+    for (size_t i = 0; i < sizeof image_rows / sizeof *image_rows; i++) {
+        const char *loaded = image_rows[i].loaded;
+        renew();
+        fake.architecture[0] = image_rows[i].architecture;
+        PlaitStatus status = run_with_images(sums, image_rows[i].images);
+        CHECK(status == (loaded ? PLAIT_STATUS_OK : PLAIT_STATUS_NO_CODE));
+        CHECK(!loaded || sums_right(sums));
+        CHECK(fake.loads == (loaded ? 1 : 0));
+        CHECK_TEXT(fake.loaded, loaded ? loaded : "");
+        CHECK_TEXT(plait_last_error(), loaded ? "" : image_rows[i].message);
+    }
+    renew();
+    fake.refuse_cubin = true;
+    CHECK(run_with_images(sums, (const PlaitImageDescriptor[2]){CUBIN(90)}) == PLAIT_STATUS_DRIVER);
+    CHECK_TEXT(plait_last_error(), "sums: cuModuleLoadDataEx (sm_90) failed: CUDA_ERROR_NO_BINARY_FOR_GPU");
     sums_destroy(sums);
 }
 
@@ -189,7 +221,10 @@ static void test_workspace(void)
     old.capture_mode = NULL;
     old.function_load = NULL;
     renew();
+    old.graph_launch = NULL;
     plait_driver_substitute(&old);
+    CHECK(plait_device_capture_begin(stream) == PLAIT_STATUS_NO_DRIVER);
+    CHECK_TEXT(plait_last_error(), "the CUDA driver is too old for graphs");
     CHECK(run(sums) == PLAIT_STATUS_NO_DRIVER);
     CHECK_TEXT(plait_last_error(), "sums: the CUDA driver is too old to find workspace in a stream; give one");
     CHECK(plait_runtime_call(&sums_operator, sums->list, stream, memory, bytes) == PLAIT_STATUS_OK && sums_right(sums));
@@ -231,84 +266,6 @@ static void test_too_many_programs(void)
     sums_destroy(sums);
 }
 
-/* ---- failures ---- */
-
-/* When these fail, the call does without: the PTX instead of the machine code; the capture mode that could not be
- * restored is no reason to refuse results that are there. */
-static bool has_way_around(const char *function)
-{
-    return strcmp(function, "cuModuleLoadDataEx") == 0 || strcmp(function, "cuThreadExchangeStreamCaptureMode") == 0;
-}
-
-/* A first call, with inputs missing and no context current, in which the n-th call of the driver fails. */
-static bool fail_nth_call(int n, int error)
-{
-    renew();
-    plait_driver_substitute(&fake_driver);
-    fake_make_none_current();
-    Sums *sums = create(3, 5, 0);
-    sums->list[SUMS_MASK] = NULL;
-    fake.fail_at = n;
-    fake.error = error;
-    PlaitStatus status = run(sums);
-    const char *failed = fake.failed;
-    char expected[80];
-    if (!failed) CHECK(status == PLAIT_STATUS_OK && sums_right(sums));
-    else if (status == PLAIT_STATUS_OK) CHECK(sums_right(sums) && has_way_around(failed));
-    else {
-        snprintf(expected, sizeof expected, "sums: %s", failed);
-        PlaitStatus wanted = strcmp(failed, "cuInit") == 0       ? PLAIT_STATUS_NO_DRIVER
-                             : error == PLAIT_CUDA_OUT_OF_MEMORY ? PLAIT_STATUS_OUT_OF_MEMORY
-                                                                 : PLAIT_STATUS_DRIVER;
-        CHECK(status == wanted && strcmp(failed, "cuModuleLoadDataEx") != 0);
-        CHECK(strncmp(plait_last_error(), expected, strlen(expected)) == 0);
-        CHECK(strstr(plait_last_error(), " failed: ") != NULL);
-    }
-    CHECK(fake.streams == 0 && fake.pushed == 0);
-    fake_reset();
-    RUNS(sums); /* the next call finds everything in order */
-    sums_destroy(sums);
-    return failed != NULL;
-}
-
-static void test_driver_failures(void)
-{
-    const int errors[] = {999, PLAIT_CUDA_OUT_OF_MEMORY, 12345};
-    for (int i = 0; i < 3; i++) {
-        int n = 1;
-        while (fail_nth_call(n, errors[i])) n++;
-        CHECK(n > 20);
-    }
-}
-
-static bool fail_nth_allocation(int n)
-{
-    renew();
-    fake_make_none_current();
-    Sums *sums = create(3, 5, 0);
-    sums->list[SUMS_MASK] = NULL;
-    int before = faults_live();
-    faults_begin(n);
-    PlaitStatus status = run(sums);
-    bool reached = faults_end() >= n;
-    bool went_around = strncmp(fake.loaded, "ptx", 3) == 0; /* the fake module itself could not be allocated */
-    CHECK(status == (reached && !went_around ? PLAIT_STATUS_OUT_OF_MEMORY : PLAIT_STATUS_OK));
-    if (status) CHECK(strncmp(plait_last_error(), "sums: ", 6) == 0);
-    fake_reset();
-    RUNS(sums);
-    renew();
-    CHECK(faults_live() == before);
-    sums_destroy(sums);
-    return reached;
-}
-
-static void test_allocation_failures(void)
-{
-    int n = 1;
-    while (fail_nth_allocation(n)) n++;
-    CHECK(n > 8);
-}
-
 /* ---- device.h ---- */
 
 static void test_device(void)
@@ -330,7 +287,11 @@ static void test_device(void)
     CHECK(plait_device_copy_out(back, memory, 4) == PLAIT_STATUS_OK);
     CHECK_TEXT(back, "abc");
     CHECK(plait_device_stream_create(&made) == PLAIT_STATUS_OK &&
-          plait_device_fill(memory, 'x', 3, made) == PLAIT_STATUS_OK);
+          plait_device_copy(memory, (char *)memory + 2, 1, made) == PLAIT_STATUS_OK && fake.stream == made);
+    CHECK(plait_device_copy(NULL, NULL, 0, made) == PLAIT_STATUS_OK &&
+          plait_device_copy_out(back, memory, 4) == PLAIT_STATUS_OK);
+    CHECK_TEXT(back, "cbc");
+    CHECK(plait_device_fill(memory, 'x', 3, made) == PLAIT_STATUS_OK);
     CHECK(plait_device_stream_wait(made) == PLAIT_STATUS_OK &&
           plait_device_copy_out(back, memory, 4) == PLAIT_STATUS_OK);
     CHECK_TEXT(back, "xxx");
@@ -375,14 +336,13 @@ int main(void)
     test_calls();
     test_empty();
     test_images();
+    test_choice_of_image();
     test_no_code();
     test_missing();
     test_contexts();
     test_workspace();
     test_capture();
     test_too_many_programs();
-    test_driver_failures();
-    test_allocation_failures();
     test_device();
     test_real_driver();
     return check_report();

@@ -265,3 +265,42 @@ int sums_untouched(const Sums *sums)
         if (sums->memory[SUMS_LAST][i] != NEVER) return 0;
     return 1;
 }
+
+/* ---- an operator with a version that takes tensor maps ---- */
+
+void copied_kernel(const int64_t *slots, int64_t first, int64_t end)
+{
+    const uint16_t *x = (const uint16_t *)(intptr_t)slots[0];
+    uint16_t *y = (uint16_t *)(intptr_t)slots[4];
+    for (int64_t b = first; b < end; b++)
+        for (int64_t t = 0; t < slots[9]; t++)
+            for (int64_t d = 0; d < slots[10]; d++)
+                y[b * slots[5] + t * slots[6] + d * slots[7]] = x[b * slots[1] + t * slots[2] + d * slots[3]];
+}
+
+static const PlaitAxisDescriptor copied_axes[] = {{"b", -1, -1, 1}, {"t", -1, -1, 3}, {"d", 64, -1, 0}};
+static const PlaitTensorDescriptor copied_tensors[] = {{"x", NAN, 0, 4, 3, {0}, {0, 1, 2}},
+                                                       {"y", NAN, 1, 4, 3, {0}, {0, 1, 2}}};
+static const uint16_t copied_order[] = {0, 1, 2};
+static const uint32_t copied_blocks[] = {1};
+static const PlaitMapDescriptor copied_maps[] = {{0, 1, 64}};
+static const uint8_t copied_alignments[] = {16, 4};
+static const PlaitKernelDescriptor copied_kernels[] = {{.name = "copied.0",
+                                                        .tensors = copied_order,
+                                                        .axes = copied_order,
+                                                        .grid_axes = copied_order,
+                                                        .grid_blocks = copied_blocks,
+                                                        .tensor_count = 2,
+                                                        .axis_count = 3,
+                                                        .grid_count = 1,
+                                                        .threads = 64,
+                                                        .slot_count = 11,
+                                                        .maps_name = "copied.0_maps",
+                                                        .maps = copied_maps,
+                                                        .alignments = copied_alignments,
+                                                        .map_count = 1,
+                                                        .maps_threads = 192,
+                                                        .maps_shared_bytes = 100 * 1024}};
+static const PlaitTargetDescriptor copied_targets[] = {{&sm_90a, copied_kernels, 1}};
+static const PlaitVariantDescriptor copied_variants[] = {{copied_axes, copied_tensors, copied_targets, 3, 2, 1, 2}};
+const PlaitOperatorDescriptor copied_operator = {"copied", copied_variants, 1};

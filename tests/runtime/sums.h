@@ -1,7 +1,8 @@
 /* A hand-made operator for the tests of the runtime, as the compiler would describe it:
  *
- *   sums(x : f32[b, t, d], k : f32[b, t], mask : bool[s] = 1, x0 : f32[b, d] = 0.5) -> (y : f32[b, t, d], last : f32[b,
- * d]) d = 4 or 8, s same t;   y[t] = y[t-1] + (mask[t] ? x[t] k[t] : 0), y[-1] = x0, last = y at the end
+ *   sums(x : f32[b, t, d], k : f32[b, t], mask : bool[s] = 1, x0 : f32[b, d] = 0.5)
+ *       -> (y : f32[b, t, d], last : f32[b, d])
+ *   d = 4 or 8, s same t;   y[t] = y[t-1] + (mask[t] ? x[t] k[t] : 0), y[-1] = x0, last = y at the end
  *
  * in two kernels: sums.0 writes the products to a workspace (a program for each b and each 2 positions of t), sums.1
  * adds them up (a program for each b). Arguments are reached through the slots only.
@@ -15,6 +16,11 @@ extern const PlaitOperatorDescriptor sums_operator;   /* CPU, sm_80 (cubin and P
 extern const PlaitOperatorDescriptor lonely_operator; /* lonely(bias : f32[m] = 0) -> (y : f32[t]); CPU */
 extern const PlaitOperatorDescriptor
     pairs_operator; /* pairs(q : f32[d], v : f32[e]) -> (o : f64[e]), three variants; no code */
+
+/* copied(x : bf16[b, t, d]) -> (y : bf16[b, t, d]), d = 64, for sm_90a: a kernel of 64 threads, and a version of 192
+ * with a tensor map of x. */
+extern const PlaitOperatorDescriptor copied_operator;
+void copied_kernel(const int64_t *slots, int64_t first, int64_t end);
 
 /* The kernels, for the fake driver. */
 void sums_products(const int64_t *slots, int64_t first, int64_t end);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "codegen/emit.h"
+#include "ir/text.h"
 #include "tests/codegen/cpu/jit.h"
 
 static double argument_of(int count, char **arguments, const char *name, double otherwise)

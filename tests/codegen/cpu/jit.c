@@ -22,7 +22,7 @@ double test_seconds(void)
 static bool compile(PlaitArena *arena, const PlaitModule *module, const PlaitIsa *only, PlaitText *object,
                     TestCosts *costs)
 {
-    PlaitMachine *machine = plait_machine_open(arena, plait_target_by_name("cpu"));
+    PlaitCodegenMachine *machine = plait_machine_open(arena, plait_target_by_name("cpu"));
     machine->emit.only = only;
     double start = test_seconds();
     plait_cpu_emit_module(&machine->emit, module);

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "ir/build.h"
+
 enum { MAX_FEATURES = 4, MAX_NESTING = 2 };
 
 /* A kernel being drawn. Values of the numeric type are bounded by about 4; they are kept in lists of what is in sight.

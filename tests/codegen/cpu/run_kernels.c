@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "codegen/emit.h"
+#include "ir/text.h"
 #include "tests/codegen/cpu/jit.h"
 #include "tests/codegen/cpu/random_kernel.h"
 

@@ -76,6 +76,7 @@ static long double unary(PlaitOp op, long double x)
     case PLAIT_OP_NEG: return -x;
     case PLAIT_OP_ABS: return fabsl(x);
     case PLAIT_OP_EXP: return expl(x);
+    case PLAIT_OP_EXP2: return exp2l(x);
     case PLAIT_OP_EXPM1: return expm1l(x);
     case PLAIT_OP_LOG: return logl(x);
     case PLAIT_OP_LOG1P: return log1pl(x);

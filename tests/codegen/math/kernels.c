@@ -98,7 +98,7 @@ static bool has_level(uint32_t isa)
 }
 
 /* The finished library is linked with nothing that could be called. */
-static bool has_no_calls(PlaitMachine *machine)
+static bool has_no_calls(PlaitCodegenMachine *machine)
 {
     PlaitText text = plait_text(machine->emit.arena);
     const char *message = plait_machine_write(machine, PLAIT_MACHINE_ASSEMBLY, &text);
@@ -108,14 +108,14 @@ static bool has_no_calls(PlaitMachine *machine)
     return !message && !call;
 }
 
-static LLVMModuleRef copy_for_assembly(PlaitMachine *machine)
+static LLVMModuleRef copy_for_assembly(PlaitCodegenMachine *machine)
 {
     LLVMModuleRef original = machine->emit.module;
     machine->emit.module = LLVMCloneModule(original);
     return original;
 }
 
-static bool finish(PlaitMachine *machine)
+static bool finish(PlaitCodegenMachine *machine)
 {
     const char *message = plait_machine_verify(machine);
     if (!message) message = plait_machine_optimise(machine);
@@ -156,13 +156,13 @@ static LLVMExecutionEngineRef load_module(LLVMModuleRef module)
 
 /* What runs, and what it was made in. */
 typedef struct Loaded {
-    PlaitMachine *machine;
+    PlaitCodegenMachine *machine;
     LLVMExecutionEngineRef engine;
 } Loaded;
 
 Compiled *compile_for_cpu(const Machine *test, const Case *cases, uint32_t count)
 {
-    PlaitMachine *machine = plait_machine_open(test->arena, plait_target_by_name("cpu"));
+    PlaitCodegenMachine *machine = plait_machine_open(test->arena, plait_target_by_name("cpu"));
     for (uint32_t i = 0; i < count; i++) emit_variants(&machine->emit, &cases[i], i);
     bool valid = finish(machine);
     LLVMModuleRef module = copy_for_assembly(machine);
@@ -215,7 +215,7 @@ static void emit_entry(PlaitEmit *emit, const Case *one, uint32_t number)
 
 bool write_ptx(PlaitArena *arena, const PlaitTarget *target, const Case *cases, uint32_t count, PlaitText *text)
 {
-    PlaitMachine *machine = plait_machine_open(arena, target);
+    PlaitCodegenMachine *machine = plait_machine_open(arena, target);
     for (uint32_t i = 0; i < count; i++) emit_entry(&machine->emit, &cases[i], i);
     bool written = finish(machine);
     const char *message = written ? plait_machine_write(machine, PLAIT_MACHINE_ASSEMBLY, text) : NULL;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ir/text.h"
 #include "tests/codegen/cpu/random_kernel.h"
 
 int main(int count, char **arguments)

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "ir/text.h"
 #include "passes/tile/layout.h"
 #include "tests/support/check.h"
 
@@ -19,7 +20,7 @@ static bool is_tile(PlaitType type) { return type.rank > 0 && type.space != PLAI
 static uint32_t bits_of(const PlaitLayout *layout, PlaitAxis axis)
 {
     for (uint32_t i = 0; i < layout->count; i++)
-        if (layout->axes[i].axis == axis) return ((1u << layout->axes[i].bits) - 1) << layout->axes[i].bit;
+        if (layout->axes[i].axis == axis) return plait_layout_threads(&layout->axes[i]);
     return 0;
 }
 

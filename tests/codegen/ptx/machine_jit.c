@@ -185,7 +185,7 @@ static LLVMValueRef add_buffer(Rewriter *rewriter, const char *name)
     return buffer;
 }
 
-static LLVMValueRef rewrite_module(PlaitMachine *machine)
+static LLVMValueRef rewrite_module(PlaitCodegenMachine *machine)
 {
     Rewriter rewriter = {
         .module = machine->emit.module, .context = machine->emit.context, .builder = machine->emit.builder};
@@ -213,10 +213,10 @@ static void map_stands(LLVMExecutionEngineRef engine, LLVMModuleRef module)
     LLVMAddSymbol("__truncsfbf2", ADDRESS(test_truncate));
 }
 
-TestCode test_compile(PlaitMachine *machine)
+TestCode test_compile(PlaitCodegenMachine *machine)
 {
     PlaitArena *arena = machine->emit.arena;
-    PlaitMachine *here = plait_machine_open(arena, plait_target_by_name("cpu"));
+    PlaitCodegenMachine *here = plait_machine_open(arena, plait_target_by_name("cpu"));
     LLVMValueRef first = rewrite_module(machine);
     LLVMSetTarget(machine->emit.module, LLVMGetTarget(here->emit.module));
     LLVMSetDataLayout(machine->emit.module, LLVMGetDataLayoutStr(here->emit.module));
@@ -234,7 +234,7 @@ TestCode test_compile(PlaitMachine *machine)
     return (TestCode){(TestKernel *)LLVMGetFunctionAddress(engine, LLVMGetValueName2(first, &length)), engine};
 }
 
-void test_code_close(TestCode code, PlaitMachine *machine)
+void test_code_close(TestCode code, PlaitCodegenMachine *machine)
 {
     LLVMDisposeBuilder(machine->emit.builder);
     LLVMDisposeExecutionEngine(code.engine);

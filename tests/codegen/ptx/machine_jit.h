@@ -14,8 +14,8 @@ typedef struct TestCode {
 } TestCode;
 
 /* Compiles the kernels of `machine`. */
-TestCode test_compile(PlaitMachine *machine);
+TestCode test_compile(PlaitCodegenMachine *machine);
 /* Frees the code, and all of the machine. */
-void test_code_close(TestCode code, PlaitMachine *machine);
+void test_code_close(TestCode code, PlaitCodegenMachine *machine);
 
 #endif

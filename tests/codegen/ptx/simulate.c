@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "ir/text.h"
 #include "passes/tile/layout.h"
 #include "tests/codegen/ptx/machine_jit.h"
 
@@ -24,7 +25,7 @@ typedef struct Simulation {
     PlaitDiagnostics diagnostics;
     PlaitModule *module;
     PlaitFunction *kernel;
-    PlaitMachine *machine;
+    PlaitCodegenMachine *machine;
     TestCode code;
     PlaitSlots slots;
     int64_t *extents;

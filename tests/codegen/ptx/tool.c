@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "codegen/machine.h"
+#include "ir/text.h"
 #include "passes/tile/layout.h"
 
 typedef struct Tool {
@@ -49,7 +50,7 @@ static void lay_out(PlaitModule *module, const char *target)
 /* LLVM IR or PTX; what LLVM finds wrong, or NULL. */
 static const char *generate(const PlaitModule *module, const PlaitTarget *target, bool ptx, PlaitText *text)
 {
-    PlaitMachine *machine = plait_machine_open(module->arena, target);
+    PlaitCodegenMachine *machine = plait_machine_open(module->arena, target);
     plait_ptx_emit_module(&machine->emit, module);
     const char *error = plait_machine_verify(machine);
     if (!ptx || error) plait_machine_print(machine, text);

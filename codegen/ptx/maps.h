@@ -1,0 +1,50 @@
+/* Inside the PTX code generator: copies made by the copy engine (maps.c says which; copies.c and roles.c emit them). */
+#ifndef PLAIT_CODEGEN_PTX_MAPS_H
+#define PLAIT_CODEGEN_PTX_MAPS_H
+
+#include "codegen/ptx/access.h"
+#include "codegen/ptx/matrix.h"
+
+/* Threads that copy: one group of four warps, of which one thread works, so that the others' registers are free for
+ * those that compute. */
+enum { PLAIT_PTX_COPY_THREADS = 128 };
+
+/* A copy and its place in shared memory. */
+typedef struct PlaitPtxMap {
+    PlaitValue copy, tensor;
+    uint32_t byte, bytes;      /* of the first tile of its ring; of a tile */
+    uint32_t stages;           /* tiles of the ring */
+    uint32_t barrier;          /* byte of its barriers */
+    uint32_t chunks, box_rows; /* a tile is moved as that many boxes of 64 elements and so many rows */
+    uint32_t rows_index;       /* the tensor's axis along which the rows go */
+    uint32_t parameter;        /* number of its tensor map */
+    bool follows;              /* it uses the ring of a copy in an earlier loop */
+} PlaitPtxMap;
+
+typedef struct PlaitPtxMaps {
+    PlaitPtxMap *data;
+    uint32_t count, parameters;
+    uint32_t bytes; /* of shared memory in all */
+} PlaitPtxMaps;
+
+/* False when the kernel has no such version on the target. */
+bool plait_ptx_maps(const PlaitFunction *kernel, const PlaitTarget *target, PlaitPtxMaps *maps);
+uint32_t plait_ptx_maps_threads(const PlaitFunction *kernel);
+const PlaitPtxMap *plait_ptx_map_of(const PlaitPtxMaps *maps, PlaitValue copy); /* NULL: none */
+
+/* Whether every program computes the value from its numbers, loop positions and sizes alone. */
+bool plait_ptx_is_uniform(const PlaitFunction *kernel, PlaitValue value);
+
+/* ---- copies.c ---- */
+void plait_ptx_init_barriers(PlaitPtx *ptx);
+void plait_ptx_copy_issue(PlaitPtx *ptx, PlaitValue copy);
+void plait_ptx_copy_wait(PlaitPtx *ptx, PlaitValue copy);
+/* After `product`: tiles of rings that no later product reads may be filled again. */
+void plait_ptx_copies_release(PlaitPtx *ptx, PlaitValue product);
+/* Bytes from the first tile of its ring to the present one (i32); NULL: there is only one. */
+LLVMValueRef plait_ptx_copy_offset(PlaitPtx *ptx, PlaitValue copy);
+
+/* ---- roles.c ---- */
+void plait_ptx_emit_roles(PlaitPtx *ptx);
+
+#endif

@@ -1,0 +1,94 @@
+/* The version of a kernel with two roles: four warps whose first thread starts the copies, the others compute.
+ *
+ *     entry:    arguments, thread number, program numbers
+ *     start:    thread 0 makes the barriers; everybody meets
+ *     copies:   one thread walks the kernel's loops and starts copies as tiles become free
+ *     compute:  the kernel, with waits in place of copies
+ *
+ * Registers are moved from the copying warps to the computing ones (`setmaxnreg`): a multiprocessor has 512 for each
+ * thread of a group of four warps.
+ */
+#include "codegen/ptx/maps.h"
+
+enum { GROUP_THREADS = 128, COPY_REGISTERS = 24, REGISTERS = 512, MOST_REGISTERS = 255 };
+
+static LLVMBasicBlockRef new_block(const PlaitPtx *ptx, const char *name)
+{
+    return LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, name);
+}
+
+static LLVMValueRef int32(const PlaitPtx *ptx, uint32_t value)
+{
+    return LLVMConstInt(LLVMInt32TypeInContext(ptx->emit->context), value, 0);
+}
+
+static bool has_copies(const PlaitFunction *kernel, const PlaitRegion *region)
+{
+    for (uint32_t i = 0; i < region->body.count; i++)
+        if (plait_op_of(kernel, region->body.data[i]) == PLAIT_OP_COPY) return true;
+    return false;
+}
+
+static void copy_region(PlaitPtx *ptx, const PlaitRegion *region)
+{
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        PlaitValue value = region->body.data[i];
+        const PlaitInst *inst = plait_inst(ptx->kernel, value);
+        if (inst->op == PLAIT_OP_COPY) {
+            plait_ptx_copy_issue(ptx, value);
+        } else if (inst->op == PLAIT_OP_FOR && has_copies(ptx->kernel, inst->body)) {
+            PlaitPtxLoop loop = plait_ptx_loop_begin(ptx, value, false);
+            copy_region(ptx, inst->body);
+            plait_ptx_loop_end(ptx, &loop);
+        } else if (plait_ptx_is_uniform(ptx->kernel, value)) {
+            plait_ptx_emit_inst(ptx, value);
+        }
+    }
+}
+
+static void set_registers(PlaitPtx *ptx, const char *way, uint32_t count)
+{
+    const char *text = plait_arena_printf(ptx->emit->arena, "setmaxnreg.%s.sync.aligned.u32 %u;", way, count / 8 * 8);
+    if (ptx->kernel->threads > GROUP_THREADS)
+        plait_ptx_asm(ptx, LLVMVoidTypeInContext(ptx->emit->context), text, "~{memory}", NULL, 0);
+}
+
+static void begin_role(PlaitPtx *ptx, LLVMBasicBlockRef block)
+{
+    uint32_t count = ptx->kernel->insts.count;
+    LLVMPositionBuilderAtEnd(ptx->emit->builder, block);
+    ptx->last_half = PLAIT_HALF_NONE;
+    ptx->ring_tile = ptx->ring_parity = NULL;
+    ptx->values = PLAIT_NEW_ARRAY(ptx->emit->arena, LLVMValueRef *, count);
+    ptx->kept_done = PLAIT_NEW_ARRAY(ptx->emit->arena, bool, count);
+}
+
+void plait_ptx_emit_roles(PlaitPtx *ptx)
+{
+    LLVMBuilderRef b = ptx->emit->builder;
+    LLVMBasicBlockRef make = new_block(ptx, "barriers"), meet = new_block(ptx, "meet"),
+                      copier = new_block(ptx, "copier");
+    LLVMBasicBlockRef copies = new_block(ptx, "copies"), compute = new_block(ptx, "compute"),
+                      end = new_block(ptx, "end");
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, ptx->thread, int32(ptx, 0), ""), make, meet);
+    LLVMPositionBuilderAtEnd(b, make);
+    plait_ptx_init_barriers(ptx);
+    LLVMBuildBr(b, meet);
+    LLVMPositionBuilderAtEnd(b, meet);
+    LLVMValueRef zero = int32(ptx, 0);
+    plait_emit_intrinsic(ptx->emit, "llvm.nvvm.barrier.cta.sync.aligned.all", &zero, 1);
+    uint32_t threads = ptx->kernel->threads;
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntUGE, ptx->thread, int32(ptx, threads), ""), copier, compute);
+    LLVMPositionBuilderAtEnd(b, copier);
+    set_registers(ptx, "dec", COPY_REGISTERS);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, ptx->thread, int32(ptx, threads), ""), copies, end);
+    begin_role(ptx, copies);
+    copy_region(ptx, ptx->kernel->body);
+    LLVMBuildBr(b, end);
+    begin_role(ptx, compute);
+    set_registers(ptx, "inc", (REGISTERS - COPY_REGISTERS) / (threads / GROUP_THREADS));
+    plait_ptx_emit_region(ptx, ptx->kernel->body);
+    LLVMBuildBr(b, end);
+    LLVMPositionBuilderAtEnd(b, end);
+    LLVMBuildRetVoid(b);
+}

@@ -1,0 +1,85 @@
+/* Loads that only products on the matrix units read go straight to shared memory.
+ *
+ * A copy needs no registers and, where the GPU has a copy engine, no instructions of the threads that compute: the code
+ * generator gives it to a warp of its own, which runs ahead by as many tiles as there is room for. In a loop that is
+ * ints[0], the number of tiles of each tensor that may be on the way; outside of loops it is 1.
+ *
+ * Before:                                                  After:
+ *     %5 = load %1, %2, %3 : bf16[d, s] @2                     %5 = copy %1, %2, %3 {ints = [4]} : bf16[d, s] shared @2
+ *     %6 = dot %4, %5 {axes = [d, t]} : f32[t, s] @3           %6 = dot %4, %5 {axes = [d, t]} : f32[t, s] @3
+ */
+#include "ir/build.h"
+#include "passes/passes.h"
+
+enum { MOST_BYTES = 160 * 1024, MOST_STAGES = 4, CHUNK = 64, UNIT = 16 };
+
+typedef struct Copies {
+    PlaitFunction *kernel;
+    uint32_t *products;       /* by value: uses as an operand of a product on the matrix units */
+    uint32_t *uses;           /* by value: all uses */
+    uint64_t fixed, in_loops; /* bytes of one tile of each copy, outside of loops and inside */
+} Copies;
+
+static void count_products(void *context, PlaitValue value)
+{
+    Copies *copies = context;
+    const PlaitInst *inst = plait_inst(copies->kernel, value);
+    if (inst->op != PLAIT_OP_DOT || inst->axis_count != 2) return;
+    for (uint32_t side = 0; side < 2; side++) copies->products[inst->operands[side]]++;
+}
+
+static bool is_copy(const Copies *copies, PlaitValue value)
+{
+    return plait_op_of(copies->kernel, value) == PLAIT_OP_LOAD && copies->products[value] > 0 &&
+           copies->products[value] == copies->uses[value];
+}
+
+/* Bytes of the tile as the matrix units read it: rows of 64 elements. */
+static uint64_t bytes_of(const PlaitFunction *kernel, PlaitValue value)
+{
+    PlaitType type = plait_type_of(kernel, value);
+    uint64_t bytes = plait_scalar_bytes((PlaitScalar)type.scalar);
+    for (uint32_t i = 0; i < type.rank; i++) {
+        uint32_t tile = kernel->axes.data[type.axes[i]].tile, unit = i ? UNIT : CHUNK;
+        bytes *= (tile + unit - 1) / unit * unit;
+    }
+    return bytes;
+}
+
+static void add_bytes(void *context, PlaitValue value)
+{
+    Copies *copies = context;
+    if (!is_copy(copies, value)) return;
+    bool in_loop = plait_inst(copies->kernel, value)->region->parent != NULL;
+    *(in_loop ? &copies->in_loops : &copies->fixed) += bytes_of(copies->kernel, value);
+}
+
+static int64_t stages_of(const Copies *copies)
+{
+    int64_t stages = MOST_STAGES;
+    while (stages > 1 && copies->fixed + copies->in_loops * (uint64_t)stages > MOST_BYTES) stages--;
+    return stages;
+}
+
+static void make_copy(void *context, PlaitValue value)
+{
+    Copies *copies = context;
+    if (!is_copy(copies, value)) return;
+    PlaitInst *inst = plait_inst(copies->kernel, value);
+    inst->op = PLAIT_OP_COPY;
+    inst->type.space = PLAIT_SPACE_SHARED;
+    int64_t stages = inst->region->parent ? stages_of(copies) : 1;
+    plait_set_ints(copies->kernel, value, &stages, 1);
+}
+
+bool plait_pass_copy(PlaitFunction *kernel)
+{
+    if (kernel->level != PLAIT_LEVEL_TILE) return false;
+    Copies copies = {.kernel = kernel, .uses = plait_use_counts(kernel)};
+    copies.products = PLAIT_NEW_ARRAY(kernel->module->arena, uint32_t, kernel->insts.count);
+    plait_region_walk(kernel, kernel->body, count_products, &copies);
+    plait_region_walk(kernel, kernel->body, add_bytes, &copies);
+    if (copies.fixed + copies.in_loops == 0) return false;
+    plait_region_walk(kernel, kernel->body, make_copy, &copies);
+    return true;
+}

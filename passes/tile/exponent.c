@@ -1,0 +1,97 @@
+/* Exponentials by the unit that has them, on a GPU: e^x = 2^(x log2 e).
+ *
+ * The unit computes 2^x to 2 ulp. Multiplying x first loses as many more as |x| log2 e has: nothing beside the rounding
+ * of a kernel whose results are all stored in 16 bits, so the pass is for those; elsewhere exp stays accurate. The
+ * factor moves into sums and meets other constants, so that of exp(c s - m) one multiply-add for each s remains:
+ *
+ *     %3 = mul %1, %c                              %3 = mul %1, %c2          (c log2 e)
+ *     %4 = sub %3, %m                      ->      %4 = sub %3, %m2          (m log2 e, once for each row)
+ *     %5 = exp %4                                  %5 = exp2 %4
+ */
+#include "passes/passes.h"
+
+#include "ir/build.h"
+
+static const double log2_e = 1.4426950408889634;
+
+typedef struct Exponents {
+    PlaitFunction *kernel;
+    uint32_t *uses;
+    uint32_t use_count;
+    bool narrow, stores; /* all stores are of 16 bits; there are stores */
+    bool changed;
+} Exponents;
+
+static void note_store(void *context, PlaitValue value)
+{
+    Exponents *exponents = context;
+    const PlaitInst *inst = plait_inst(exponents->kernel, value);
+    if (inst->op != PLAIT_OP_STORE) return;
+    exponents->stores = true;
+    exponents->narrow &=
+        plait_scalar_bytes((PlaitScalar)plait_type_of(exponents->kernel, inst->operands[0]).scalar) == 2;
+}
+
+static bool is_const(const PlaitFunction *kernel, PlaitValue value, double *number)
+{
+    const PlaitInst *inst = plait_inst(kernel, value);
+    *number = inst->number;
+    return inst->op == PLAIT_OP_CONST;
+}
+
+static bool used_once(const Exponents *exponents, PlaitValue value)
+{
+    return value < exponents->use_count && exponents->uses[value] == 1;
+}
+
+static PlaitValue times(PlaitBuilder *builder, PlaitValue x, double factor)
+{
+    return plait_build_binary(builder, PLAIT_OP_MUL, x, plait_build_const(builder, PLAIT_F32, factor));
+}
+
+/* factor * x, written where the builder stands. */
+static PlaitValue scaled(Exponents *exponents, PlaitBuilder *builder, PlaitValue x, double factor)
+{
+    PlaitInst inst = *plait_inst(exponents->kernel, x);
+    double number;
+    if (inst.op == PLAIT_OP_MUL && is_const(exponents->kernel, inst.operands[1], &number))
+        return times(builder, inst.operands[0], number * factor);
+    if (inst.op == PLAIT_OP_NEG)
+        return plait_build_unary(builder, PLAIT_OP_NEG, scaled(exponents, builder, inst.operands[0], factor));
+    if ((inst.op == PLAIT_OP_ADD || inst.op == PLAIT_OP_SUB) && used_once(exponents, x)) {
+        PlaitValue a = scaled(exponents, builder, inst.operands[0], factor);
+        PlaitValue b = scaled(exponents, builder, inst.operands[1], factor);
+        return plait_build_binary(builder, (PlaitOp)inst.op, a, b);
+    }
+    return times(builder, x, factor);
+}
+
+static void rewrite_region(Exponents *exponents, PlaitRegion *region)
+{
+    PlaitValues before = region->body;
+    region->body = (PlaitValues){0};
+    for (uint32_t i = 0; i < before.count; i++) {
+        PlaitValue value = before.data[i];
+        PlaitInst *inst = plait_inst(exponents->kernel, value);
+        if (inst->op == PLAIT_OP_EXP && inst->type.scalar == PLAIT_F32) {
+            PlaitBuilder builder = {exponents->kernel, region, inst->span};
+            PlaitValue exponent = scaled(exponents, &builder, inst->operands[0], log2_e);
+            inst = plait_inst(exponents->kernel, value);
+            inst->op = PLAIT_OP_EXP2;
+            inst->operands[0] = exponent;
+            exponents->changed = true;
+        }
+        plait_push(exponents->kernel->module->arena, &region->body, value);
+        if (inst->body) rewrite_region(exponents, inst->body);
+    }
+}
+
+bool plait_pass_exponent(PlaitFunction *kernel)
+{
+    if (kernel->level != PLAIT_LEVEL_TILE) return false;
+    Exponents exponents = {.kernel = kernel, .narrow = true, .uses = plait_use_counts(kernel)};
+    exponents.use_count = kernel->insts.count;
+    plait_region_walk(kernel, kernel->body, note_store, &exponents);
+    if (exponents.narrow && exponents.stores) rewrite_region(&exponents, kernel->body);
+    return exponents.changed;
+}

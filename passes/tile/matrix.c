@@ -1,0 +1,230 @@
+/* Puts products on the matrix units of a GPU.
+ *
+ * The units multiply 16-bit numbers exactly and add in f32. A product of two f32 tiles may use them when an operand is
+ * a 16-bit tensor widened to f32: that one loses nothing, the other, when it was computed, is rounded to the same type,
+ * as in every hand-written kernel. (Rounding to f16 could overflow, so there both must come from f16.) A product of f32
+ * tensors stays exact and off the units.
+ *
+ * The result lies over the threads in the fragments of the units: one axis gives the rows, 64 to four warps, any other
+ * the columns. Values that share a layout (layout_groups.c) need the same rows, so each group gets one row axis: the
+ * one that serves most of its products.
+ *
+ * Before:                                              After:
+ *     %3 = cast %1 : f32[t, d]                             %5 = dot %1, %2 {axes = [d, t]} : f32[t, s]
+ *     %4 = cast %2 : f32[d, s]
+ *     %5 = dot %3, %4 {axes = [d]} : f32[t, s]
+ */
+#include "ir/build.h"
+#include "passes/passes.h"
+#include "passes/tile/layout_groups.h"
+
+enum { UNIT_ROWS = 64, MOST_ROWS = 256, MOST_COLUMNS = 512 };
+
+typedef struct Candidate {
+    PlaitValue dot;
+    PlaitValue sources[2]; /* 16-bit values that the operands come from; 0: the operand is to be rounded */
+    PlaitScalar scalar;
+    uint32_t group;
+} Candidate;
+
+typedef struct Chooser {
+    PlaitFunction *kernel;
+    PlaitLayoutGroups groups;
+    PLAIT_VECTOR(Candidate) candidates;
+    PlaitAxis rows[PLAIT_MOST_LAYOUT_GROUPS]; /* by group: its row axis, or PLAIT_NO_AXIS */
+} Chooser;
+
+static bool is_narrow(PlaitScalar scalar) { return scalar == PLAIT_BF16 || scalar == PLAIT_F16; }
+
+static PlaitScalar scalar_of(const PlaitFunction *kernel, PlaitValue value)
+{
+    return (PlaitScalar)plait_type_of(kernel, value).scalar;
+}
+
+/* The 16-bit value that `operand` is, perhaps widened; 0: none. */
+static PlaitValue narrow_source(const PlaitFunction *kernel, PlaitValue operand)
+{
+    if (is_narrow(scalar_of(kernel, operand))) return operand;
+    const PlaitInst *inst = plait_inst(kernel, operand);
+    return inst->op == PLAIT_OP_CAST && is_narrow(scalar_of(kernel, inst->operands[0])) ? inst->operands[0] : 0;
+}
+
+static void find_candidate(void *context, PlaitValue value)
+{
+    Chooser *chooser = context;
+    const PlaitFunction *kernel = chooser->kernel;
+    const PlaitInst *inst = plait_inst(kernel, value);
+    if (inst->op != PLAIT_OP_DOT || inst->axis_count != 1 || inst->operand_count != 2) return;
+    if (inst->type.scalar != PLAIT_F32 || inst->type.rank != 2) return;
+    Candidate candidate = {.dot = value, .scalar = PLAIT_F32};
+    for (uint32_t side = 0; side < 2; side++) {
+        if (plait_type_of(kernel, inst->operands[side]).rank != 2) return;
+        candidate.sources[side] = narrow_source(kernel, inst->operands[side]);
+        if (candidate.sources[side]) candidate.scalar = scalar_of(kernel, candidate.sources[side]);
+    }
+    for (uint32_t side = 0; side < 2; side++) {
+        PlaitValue source = candidate.sources[side];
+        if (source ? scalar_of(kernel, source) != candidate.scalar : candidate.scalar != PLAIT_BF16) return;
+    }
+    candidate.group = plait_layout_group_of(&chooser->groups, value);
+    plait_push(kernel->module->arena, &chooser->candidates, candidate);
+}
+
+static bool can_be_rows(const PlaitFunction *kernel, PlaitAxis axis)
+{
+    uint32_t tile = kernel->axes.data[axis].tile;
+    return tile % UNIT_ROWS == 0 && tile <= MOST_ROWS && (tile & (tile - 1)) == 0;
+}
+
+static bool can_be_columns(const PlaitFunction *kernel, PlaitAxis axis)
+{
+    return kernel->axes.data[axis].tile >= 8 && kernel->axes.data[axis].tile <= MOST_COLUMNS;
+}
+
+/* Whether the product can have its rows along `rows`. */
+static bool serves(const PlaitFunction *kernel, const Candidate *candidate, PlaitAxis rows)
+{
+    PlaitType type = plait_type_of(kernel, candidate->dot);
+    if (!plait_type_has(type, rows)) return false;
+    return can_be_columns(kernel, type.axes[type.axes[0] == rows ? 1 : 0]);
+}
+
+static uint32_t served(const Chooser *chooser, uint32_t group, PlaitAxis rows)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < chooser->candidates.count; i++)
+        count +=
+            chooser->candidates.data[i].group == group && serves(chooser->kernel, &chooser->candidates.data[i], rows);
+    return count;
+}
+
+/* Whether every tile of the group has at most one axis of several positions besides the rows: the columns share their
+ * thread bits. */
+static bool has_one_column_axis(const Chooser *chooser, uint32_t group, PlaitAxis rows)
+{
+    PlaitLayoutGroups *groups = (PlaitLayoutGroups *)&chooser->groups;
+    const PlaitFunction *kernel = chooser->kernel;
+    for (PlaitValue value = 1; value < groups->value_count; value++) {
+        PlaitType type = plait_type_of(kernel, value);
+        if (type.rank == 0 || type.space == PLAIT_SPACE_GLOBAL || !plait_inst(kernel, value)->region) continue;
+        bool needs =
+            groups->cheap[value] ? groups->needed[value] >> group & 1 : plait_layout_group_of(groups, value) == group;
+        uint32_t columns = 0;
+        for (uint32_t i = 0; i < type.rank; i++)
+            columns += type.axes[i] != rows && kernel->axes.data[type.axes[i]].tile > 1;
+        if (needs && columns > 1) return false;
+    }
+    return true;
+}
+
+static void choose_rows(Chooser *chooser, uint32_t group)
+{
+    uint32_t most = 0;
+    chooser->rows[group] = PLAIT_NO_AXIS;
+    for (PlaitAxis axis = 0; axis < chooser->kernel->axes.count; axis++) {
+        if (!can_be_rows(chooser->kernel, axis)) continue;
+        uint32_t count = served(chooser, group, axis);
+        if (count <= most || !has_one_column_axis(chooser, group, axis)) continue;
+        chooser->rows[group] = axis;
+        most = count;
+    }
+}
+
+/* All products of a kernel run on the same threads: groups with another number of rows than the first stay as they
+ * are. */
+static void keep_one_size(Chooser *chooser)
+{
+    uint32_t tile = 0;
+    for (uint32_t group = 0; group < chooser->groups.group_count; group++) {
+        PlaitAxis rows = chooser->rows[group];
+        if (rows == PLAIT_NO_AXIS) continue;
+        if (tile == 0) tile = chooser->kernel->axes.data[rows].tile;
+        if (chooser->kernel->axes.data[rows].tile != tile) chooser->rows[group] = PLAIT_NO_AXIS;
+    }
+}
+
+static PlaitValue rounded(Chooser *chooser, PlaitRegion *region, PlaitValue operand, PlaitScalar scalar, PlaitSpan span)
+{
+    PlaitBuilder builder = {chooser->kernel, region, span};
+    return plait_build_cast(&builder, operand, scalar);
+}
+
+/* Rewrites one product; casts that it needs are appended to its region, which is being written anew. */
+static void rewrite(Chooser *chooser, const Candidate *candidate, PlaitAxis rows)
+{
+    PlaitFunction *kernel = chooser->kernel;
+    PlaitRegion *region = plait_inst(kernel, candidate->dot)->region;
+    for (uint32_t side = 0; side < 2; side++) {
+        PlaitValue operand = plait_inst(kernel, candidate->dot)->operands[side], narrow = candidate->sources[side];
+        if (!narrow)
+            narrow = rounded(chooser, region, operand, candidate->scalar, plait_inst(kernel, candidate->dot)->span);
+        plait_inst(kernel, candidate->dot)->operands[side] = narrow;
+    }
+    PlaitAxis axes[2] = {plait_inst(kernel, candidate->dot)->axes[0], rows};
+    plait_set_axes(kernel, candidate->dot, axes, 2);
+}
+
+/* x + product, where nothing else reads the product -> a product that begins at x: a product's sums stay where they are
+ * from one turn of a loop to the next. The sum's instruction becomes the product. */
+static void accumulate(Chooser *chooser, PlaitValue sum, const uint32_t *uses)
+{
+    PlaitFunction *kernel = chooser->kernel;
+    PlaitInst *inst = plait_inst(kernel, sum);
+    if (inst->op != PLAIT_OP_ADD) return;
+    for (uint32_t side = 0; side < 2; side++) {
+        PlaitValue product = inst->operands[side], before = inst->operands[1 - side];
+        const PlaitInst *dot = plait_inst(kernel, product);
+        if (dot->op != PLAIT_OP_DOT || dot->axis_count != 2 || dot->operand_count != 2 || dot->region != inst->region ||
+            uses[product] != 1 || !plait_type_equal(plait_type_of(kernel, before), dot->type))
+            continue;
+        PlaitValue operands[] = {dot->operands[0], dot->operands[1], before};
+        PlaitAxis axes[] = {dot->axes[0], dot->axes[1]};
+        inst->op = PLAIT_OP_DOT;
+        inst->operands = plait_arena_copy(kernel->module->arena, operands, sizeof operands);
+        inst->operand_count = 3;
+        plait_set_axes(kernel, sum, axes, 2);
+        return;
+    }
+}
+
+static void accumulate_region(Chooser *chooser, const PlaitRegion *region, const uint32_t *uses)
+{
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        accumulate(chooser, region->body.data[i], uses);
+        const PlaitRegion *inner = plait_inst(chooser->kernel, region->body.data[i])->body;
+        if (inner) accumulate_region(chooser, inner, uses);
+    }
+}
+
+/* The body again, in order, with what products need before them. */
+static void rewrite_region(Chooser *chooser, PlaitRegion *region)
+{
+    PlaitValues before = region->body;
+    region->body = (PlaitValues){0};
+    for (uint32_t i = 0; i < before.count; i++) {
+        PlaitValue value = before.data[i];
+        for (uint32_t k = 0; k < chooser->candidates.count; k++) {
+            const Candidate *candidate = &chooser->candidates.data[k];
+            PlaitAxis rows = chooser->rows[candidate->group];
+            if (candidate->dot == value && rows != PLAIT_NO_AXIS && serves(chooser->kernel, candidate, rows))
+                rewrite(chooser, candidate, rows);
+        }
+        plait_push(chooser->kernel->module->arena, &region->body, value);
+        if (plait_inst(chooser->kernel, value)->body) rewrite_region(chooser, plait_inst(chooser->kernel, value)->body);
+    }
+}
+
+bool plait_pass_matrix(PlaitFunction *kernel)
+{
+    if (kernel->level != PLAIT_LEVEL_TILE) return false;
+    Chooser chooser = {.kernel = kernel, .groups = plait_layout_groups(kernel)};
+    plait_region_walk(kernel, kernel->body, find_candidate, &chooser);
+    bool any = false;
+    for (uint32_t group = 0; group < chooser.groups.group_count; group++) choose_rows(&chooser, group);
+    keep_one_size(&chooser);
+    for (uint32_t group = 0; group < chooser.groups.group_count; group++) any |= chooser.rows[group] != PLAIT_NO_AXIS;
+    if (!any) return false;
+    rewrite_region(&chooser, kernel->body);
+    accumulate_region(&chooser, kernel->body, plait_use_counts(kernel));
+    return true;
+}

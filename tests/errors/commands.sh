@@ -1,0 +1,178 @@
+#!/bin/sh
+# What no program makes the front end say: mistakes in IR text (E0702, E0703), and stages that are each right but cannot
+# be compiled together (E0820). Each through the command line, with the whole text of its message.
+# usage: commands.sh PLAIT
+plait=$1
+failures=0
+count=0
+scratch=$(mktemp -d) || exit 2
+trap 'rm -rf "$scratch"' EXIT
+
+# says NAME ARGUMENTS..: `plait ARGUMENTS -` exits with 1 and says, about the text up to `---`, what follows it
+says() {
+    name=$1
+    shift
+    count=$((count + 1))
+    cat >"$scratch/case"
+    sed '/^---$/,$d' "$scratch/case" >"$scratch/input"
+    sed '1,/^---$/d' "$scratch/case" >"$scratch/expected"
+    "$plait" "$@" - <"$scratch/input" >"$scratch/output" 2>"$scratch/errors"
+    code=$?
+    [ $code = 1 ] && [ ! -s "$scratch/output" ] && diff -u "$scratch/expected" "$scratch/errors" && return
+    echo "FAIL $name: exit code $code"
+    failures=$((failures + 1))
+}
+
+says 'an operation that is not there' opt <<'END'
+operator @f {
+  axis t : time
+  %1 = param {name = "x", number = nan} : f32[t]
+  %2 = softmax %1 : f32[t]
+}
+---
+error[E0702]: unknown name in IR text
+  --> <stdin>:4:8
+      |
+    4 |   %2 = softmax %1 : f32[t]
+      |        ^
+      = found: softmax
+      = expected: an operation of this level
+      = help: docs/ir.md describes the text; `plait emit` and `plait opt` write it
+END
+says 'an operation of the other level' opt --passes=fuse <<'END'
+operator @f {
+  axis t : time
+  %1 = tensor {name = "x"} : f32[t] global
+}
+---
+error[E0702]: unknown name in IR text
+  --> <stdin>:3:8
+      |
+    3 |   %1 = tensor {name = "x"} : f32[t] global
+      |        ^
+      = found: tensor
+      = expected: an operation of this level
+      = help: docs/ir.md describes the text; `plait emit` and `plait opt` write it
+END
+says 'an axis that is not there' opt <<'END'
+operator @f {
+  axis t : time
+  %1 = iota {axes = [s]} : i32[t]
+}
+---
+error[E0702]: unknown name in IR text
+  --> <stdin>:3:22
+      |
+    3 |   %1 = iota {axes = [s]} : i32[t]
+      |                      ^
+      = found: s
+      = expected: an axis of this function
+      = help: docs/ir.md describes the text; `plait emit` and `plait opt` write it
+END
+says 'a scalar type that is not there' opt <<'END'
+operator @f {
+  axis t : time
+  %1 = param {name = "x", number = nan} : f8[t]
+}
+---
+error[E0702]: unknown name in IR text
+  --> <stdin>:3:43
+      |
+    3 |   %1 = param {name = "x", number = nan} : f8[t]
+      |                                           ^
+      = found: f8
+      = expected: a scalar type such as f32
+      = help: docs/ir.md describes the text; `plait emit` and `plait opt` write it
+END
+says 'a value that is not there yet' opt <<'END'
+operator @f {
+  axis t : time
+  %1 = neg %2 : f32[t]
+}
+---
+error[E0702]: unknown name in IR text
+  --> <stdin>:3:12
+      |
+    3 |   %1 = neg %2 : f32[t]
+      |            ^
+      = found: %2
+      = expected: a value defined earlier in the text
+      = help: docs/ir.md describes the text; `plait emit` and `plait opt` write it
+END
+says 'operands of two types' opt --verify-each <<'END'
+operator @f {
+  axis t : time
+  %1 = param {name = "x", number = nan} : f32[t]
+  %2 = iota {axes = [t]} : i32[t]
+  %3 = add %1, %2 : f32[t]
+  output "y" : f32[t] = %3
+}
+---
+error[E0703]: IR breaks a rule of its level
+  --> <stdin>:5:8
+      |
+    5 |   %3 = add %1, %2 : f32[t]
+      |        ^^^^^^^^^^^
+      = found: `add` in `f`
+      = expected: operands of one scalar type
+      = help: docs/ir.md gives the rules of each operation
+END
+says 'an output of another type' opt --passes=stage <<'END'
+operator @f {
+  axis t : time
+  %1 = param {name = "x", number = nan} : f32[t]
+  output "y" : bf16[t] = %1
+}
+---
+error[E0703]: IR breaks a rule of its level
+  --> <stdin>:3:8
+      |
+    3 |   %1 = param {name = "x", number = nan} : f32[t]
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      = found: `param` in `f`
+      = expected: outputs of the declared scalar type and axes
+      = help: docs/ir.md gives the rules of each operation
+END
+for target in cpu sm_90a; do
+    says "a scan in a scan, for $target" emit --tile --target $target <<'END'
+axis r : time
+axis c : time
+operator f(x : f32[r, c]) -> (y : f32[r, c]) {
+    scan r carry up : f32[c] = 0 {
+        scan c carry left : f32 = 0 {
+            left = left + up + x
+            y = left
+        }
+        up = y
+    }
+}
+---
+error[E0820]: this arrangement of stages cannot be compiled
+  --> <stdin>:5:9
+      |
+    5 |         scan c carry left : f32 = 0 {
+      |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      = found: a scan inside a scan
+      = help: write the inner recurrence with carries of the outer scan; nested scans are not supported yet
+END
+    says "a carry reduced over a run-time axis, for $target" emit --tile --target $target <<'END'
+axis t : time
+axis h : head
+operator f(x : f32[t, h]) -> (y : f32[t]) {
+    scan t carry S : f32[h] = 0 {
+        S = 0.5 * S + x
+        y = sum[h](S)
+    }
+}
+---
+error[E0820]: this arrangement of stages cannot be compiled
+  --> <stdin>:4:5
+      |
+    4 |     scan t carry S : f32[h] = 0 {
+      |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      = found: a reduction over `h`, whose size is known at run time only, of what the scan carries
+      = help: give the axis a static size: `axis h : head = 8`
+END
+done
+echo "$count checks, $failures failed"
+[ "$failures" = 0 ] && [ "$count" -gt 0 ]

@@ -1,0 +1,47 @@
+/* What the tests on the fake driver share: the operator sums with tensors on a device, and a new start. */
+#ifndef PLAIT_TESTS_RUNTIME_GPU_FIXTURE_H
+#define PLAIT_TESTS_RUNTIME_GPU_FIXTURE_H
+
+#include <stdlib.h>
+
+#include "runtime/context.h"
+#include "runtime/device.h"
+#include "tests/runtime/fake_driver.h"
+#include "tests/runtime/sums.h"
+#include "tests/support/check.h"
+
+static char stream_memory;
+static void *const stream = &stream_memory; /* of the caller */
+
+static inline Sums *create(int64_t b, int64_t t, int device)
+{
+    Sums *sums = sums_create(b, t, 4);
+    for (int i = 0; i < SUMS_COUNT; i++) sums->tensors[i].device = (DLDevice){kDLCUDA, device};
+    return sums;
+}
+
+static inline PlaitStatus run(Sums *sums) { return plait_runtime_call(&sums_operator, sums->list, stream, NULL, 0); }
+
+static inline void expect_run(int line, Sums *sums)
+{
+    PlaitStatus status = run(sums);
+    if (status) fprintf(stderr, "line %d: %s\n", line, plait_last_error());
+    CHECK(status == PLAIT_STATUS_OK);
+    CHECK(sums_right(sums));
+    CHECK(fake.waits == 0 && fake.pushed == 0);
+}
+#define RUNS(sums) expect_run(__LINE__, sums)
+
+/* A new start: nothing loaded, one device of each kind, a context current. */
+static inline void renew(void)
+{
+    plait_context_release_all();
+    CHECK(fake.memory == 0 && fake.modules == 0 && fake.streams == 0 && fake.primaries == 0 && fake.pushed == 0);
+    fake_reset();
+    fake.architecture[0] = 90;
+    fake.architecture[1] = 86;
+    fake.refuse_cubin = fake.refuse_ptx = fake.capturing = false;
+    fake_make_current(0);
+}
+
+#endif
