@@ -19,7 +19,12 @@ typedef enum PlaitEmission {
     PLAIT_EMIT_COUNT
 } PlaitEmission;
 
-typedef enum PlaitCodegenStatus { PLAIT_CODEGEN_DONE, PLAIT_CODEGEN_REJECTED, PLAIT_CODEGEN_BROKEN } PlaitCodegenStatus;
+typedef enum PlaitCodegenStatus {
+    PLAIT_CODEGEN_DONE,
+    PLAIT_CODEGEN_REJECTED,
+    PLAIT_CODEGEN_BROKEN,
+    PLAIT_CODEGEN_TOO_LARGE /* the program's, not ours */
+} PlaitCodegenStatus;
 
 typedef struct PlaitKernelFile {
     const PlaitTarget *target;
@@ -57,6 +62,7 @@ bool plait_codegen_read_file(PlaitCodegen *codegen, const char *path, PlaitText 
 bool plait_codegen_write_file(PlaitCodegen *codegen, const char *path, const PlaitText *content);
 /* Reads, parses and checks Tile IR; NULL after the diagnostics went to stderr. */
 PlaitModule *plait_codegen_read_module(PlaitCodegen *codegen, const char *path);
+void plait_codegen_print_diagnostics(PlaitCodegen *codegen);
 /* A line on stderr, beginning with the program's name. */
 void plait_codegen_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -53,7 +53,9 @@ PlaitCodegenStatus plait_codegen_compile(PlaitCodegen *codegen)
     } else {
         plait_ptx_emit_module(&machine->emit, module);
     }
-    PlaitCodegenStatus status = plait_codegen_finish(codegen, machine);
+    PlaitCodegenStatus status = PLAIT_CODEGEN_TOO_LARGE;
+    if (codegen->diagnostics.error_count == 0) status = plait_codegen_finish(codegen, machine);
+    else plait_codegen_print_diagnostics(codegen);
     plait_machine_close(machine);
     return status;
 }

@@ -69,7 +69,7 @@ bool plait_codegen_write_file(PlaitCodegen *codegen, const char *path, const Pla
     return error == 0;
 }
 
-static void print_diagnostics(PlaitCodegen *codegen)
+void plait_codegen_print_diagnostics(PlaitCodegen *codegen)
 {
     PlaitText text = plait_text(codegen->arena);
     plait_diagnostics_print(&codegen->diagnostics, &text);
@@ -84,6 +84,6 @@ PlaitModule *plait_codegen_read_module(PlaitCodegen *codegen, const char *path)
     uint32_t source = plait_sources_add(&codegen->sources, name, plait_text_string(&content), (uint32_t)content.length);
     PlaitModule *module = plait_module_parse(codegen->arena, &codegen->names, &codegen->diagnostics, source);
     if (module && plait_module_verify(module)) return module;
-    print_diagnostics(codegen);
+    plait_codegen_print_diagnostics(codegen);
     return NULL;
 }

@@ -216,6 +216,14 @@ static const char *last_words(PlaitSession *session, const PlaitJob *job)
     return plait_session_text(session, "%s%.*s", begin ? "... " : "", (int)(length - begin), words + begin);
 }
 
+const char *plait_job_codegen_help(const PlaitJob *job)
+{
+    enum { TOO_LARGE = 3 }; /* PLAIT_CODEGEN_TOO_LARGE of codegen/codegen.h */
+    if (job->ended && WIFEXITED(job->status) && WEXITSTATUS(job->status) == TOO_LARGE)
+        return "no kernel of this size is made for the target: see docs/errors.md, E0820";
+    return "this is a mistake in Plait, not in your program; please report it with the program";
+}
+
 void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *help)
 {
     const char *words = last_words(session, job);

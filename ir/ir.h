@@ -76,6 +76,7 @@ typedef struct PlaitOutput {
 typedef struct PlaitGridAxis {
     PlaitAxis axis;
     uint32_t block;
+    bool down; /* from the last block to the first: the longest programs begin first */
 } PlaitGridAxis;
 
 typedef struct PlaitFunction {

@@ -197,7 +197,7 @@ static bool read_axis_line(Reader *reader)
     if (take(reader, "=") && !read_integer(reader, 0, INT32_MAX, &axis.size)) return false;
     if (take(reader, "same") && !read_axis(reader, &axis.same_as)) return false;
     int64_t tile = 0;
-    if (take(reader, "tile") && !read_integer(reader, 1, PLAIT_MAX_TILE, &tile)) return false;
+    if (take(reader, "tile") && !read_integer(reader, 1, INT32_MAX, &tile)) return false;
     axis.tile = (uint32_t)tile;
     plait_push(reader->module->arena, &reader->axes, axis);
     return true;
@@ -401,8 +401,9 @@ static bool read_grid(Reader *reader)
     do {
         PlaitGridAxis entry;
         int64_t block;
-        if (!read_axis(reader, &entry.axis) || !read_integer(reader, 1, PLAIT_MAX_TILE, &block)) return false;
+        if (!read_axis(reader, &entry.axis) || !read_integer(reader, 1, INT32_MAX, &block)) return false;
         entry.block = (uint32_t)block;
+        entry.down = take(reader, "down");
         plait_push(reader->module->arena, &reader->function->grid, entry);
     } while (take(reader, ","));
     return true;

@@ -167,8 +167,9 @@ static void print_kernel_head(const PlaitFunction *function, PlaitText *text)
 {
     if (function->grid.count) {
         for (uint32_t i = 0; i < function->grid.count; i++)
-            plait_text_printf(text, "%s%s %u", i ? ", " : "  grid ",
-                              plait_axis_text(function, function->grid.data[i].axis), function->grid.data[i].block);
+            plait_text_printf(text, "%s%s %u%s", i ? ", " : "  grid ",
+                              plait_axis_text(function, function->grid.data[i].axis), function->grid.data[i].block,
+                              function->grid.data[i].down ? " down" : "");
         plait_text_add(text, "\n");
     }
     for (uint32_t i = 1; i < function->layouts.count; i++) {

@@ -205,14 +205,16 @@ static void verify_axes(PlaitVerifier *verifier)
         const PlaitAxisInfo *axis = &function->axes.data[i];
         if (axis->size < PLAIT_RUNTIME_SIZE || axis->size == 0 || axis->size > INT32_MAX)
             plait_verify_fail(verifier, 0, "sizes of axes from 1 to below 2^31");
-        if (axis->tile > PLAIT_MAX_TILE) plait_verify_fail(verifier, 0, "tiles of at most %d positions", PLAIT_MAX_TILE);
+        if (axis->tile > PLAIT_MAX_TILE)
+            plait_verify_fail(verifier, 0, "tiles of at most %d positions", PLAIT_MAX_TILE);
         if (axis->same_as != PLAIT_NO_AXIS &&
             (axis->same_as >= i || function->axes.data[axis->same_as].size != axis->size))
             plait_verify_fail(verifier, 0, "`same` names an earlier axis of the same size");
     }
     for (uint32_t i = 0; i < function->grid.count; i++) {
         PlaitAxis axis = function->grid.data[i].axis;
-        if (axis >= function->axes.count || function->grid.data[i].block == 0 || function->grid.data[i].block > PLAIT_MAX_TILE)
+        if (axis >= function->axes.count || function->grid.data[i].block == 0 ||
+            function->grid.data[i].block > PLAIT_MAX_TILE)
             plait_verify_fail(verifier, 0, "grid axes with a block from 1 to %d", PLAIT_MAX_TILE);
         for (uint32_t k = 0; k < i; k++)
             if (function->grid.data[k].axis == axis) plait_verify_fail(verifier, 0, "each axis once in the grid");

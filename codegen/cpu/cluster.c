@@ -42,8 +42,9 @@ uint32_t plait_cpu_buffer_add(PlaitCpuKernel *kernel, PlaitScalar scalar, PlaitA
             buffer.cleared = buffer.count % PLAIT_CPU_ROW != 0;
             buffer.count = (buffer.count + PLAIT_CPU_ROW - 1) / PLAIT_CPU_ROW * PLAIT_CPU_ROW;
         }
-        if (buffer.count > INT32_MAX) plait_bug("a tile of more than 2^31 elements");
+        if (buffer.count > PLAIT_CPU_MOST_STACK) buffer.count = PLAIT_CPU_MOST_STACK + 1; /* too large: not emitted */
     }
+    kernel->stack_bytes += buffer.count * plait_scalar_bytes(scalar);
     plait_push(kernel->arena, &kernel->buffers, buffer);
     return kernel->buffers.count - 1;
 }

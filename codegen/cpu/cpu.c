@@ -216,11 +216,14 @@ static void find_program(PlaitCpu *cpu, LLVMValueRef number)
     for (uint32_t i = 0; i < function->grid.count; i++) {
         PlaitGridAxis grid = function->grid.data[i];
         LLVMValueRef block = plait_cpu_number(cpu, grid.block), at = number;
-        if (i + 1 < function->grid.count) {
+        bool last = i + 1 == function->grid.count;
+        if (!last || grid.down) {
             LLVMValueRef up = LLVMBuildAdd(builder, cpu->extents[grid.axis], plait_cpu_number(cpu, grid.block - 1), "");
             LLVMValueRef count = LLVMBuildUDiv(builder, up, block, "");
-            at = LLVMBuildURem(builder, number, count, "");
+            at = last ? number : LLVMBuildURem(builder, number, count, "");
             number = LLVMBuildUDiv(builder, number, count, "");
+            if (grid.down)
+                at = LLVMBuildSub(builder, LLVMBuildSub(builder, count, plait_cpu_number(cpu, 1), ""), at, "");
         }
         LLVMValueRef start = LLVMBuildMul(builder, at, block, "");
         cpu->programs[grid.axis] = LLVMBuildTrunc(builder, start, plait_emit_type(cpu->emit, PLAIT_I32, 1), "");
@@ -281,6 +284,21 @@ static void emit_function(PlaitEmit *emit, const PlaitCpuKernel *kernel)
     LLVMBuildRetVoid(emit->builder);
 }
 
+/* Whether the tiles of a program have room; reports when they have not. */
+static bool fits_on_stack(const PlaitCpuKernel *kernel)
+{
+    const PlaitModule *module = kernel->function->module;
+    if (kernel->stack_bytes <= PLAIT_CPU_MOST_STACK) return true;
+    plait_report(module->diagnostics,
+                 (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER,
+                                   .span = kernel->function->span,
+                                   .found = plait_arena_printf(
+                                       kernel->arena, "tiles of more than %d bytes, which one program of `%s` keeps",
+                                       PLAIT_CPU_MOST_STACK, plait_names_text(module->names, kernel->function->name)),
+                                   .help = "make the static sizes of axes that are reduced over smaller"});
+    return false;
+}
+
 void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module)
 {
     for (uint32_t i = 0; i < module->functions.count; i++) {
@@ -294,6 +312,7 @@ void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module)
         plait_cpu_order_choose(kernel);
         plait_cpu_kinds_choose(kernel);
         plait_cpu_cluster(kernel);
+        if (!fits_on_stack(kernel)) continue;
         for (uint32_t isa = 0; isa < PLAIT_ISA_COUNT; isa++) {
             if (emit->only && emit->only != &plait_isas[isa]) continue;
             emit->isa = &plait_isas[isa];

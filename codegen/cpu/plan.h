@@ -94,8 +94,12 @@ typedef struct PlaitCpuKernel {
     uint32_t *importance;                 /* by axis: higher is inner */
     PlaitCpuId *carry_buffers;            /* by node: of a `for`, the index of its first carry's buffer in `carries` */
     PlaitCpuList carries;                 /* buffers of the carries of all `for`, in order; 0 for scalar carries */
-    bool *hazard; /* by node of a tensor: it is loaded and stored, so its accesses keep their order */
+    bool *hazard;         /* by node of a tensor: it is loaded and stored, so its accesses keep their order */
+    uint64_t stack_bytes; /* of all buffers; stays beyond PLAIT_CPU_MOST_STACK once it is */
 } PlaitCpuKernel;
+
+/* Buffers stand on the stack of the thread that runs the kernel: half of what a thread usually has (runtime/pool.c). */
+enum { PLAIT_CPU_MOST_STACK = 4 << 20 };
 
 static inline PlaitCpuNode *plait_cpu_node(const PlaitCpuKernel *kernel, PlaitCpuId id)
 {

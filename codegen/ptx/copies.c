@@ -130,18 +130,46 @@ static bool is_read_later(const PlaitFunction *kernel, PlaitValue value, PlaitVa
     return false;
 }
 
-void plait_ptx_copies_release(PlaitPtx *ptx, PlaitValue product)
+/* Arrives at a barrier, one thread for each group of four warps, where `condition` (i1; NULL: always) holds. */
+static void arrive(PlaitPtx *ptx, LLVMValueRef barrier, LLVMValueRef condition)
+{
+    LLVMBuilderRef b = ptx->emit->builder;
+    LLVMValueRef lane = LLVMBuildAnd(b, ptx->thread, int32(ptx, GROUP_THREADS - 1), "");
+    LLVMValueRef first = LLVMBuildICmp(b, LLVMIntEQ, lane, int32(ptx, 0), "");
+    LLVMValueRef operands[] = {plait_ptx_both(ptx, first, condition), barrier};
+    plait_ptx_asm(ptx, nothing(ptx), "@$0 mbarrier.arrive.shared::cta.b64 _, [$1];", "b,r,~{memory}", operands, 2);
+}
+
+/* The copies of rings that `product` is the last to read in its turn: at most two. */
+static uint32_t last_read(PlaitPtx *ptx, PlaitValue product, const PlaitPtxMap *maps[2])
 {
     const PlaitInst *inst = plait_inst(ptx->kernel, product);
+    uint32_t count = 0;
     for (uint32_t side = 0; side < 2; side++) {
-        PlaitValue copy = inst->operands[side];
-        const PlaitPtxMap *map = plait_ptx_map_of(ptx->maps, copy);
-        if (!map || !is_ring(ptx, map) || is_read_later(ptx->kernel, product, copy)) continue;
-        if (side == 1 && copy == inst->operands[0]) continue;
-        LLVMBuilderRef b = ptx->emit->builder;
-        LLVMValueRef lane = LLVMBuildAnd(b, ptx->thread, int32(ptx, GROUP_THREADS - 1), "");
-        LLVMValueRef first = LLVMBuildICmp(b, LLVMIntEQ, lane, int32(ptx, 0), "");
-        LLVMValueRef operands[] = {first, barrier_of(ptx, map, false)};
-        plait_ptx_asm(ptx, nothing(ptx), "@$0 mbarrier.arrive.shared::cta.b64 _, [$1];", "b,r,~{memory}", operands, 2);
+        const PlaitPtxMap *map = plait_ptx_map_of(ptx->maps, inst->operands[side]);
+        bool twice = side == 1 && inst->operands[1] == inst->operands[0];
+        if (map && !twice && is_ring(ptx, map) && !is_read_later(ptx->kernel, product, map->copy)) maps[count++] = map;
+    }
+    return count;
+}
+
+void plait_ptx_copies_release(PlaitPtx *ptx, PlaitValue product)
+{
+    const PlaitPtxMap *maps[2];
+    uint32_t count = last_read(ptx, product, maps);
+    for (uint32_t i = 0; i < count; i++) arrive(ptx, barrier_of(ptx, maps[i], false), NULL);
+}
+
+void plait_ptx_copies_release_before(PlaitPtx *ptx, PlaitValue product, LLVMValueRef condition)
+{
+    LLVMBuilderRef b = ptx->emit->builder;
+    const PlaitPtxMap *maps[2];
+    uint32_t count = last_read(ptx, product, maps);
+    for (uint32_t i = 0; i < count; i++) {
+        LLVMValueRef first = LLVMBuildICmp(b, LLVMIntEQ, ptx->ring_tile, int32(ptx, 0), "");
+        LLVMValueRef before = LLVMBuildSub(b, ptx->ring_tile, int32(ptx, 1), "");
+        before = LLVMBuildSelect(b, first, int32(ptx, maps[i]->stages - 1), before, "");
+        LLVMValueRef moving = LLVMBuildMul(b, before, int32(ptx, 8), "");
+        arrive(ptx, address_of(ptx, maps[i]->barrier + 8 * maps[i]->stages, moving), condition);
     }
 }

@@ -1,5 +1,5 @@
 /* Loops: blocks, phis for the carries, and the turns of the rings that copies go to. */
-#include "codegen/ptx/ptx.h"
+#include "codegen/ptx/maps.h"
 
 static LLVMBasicBlockRef new_block(const PlaitPtx *ptx, const char *name)
 {
@@ -80,14 +80,14 @@ static uint32_t ring_of(const PlaitPtx *ptx, const PlaitRegion *body)
 {
     for (uint32_t i = 0; ptx->maps && i < body->body.count; i++)
         if (plait_op_of(ptx->kernel, body->body.data[i]) == PLAIT_OP_COPY)
-            return (uint32_t)plait_inst(ptx->kernel, body->body.data[i])->ints[0];
+            return plait_ptx_map_of(ptx->maps, body->body.data[i])->stages;
     return 0;
 }
 
 static void emit_head(PlaitPtx *ptx, PlaitPtxLoop *loop)
 {
     LLVMBuilderRef b = ptx->emit->builder;
-    LLVMValueRef first = first_position(ptx, loop);
+    LLVMValueRef first = loop->start = first_position(ptx, loop);
     LLVMBuildBr(b, loop->head);
     LLVMPositionBuilderAtEnd(b, loop->head);
     loop->position = LLVMBuildPhi(b, LLVMTypeOf(loop->from), "");
@@ -132,9 +132,15 @@ void plait_ptx_loop_end(PlaitPtx *ptx, PlaitPtxLoop *loop)
     LLVMValueRef next = loop->inst->ints[0] > 0 ? LLVMBuildAdd(b, loop->position, loop->step, "")
                                                 : LLVMBuildSub(b, loop->position, loop->step, "");
     LLVMAddIncoming(loop->position, &next, &last, 1);
+    plait_ptx_flight_close(ptx, loop);
     if (loop->carries) close_phis(ptx, loop, last);
     if (loop->ring) close_ring(ptx, loop, last);
     LLVMBuildBr(b, loop->head);
     LLVMPositionBuilderAtEnd(b, loop->after);
+    if (loop->ring) {
+        ptx->ring_tile = loop->tile;
+        ptx->ring_parity = loop->parity;
+    }
+    plait_ptx_flight_end(ptx, loop);
     if (ptx->last_half != loop->half_before) ptx->last_half = PLAIT_HALF_ANY;
 }

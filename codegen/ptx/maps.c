@@ -198,7 +198,14 @@ bool plait_ptx_maps(const PlaitFunction *kernel, const PlaitTarget *target, Plai
     plait_region_walk(kernel, kernel->body, find_copy, &finder);
     if (!finder.possible || maps->count == 0 || !share_rings(kernel, maps)) return false;
     if (maps->parameters > MOST_MAPS) return false;
-    place(kernel, maps);
+    uint32_t stages = 1;
+    for (uint32_t i = 0; i < maps->count; i++)
+        if (maps->data[i].stages > stages) stages = maps->data[i].stages;
+    do { /* as many tiles on the way as there is room for beside the kernel's other needs */
+        for (uint32_t i = 0; i < maps->count; i++)
+            if (maps->data[i].stages > stages) maps->data[i].stages = stages;
+        place(kernel, maps);
+    } while (maps->bytes > MOST_SHARED && stages-- > 1);
     return maps->bytes <= MOST_SHARED;
 }
 

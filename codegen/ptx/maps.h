@@ -44,6 +44,21 @@ void plait_ptx_copies_release(PlaitPtx *ptx, PlaitValue product);
 /* Bytes from the first tile of its ring to the present one (i32); NULL: there is only one. */
 LLVMValueRef plait_ptx_copy_offset(PlaitPtx *ptx, PlaitValue copy);
 
+/* ---- copy_loop.c: copies by the threads that compute ---- */
+bool plait_ptx_can_copy_in_loop(const PlaitPtx *ptx, PlaitValue copy);
+void plait_ptx_copy_in_loop(PlaitPtx *ptx, const PlaitPtxStage *stage, uint32_t byte);
+
+/* ---- flight.c: products that go on into the next turn of a loop ---- */
+/* At the start of a turn: chooses the product, if there is one. */
+void plait_ptx_flight_begin(PlaitPtx *ptx, PlaitPtxLoop *loop);
+/* After a wait for all products: what flew from the turn before is there. */
+void plait_ptx_flight_land(PlaitPtx *ptx);
+/* At the end of a turn, before its carries are closed; after the loop. */
+void plait_ptx_flight_close(PlaitPtx *ptx, PlaitPtxLoop *loop);
+void plait_ptx_flight_end(PlaitPtx *ptx, PlaitPtxLoop *loop);
+/* As plait_ptx_copies_release, for the tile of the turn before, where `condition` (i1) holds. */
+void plait_ptx_copies_release_before(PlaitPtx *ptx, PlaitValue product, LLVMValueRef condition);
+
 /* ---- roles.c ---- */
 void plait_ptx_emit_roles(PlaitPtx *ptx);
 

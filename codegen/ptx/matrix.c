@@ -109,6 +109,7 @@ void plait_ptx_emit_matrix_dot(PlaitPtx *ptx, PlaitValue value)
     LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, shape->slots);
     product.sums = PLAIT_NEW_ARRAY(ptx->emit->arena, LLVMValueRef, product.groups * 4);
     product.zero = inst->operand_count == 2;
+    product.flies = ptx->maps && ptx->flying == value;
     for (uint32_t i = 0; i < product.groups * 4; i++) {
         uint32_t slot = fragment_slot(shape, product.rows, i / 2 % 2, i / 4 * 2 + i % 2);
         product.sums[i] = product.zero ? plait_emit_number(ptx->emit, PLAIT_F32, 1, 0)
@@ -121,5 +122,7 @@ void plait_ptx_emit_matrix_dot(PlaitPtx *ptx, PlaitValue value)
     else plait_ptx_mma(&product);
     for (uint32_t i = 0; i < product.groups * 4; i++)
         slots[fragment_slot(shape, product.rows, i / 2 % 2, i / 4 * 2 + i % 2)] = product.sums[i];
-    if (ptx->maps) plait_ptx_copies_release(ptx, value);
+    if (!ptx->maps || product.flies) return;
+    plait_ptx_flight_land(ptx);
+    plait_ptx_copies_release(ptx, value);
 }

@@ -31,12 +31,15 @@ typedef struct PlaitPtxProduct {
     uint32_t groups;    /* of 8 columns */
     LLVMValueRef *sums; /* accumulators in fragment order: 4 for each group of columns */
     bool zero;          /* the sums begin at 0 */
+    bool flies;         /* nobody waits for it here (flight.c) */
 } PlaitPtxProduct;
 
 bool plait_ptx_has_wgmma(const PlaitPtx *ptx);
 void plait_ptx_fence_async(PlaitPtx *ptx);
 void plait_ptx_wgmma(PlaitPtxProduct *product);
 void plait_ptx_mma(PlaitPtxProduct *product);
+/* Waits for all products begun; f32 `values`, which they may be writing, are replaced by those to read after. */
+void plait_ptx_wgmma_wait(PlaitPtx *ptx, LLVMValueRef *values, uint32_t count);
 
 /* The byte of an element in a swizzled array with that many rows, written by `b`. */
 LLVMValueRef plait_ptx_swizzled_offset(PlaitPtx *ptx, LLVMBuilderRef b, uint32_t rows, LLVMValueRef row,

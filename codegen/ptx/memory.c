@@ -34,7 +34,7 @@ LLVMValueRef plait_ptx_extent(PlaitPtx *ptx, PlaitAxis axis)
                           LLVMInt32TypeInContext(ptx->emit->context), "");
 }
 
-static uint32_t tensor_slot(const PlaitPtx *ptx, PlaitValue tensor)
+uint32_t plait_ptx_tensor_slot(const PlaitPtx *ptx, PlaitValue tensor)
 {
     for (uint32_t i = 0; i < ptx->slots.tensor_count; i++)
         if (ptx->slots.tensors[i] == tensor) return ptx->slots.tensor_slot[i];
@@ -64,7 +64,7 @@ static Addresses addresses_of(PlaitPtx *ptx, const PlaitPtxAccess *access, const
 {
     LLVMBuilderRef b = ptx->emit->builder;
     Addresses addresses = {.access = access, .shape = shape};
-    uint32_t slot = tensor_slot(ptx, access->tensor), bytes = plait_scalar_bytes(access->scalar);
+    uint32_t slot = plait_ptx_tensor_slot(ptx, access->tensor), bytes = plait_scalar_bytes(access->scalar);
     addresses.base = ptx->arguments[slot];
     for (uint32_t i = 0; i < access->rank; i++) {
         const PlaitPtxIndex *index = &access->indices[i];

@@ -106,12 +106,15 @@ static void read_programs(PlaitPtx *ptx)
     for (uint32_t i = 0; i < kernel->grid.count; i++) {
         PlaitGridAxis axis = kernel->grid.data[i];
         LLVMValueRef block = LLVMConstInt(int32_type(ptx), axis.block, 0), number = rest;
-        if (i + 1 < kernel->grid.count) {
+        bool last = i + 1 == kernel->grid.count;
+        if (!last || axis.down) {
             LLVMValueRef round = LLVMConstInt(int32_type(ptx), axis.block - 1, 0);
             LLVMValueRef count =
                 LLVMBuildUDiv(b, LLVMBuildAdd(b, plait_ptx_extent(ptx, axis.axis), round, ""), block, "");
-            number = LLVMBuildURem(b, rest, count, "");
+            number = last ? rest : LLVMBuildURem(b, rest, count, "");
             rest = LLVMBuildUDiv(b, rest, count, "");
+            LLVMValueRef one = LLVMConstInt(int32_type(ptx), 1, 0);
+            if (axis.down) number = LLVMBuildSub(b, LLVMBuildSub(b, count, one, ""), number, "");
         }
         ptx->programs[axis.axis] = LLVMBuildMul(b, number, block, "");
     }

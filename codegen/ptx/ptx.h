@@ -60,8 +60,10 @@ typedef struct PlaitPtx {
     uint32_t *kept_at;               /* by value: 1 + byte at which a kept operand stands; 0: not kept */
     bool *kept_done;                 /* by value: it has been staged, or waited for */
     const struct PlaitPtxMaps *maps; /* the version whose copies the copy engine makes (maps.h); else NULL */
-    LLVMValueRef ring_tile,
-        ring_parity; /* there, in a loop with copies: i32, the tile of its rings, its phase's parity */
+    /* There, in a loop with copies: i32, the tile of its rings and its phase's parity. */
+    LLVMValueRef ring_tile, ring_parity;
+    PlaitValue flying;           /* there, in a loop: a product that its turn does not wait for (flight.c); 0: none */
+    struct PlaitPtxLoop *flight; /* until it has landed: its loop */
 } PlaitPtx;
 
 enum { PLAIT_PTX_LOADED = 1, PLAIT_PTX_STORED = 2, PLAIT_PTX_REPEATED = 4 };
@@ -135,6 +137,7 @@ bool plait_ptx_is_ordered(const PlaitPtx *ptx, PlaitValue tensor);
 /* ---- memory.c ---- */
 void plait_ptx_emit_load(PlaitPtx *ptx, PlaitValue value);
 void plait_ptx_emit_store(PlaitPtx *ptx, PlaitValue value);
+uint32_t plait_ptx_tensor_slot(const PlaitPtx *ptx, PlaitValue tensor);
 /* The sum of the scalars of a unit index, i32; NULL: there are none. */
 LLVMValueRef plait_ptx_unit_start(PlaitPtx *ptx, PlaitValue index);
 /* Whether all tensors are such that the wide version of the kernel may run (i1); NULL when there is no wide version. */
@@ -194,9 +197,12 @@ typedef struct PlaitPtxLoop {
     bool ring;    /* it has copies by the copy engine */
     uint32_t stages, half_before;
     LLVMBasicBlockRef before, head, body, after;
-    LLVMValueRef from, to, step; /* i32; step > 0 */
-    LLVMValueRef position;       /* the phi */
-    LLVMValueRef tile, parity;   /* phis of a ring */
+    LLVMValueRef from, to, step;     /* i32; step > 0 */
+    LLVMValueRef position;           /* the phi */
+    LLVMValueRef tile, parity;       /* phis of a ring */
+    LLVMValueRef start;              /* i32: the first position */
+    PlaitValue flying, flying_carry; /* flight.c */
+    LLVMValueRef *carry;             /* slots of flying_carry as they come into a turn */
 } PlaitPtxLoop;
 PlaitPtxLoop plait_ptx_loop_begin(PlaitPtx *ptx, PlaitValue value, bool carries);
 void plait_ptx_loop_end(PlaitPtx *ptx, PlaitPtxLoop *loop);

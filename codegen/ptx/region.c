@@ -1,5 +1,5 @@
 /* Emits the instructions of a region; operations that need more than a line have files of their own. */
-#include "codegen/ptx/ptx.h"
+#include "codegen/ptx/maps.h"
 
 LLVMValueRef *plait_ptx_new_slots(PlaitPtx *ptx, PlaitValue value, uint32_t count)
 {
@@ -66,6 +66,7 @@ static void emit_pointwise(PlaitPtx *ptx, PlaitValue value)
 static void emit_for(PlaitPtx *ptx, PlaitValue value)
 {
     PlaitPtxLoop loop = plait_ptx_loop_begin(ptx, value, true);
+    plait_ptx_flight_begin(ptx, &loop);
     plait_ptx_emit_region(ptx, loop.inst->body);
     plait_ptx_loop_end(ptx, &loop);
 }
@@ -91,6 +92,7 @@ void plait_ptx_emit_inst(PlaitPtx *ptx, PlaitValue value)
     else if (op == PLAIT_OP_RESULT) emit_result(ptx, value);
     else if (op == PLAIT_OP_FOR) emit_for(ptx, value);
     else if (plait_ptx_is_copied(ptx->kernel, value, ptx->maps != NULL)) return; /* waited for by the first product */
+    else if (!ptx->wide && plait_ptx_can_copy_in_loop(ptx, value)) return;       /* made for the first product */
     else if (op == PLAIT_OP_LOAD || op == PLAIT_OP_COPY) plait_ptx_emit_load(ptx, value);
     else if (op == PLAIT_OP_STORE) plait_ptx_emit_store(ptx, value);
     else if (op == PLAIT_OP_DOT) plait_ptx_emit_dot(ptx, value);

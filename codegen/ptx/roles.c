@@ -1,16 +1,24 @@
-/* The version of a kernel with two roles: four warps whose first thread starts the copies, the others compute.
+/* The version of a kernel with two roles: four warps start the copies, the others compute.
  *
  *     entry:    arguments, thread number, program numbers
  *     start:    thread 0 makes the barriers; everybody meets
- *     copies:   one thread walks the kernel's loops and starts copies as tiles become free
- *     compute:  the kernel, with waits in place of copies
+ *     copies:   one thread of each warp walks the kernel's loops and starts the copies of its rings as tiles become
+ * free; each ring has a warp of its own where there are enough, so that none waits for another's compute:  the kernel,
+ * with waits in place of copies
  *
  * Registers are moved from the copying warps to the computing ones (`setmaxnreg`): a multiprocessor has 512 for each
  * thread of a group of four warps.
  */
 #include "codegen/ptx/maps.h"
 
-enum { GROUP_THREADS = 128, COPY_REGISTERS = 24, REGISTERS = 512, MOST_REGISTERS = 255 };
+enum {
+    GROUP_THREADS = 128,
+    WARP_THREADS = 32,
+    COPY_WARPS = 4,
+    COPY_REGISTERS = 24,
+    REGISTERS = 512,
+    MOST_REGISTERS = 255
+};
 
 static LLVMBasicBlockRef new_block(const PlaitPtx *ptx, const char *name)
 {
@@ -29,16 +37,22 @@ static bool has_copies(const PlaitFunction *kernel, const PlaitRegion *region)
     return false;
 }
 
-static void copy_region(PlaitPtx *ptx, const PlaitRegion *region)
+/* The warp, of `warps`, that starts the copy: all that use one ring have the same. */
+static uint32_t warp_of(const PlaitPtx *ptx, PlaitValue copy, uint32_t warps)
+{
+    return plait_ptx_map_of(ptx->maps, copy)->parameter % warps;
+}
+
+static void copy_region(PlaitPtx *ptx, const PlaitRegion *region, uint32_t warp, uint32_t warps)
 {
     for (uint32_t i = 0; i < region->body.count; i++) {
         PlaitValue value = region->body.data[i];
         const PlaitInst *inst = plait_inst(ptx->kernel, value);
         if (inst->op == PLAIT_OP_COPY) {
-            plait_ptx_copy_issue(ptx, value);
+            if (warp_of(ptx, value, warps) == warp) plait_ptx_copy_issue(ptx, value);
         } else if (inst->op == PLAIT_OP_FOR && has_copies(ptx->kernel, inst->body)) {
             PlaitPtxLoop loop = plait_ptx_loop_begin(ptx, value, false);
-            copy_region(ptx, inst->body);
+            copy_region(ptx, inst->body, warp, warps);
             plait_ptx_loop_end(ptx, &loop);
         } else if (plait_ptx_is_uniform(ptx->kernel, value)) {
             plait_ptx_emit_inst(ptx, value);
@@ -63,13 +77,28 @@ static void begin_role(PlaitPtx *ptx, LLVMBasicBlockRef block)
     ptx->kept_done = PLAIT_NEW_ARRAY(ptx->emit->arena, bool, count);
 }
 
+static void emit_copiers(PlaitPtx *ptx, LLVMBasicBlockRef end)
+{
+    LLVMBuilderRef b = ptx->emit->builder;
+    uint32_t warps = ptx->maps->parameters < COPY_WARPS ? ptx->maps->parameters : COPY_WARPS;
+    for (uint32_t warp = 0; warp < warps; warp++) {
+        LLVMBasicBlockRef copies = new_block(ptx, "copies"), next = new_block(ptx, "");
+        LLVMValueRef thread = int32(ptx, ptx->kernel->threads + warp * WARP_THREADS);
+        LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, ptx->thread, thread, ""), copies, next);
+        begin_role(ptx, copies);
+        copy_region(ptx, ptx->kernel->body, warp, warps);
+        LLVMBuildBr(b, end);
+        LLVMPositionBuilderAtEnd(b, next);
+    }
+    LLVMBuildBr(b, end);
+}
+
 void plait_ptx_emit_roles(PlaitPtx *ptx)
 {
     LLVMBuilderRef b = ptx->emit->builder;
     LLVMBasicBlockRef make = new_block(ptx, "barriers"), meet = new_block(ptx, "meet"),
                       copier = new_block(ptx, "copier");
-    LLVMBasicBlockRef copies = new_block(ptx, "copies"), compute = new_block(ptx, "compute"),
-                      end = new_block(ptx, "end");
+    LLVMBasicBlockRef compute = new_block(ptx, "compute"), end = new_block(ptx, "end");
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, ptx->thread, int32(ptx, 0), ""), make, meet);
     LLVMPositionBuilderAtEnd(b, make);
     plait_ptx_init_barriers(ptx);
@@ -81,10 +110,7 @@ void plait_ptx_emit_roles(PlaitPtx *ptx)
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntUGE, ptx->thread, int32(ptx, threads), ""), copier, compute);
     LLVMPositionBuilderAtEnd(b, copier);
     set_registers(ptx, "dec", COPY_REGISTERS);
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, ptx->thread, int32(ptx, threads), ""), copies, end);
-    begin_role(ptx, copies);
-    copy_region(ptx, ptx->kernel->body);
-    LLVMBuildBr(b, end);
+    emit_copiers(ptx, end);
     begin_role(ptx, compute);
     set_registers(ptx, "inc", (REGISTERS - COPY_REGISTERS) / (threads / GROUP_THREADS));
     plait_ptx_emit_region(ptx, ptx->kernel->body);

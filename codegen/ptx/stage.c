@@ -91,7 +91,8 @@ bool plait_ptx_stage_can_stay(const PlaitFunction *kernel, PlaitValue dot, uint3
 void plait_ptx_stage_write(PlaitPtx *ptx, const PlaitPtxStage *stage, uint32_t byte)
 {
     if (stage->swizzled) {
-        plait_ptx_swizzle_write(ptx, stage, byte);
+        if (!ptx->wide && plait_ptx_can_copy_in_loop(ptx, stage->value)) plait_ptx_copy_in_loop(ptx, stage, byte);
+        else plait_ptx_swizzle_write(ptx, stage, byte);
         return;
     }
     const PlaitPtxShape *shape = plait_ptx_shape_of(ptx, stage->value);

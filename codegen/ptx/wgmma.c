@@ -169,5 +169,14 @@ void plait_ptx_wgmma(PlaitPtxProduct *product)
         for (uint32_t step = 0; step < product->steps; step++) issue(&blocks[i], step);
     }
     plain(ptx, "wgmma.commit_group.sync.aligned;");
-    for (uint32_t i = 0; i < count; i++) wait_for(&blocks[i]);
+    for (uint32_t i = 0; i < count && !product->flies; i++) wait_for(&blocks[i]);
+}
+
+void plait_ptx_wgmma_wait(PlaitPtx *ptx, LLVMValueRef *values, uint32_t count)
+{
+    PlaitPtxProduct product = {.ptx = ptx};
+    for (uint32_t at = 0; at < count; at += MOST_COLUMNS / 2) {
+        uint32_t rest = count - at, columns = 2 * (rest < MOST_COLUMNS / 2 ? rest : MOST_COLUMNS / 2);
+        wait_for(&(Block){.product = &product, .sums = values + at, .columns = columns});
+    }
 }

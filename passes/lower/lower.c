@@ -236,13 +236,12 @@ static bool no_long_tile(PlaitLowering *lowering, PlaitValue owner)
         if (lowering->plan.axes[axis].tile <= PLAIT_MAX_TILE) continue;
         PlaitValue at = first_along(operator_, lowering->region, axis);
         const char *name = plait_axis_text(operator_, axis);
-        return plait_lower_fail(lowering, at ? at : owner,
-                                plait_arena_printf(lowering->arena,
-                                                   "all %u positions of `%s` at once; a tile has at most %d",
-                                                   lowering->plan.axes[axis].tile, name, PLAIT_MAX_TILE),
-                                plait_arena_printf(lowering->arena,
-                                                   "declare `%s` as a time axis: reductions over one go by blocks",
-                                                   name)) != 0;
+        return plait_lower_fail(
+                   lowering, at ? at : owner,
+                   plait_arena_printf(lowering->arena, "all %u positions of `%s` at once; a tile has at most %d",
+                                      lowering->plan.axes[axis].tile, name, PLAIT_MAX_TILE),
+                   plait_arena_printf(lowering->arena, "declare `%s` as a time axis: reductions over one go by blocks",
+                                      name)) != 0;
     }
     return true;
 }
@@ -261,7 +260,7 @@ static void find_moves(PlaitLowering *lowering)
 static PlaitValue program_start(PlaitFunction *kernel, PlaitAxis axis, uint32_t block)
 {
     PlaitBuilder builder = {kernel, kernel->body, {0}};
-    plait_push(kernel->module->arena, &kernel->grid, (PlaitGridAxis){axis, block});
+    plait_push(kernel->module->arena, &kernel->grid, (PlaitGridAxis){axis, block, false});
     PlaitValue start = plait_build(&builder, PLAIT_OP_PROGRAM, plait_type(PLAIT_I32), NULL, 0);
     plait_set_axes(kernel, start, &axis, 1);
     return start;

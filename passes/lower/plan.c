@@ -24,7 +24,7 @@ static Limits limits_of(const PlaitTileTarget *target, bool has_fold)
 }
 
 /* Blocks for the matrix units of a GPU: a group of four warps has 64 rows. */
-static const Limits matrix_limits = {4096, 16384, 128, 64, 64, 128};
+static const Limits matrix_limits = {4096, 32768, 128, 128, 64, 256};
 
 typedef struct Planner {
     const PlaitFunction *operator_;
@@ -238,6 +238,22 @@ static bool has_matrix_products(const Planner *planner, const PlaitRegion *regio
     return false;
 }
 
+enum { MOST_COLUMNS = 128 };
+
+/* Elements of the largest carry of a fold, for each row. */
+static uint64_t widest_carry(const Planner *planner, const PlaitRegion *region)
+{
+    uint64_t widest = 0, rows = planner->plan.axes[planner->plan.rows].tile;
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(planner->operator_, region->body.data[i]);
+        for (uint32_t k = 0; inst->op == PLAIT_OP_FOLD && k < inst->body->params.count; k++) {
+            uint64_t count = elements(planner, plait_type_of(planner->operator_, inst->body->params.data[k])) / rows;
+            if (count > widest) widest = count;
+        }
+    }
+    return widest;
+}
+
 static void plan_axes(Planner *planner, const Limits *limits)
 {
     for (PlaitAxis axis = 0; axis < planner->operator_->axes.count; axis++)
@@ -268,8 +284,11 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
     if (planner.plan.loop == PLAIT_NO_AXIS) planner.plan.rows = find_rows(&planner);
     Limits limits = limits_of(target, has_fold);
     plan_axes(&planner, &limits);
+    /* Sums of products live in registers: more columns of a result leave room for fewer positions of the fold. */
     if (target->gpu && planner.plan.rows != PLAIT_NO_AXIS && has_fold && has_matrix_products(&planner, region)) {
         limits = matrix_limits;
+        plan_axes(&planner, &limits);
+        if (widest_carry(&planner, region) > MOST_COLUMNS) limits.fold /= 2;
         plan_axes(&planner, &limits);
     }
     uint32_t limit = planner.plan.loop == PLAIT_NO_AXIS ? limits.block_elements : limits.loop_elements;

@@ -102,6 +102,14 @@ static void collect_masks(Bounds *bounds, const PlaitRegion *region)
     }
 }
 
+/* The last rows see most positions: their programs run longest, and so begin first. */
+static void begin_with_last_rows(PlaitLowering *lowering)
+{
+    PlaitFunction *kernel = lowering->kernel;
+    for (uint32_t i = 0; i < kernel->grid.count; i++)
+        if (kernel->grid.data[i].axis == lowering->plan.rows) kernel->grid.data[i].down = true;
+}
+
 void plait_lower_fold_range(PlaitLowering *lowering, PlaitValue fold, PlaitValue *from, PlaitValue *to)
 {
     const PlaitInst *inst = plait_inst(lowering->operator_, fold);
@@ -124,6 +132,7 @@ void plait_lower_fold_range(PlaitLowering *lowering, PlaitValue fold, PlaitValue
     }
     if (all.from) *from = plait_lower_binary(lowering, PLAIT_OP_MAX, *from, all.from);
     if (all.to) *to = plait_lower_binary(lowering, PLAIT_OP_MIN, *to, all.to);
+    if (all.to) begin_with_last_rows(lowering);
 }
 
 bool plait_lower_fold_full(PlaitLowering *lowering, PlaitValue fold, PlaitValue *from, PlaitValue *to)

@@ -11,7 +11,7 @@
 #include "ir/build.h"
 #include "passes/passes.h"
 
-enum { MOST_BYTES = 160 * 1024, MOST_STAGES = 4, CHUNK = 64, UNIT = 16 };
+enum { MOST_BYTES = 225 * 1024, MOST_STAGES = 4, CHUNK = 64, UNIT = 16 };
 
 typedef struct Copies {
     PlaitFunction *kernel;

@@ -11,8 +11,8 @@ fail() {
     failures=$((failures + 1))
 }
 
-refused() { # program, text of the message
-    output=$("$plait" emit "$folder/$1.plait" --tile --target cpu 2>&1 >/dev/null)
+refused() { # program, text of the message, the text that was asked for
+    output=$("$plait" emit "$folder/$1.plait" "${3:---tile}" --target cpu 2>&1 >/dev/null)
     [ $? -eq 1 ] || fail "$1" 'exit code 1 was expected'
     echo "$output" | grep -qF -- "$2" || fail "$1" "no \`$2\` in: $output"
 }
@@ -32,6 +32,9 @@ refused long_chain_in_scan 'a chain of more than 2000 operations'
 refused long_chain_of_shifts 'a chain of more than 2000 operations'
 refused many_taps 'more than 1024 taps'
 refused long_whole_axis 'a tile has at most 1048576'
+refused large_state 'tiles of more than 4194304 bytes' --llvm
+refused large_state 'no kernel of this size' --llvm
+refused large_tile 'tiles of more than 4194304 bytes' --llvm
 refused long_convolutions_250 'needs an axis more than an operator can have'
 refused long_convolution_of_12_axes '12 axes already'
 compiled positions_doubled

@@ -108,8 +108,8 @@ static void instruction_elsewhere(PlaitFunction *f) { plait_inst(f, ZERO)->regio
 static void size_negative(PlaitFunction *f) { f->axes.data[1].size = PLAIT_RUNTIME_SIZE - 1; }
 static void size_too_large(PlaitFunction *f) { f->axes.data[1].size = (int64_t)INT32_MAX + 1; }
 static void same_as_itself(PlaitFunction *f) { f->axes.data[0].same_as = 0; }
-static void grid_block_0(PlaitFunction *f) { plait_push(f->module->arena, &f->grid, (PlaitGridAxis){0, 0}); }
-static void grid_other_axis(PlaitFunction *f) { plait_push(f->module->arena, &f->grid, (PlaitGridAxis){2, 1}); }
+static void grid_block_0(PlaitFunction *f) { plait_push(f->module->arena, &f->grid, (PlaitGridAxis){0, 0, false}); }
+static void grid_other_axis(PlaitFunction *f) { plait_push(f->module->arena, &f->grid, (PlaitGridAxis){2, 1, false}); }
 static void body_yields(PlaitFunction *f) { plait_yield(f, f->body, PARAM); }
 
 static void layout_other_axis(PlaitFunction *f)
@@ -170,8 +170,8 @@ static const struct {
     {"the function", "sizes of axes from 1 to below 2^31", size_negative},
     {"the function", "sizes of axes from 1 to below 2^31", size_too_large},
     {"the function", "`same` names an earlier axis of the same size", same_as_itself},
-    {"the function", "grid axes with a block of at least 1", grid_block_0},
-    {"the function", "grid axes with a block of at least 1", grid_other_axis},
+    {"the function", "grid axes with a block from 1 to 1048576", grid_block_0},
+    {"the function", "grid axes with a block from 1 to 1048576", grid_other_axis},
     {"the function", "layouts over the kernel's thread bits", layout_other_axis},
     {"the function", "no yields of the function's body", body_yields},
     {"the function", "no parameters of the function's body", body_has_parameters},

@@ -55,8 +55,8 @@ static void draw_axes(Draw *d)
             (PlaitAxisInfo){.name = name_of(d, "f", i), .size = (int64_t)size, .same_as = PLAIT_NO_AXIS, .tile = tile});
     }
     uint32_t block = function->axes.data[d->time].tile;
-    plait_push(arena_of(d), &function->grid, (PlaitGridAxis){d->batch, 1});
-    if (chance(d, 70)) plait_push(arena_of(d), &function->grid, (PlaitGridAxis){d->time, block});
+    plait_push(arena_of(d), &function->grid, (PlaitGridAxis){d->batch, 1, false});
+    if (chance(d, 70)) plait_push(arena_of(d), &function->grid, (PlaitGridAxis){d->time, block, chance(d, 30)});
 }
 
 /* A random set of tile axes; often few. */
