@@ -45,12 +45,24 @@ static bool reads(const PlaitFunction *kernel, PlaitValue inst, PlaitValue value
     return reader.reads;
 }
 
-/* Whether the body has a product before anything reads the carry. */
+/* Whether an instruction computes a tile of numbers: it needs registers, perhaps those that the product still reads. */
+static bool computes(const PlaitFunction *kernel, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(kernel, value);
+    bool simple = inst->op == PLAIT_OP_COPY || inst->op == PLAIT_OP_IOTA || inst->op == PLAIT_OP_CONST ||
+                  inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_TENSOR;
+    return inst->type.rank > 0 && inst->type.scalar != PLAIT_BOOL && !simple;
+}
+
+/* Whether the body begins with a product of tiles in shared memory, before anything reads the carry. */
 static bool is_covered(const PlaitFunction *kernel, const PlaitRegion *body, PlaitValue carry)
 {
     for (uint32_t i = 0; i < body->body.count; i++) {
-        if (reads(kernel, body->body.data[i], carry)) return false;
-        if (is_product(kernel, body->body.data[i])) return true;
+        PlaitValue value = body->body.data[i];
+        if (reads(kernel, value, carry)) return false;
+        if (is_product(kernel, value))
+            return !plait_ptx_in_registers(kernel, value, 0) && !plait_ptx_in_registers(kernel, value, 1);
+        if (computes(kernel, value)) return false;
     }
     return false;
 }

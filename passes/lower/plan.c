@@ -223,6 +223,48 @@ static bool is_narrow(const PlaitFunction *operator_, PlaitValue value)
     return from == PLAIT_BF16 || from == PLAIT_F16;
 }
 
+/* The axis that the fold with that body walks along, or PLAIT_NO_AXIS. */
+static PlaitAxis region_axis(const PlaitFunction *operator_, const PlaitRegion *region)
+{
+    const PlaitInst *owner = plait_inst(operator_, region->owner);
+    return region->owner && owner->op == PLAIT_OP_FOLD ? owner->axes[0] : PLAIT_NO_AXIS;
+}
+
+/* Whether `value` is made, inside of `region`, from a reduction: another product, most often, in whose fragments it
+ * lies. `seen`, by value: it was looked at. */
+static bool follows_product(const PlaitFunction *operator_, const PlaitRegion *region, PlaitValue value, bool *seen)
+{
+    const PlaitInst *inst = plait_inst(operator_, value);
+    if (seen[value] || inst->region != region) return false;
+    seen[value] = true;
+    if (plait_op_is_reduce((PlaitOp)inst->op)) return true;
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        if (follows_product(operator_, region, inst->operands[i], seen)) return true;
+    return false;
+}
+
+/* Whether some product's operand is neither a 16-bit tensor, which is copied to shared memory as it is, nor made from
+ * another product: such tiles pass through registers. */
+static bool has_computed_operands(const Planner *planner, const PlaitRegion *region)
+{
+    const PlaitFunction *operator_ = planner->operator_;
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        PlaitValue value = region->body.data[i];
+        const PlaitRegion *inner = plait_inst(operator_, value)->body;
+        PlaitContraction contraction;
+        if (inner && has_computed_operands(planner, inner)) return true;
+        if (!plait_find_contraction(operator_, planner->plan.axes, value, &contraction)) continue;
+        for (uint32_t side = 0; side < 2; side++) {
+            PlaitValue operand = side ? contraction.b : contraction.a;
+            bool *seen = PLAIT_NEW_ARRAY(operator_->module->arena, bool, operator_->insts.count);
+            bool outside = !plait_type_has(plait_type_of(operator_, operand), region_axis(operator_, region));
+            if (!outside && !is_narrow(operator_, operand) && !follows_product(operator_, region, operand, seen))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Whether the region has products for the matrix units. */
 static bool has_matrix_products(const Planner *planner, const PlaitRegion *region)
 {
@@ -284,11 +326,12 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
     if (planner.plan.loop == PLAIT_NO_AXIS) planner.plan.rows = find_rows(&planner);
     Limits limits = limits_of(target, has_fold);
     plan_axes(&planner, &limits);
-    /* Sums of products live in registers: more columns of a result leave room for fewer positions of the fold. */
+    /* Sums of products live in registers: more columns of a result leave room for fewer positions of the fold, as do
+     * operands that pass through registers. */
     if (target->gpu && planner.plan.rows != PLAIT_NO_AXIS && has_fold && has_matrix_products(&planner, region)) {
         limits = matrix_limits;
         plan_axes(&planner, &limits);
-        if (widest_carry(&planner, region) > MOST_COLUMNS) limits.fold /= 2;
+        if (widest_carry(&planner, region) > MOST_COLUMNS || has_computed_operands(&planner, region)) limits.fold /= 2;
         plan_axes(&planner, &limits);
     }
     uint32_t limit = planner.plan.loop == PLAIT_NO_AXIS ? limits.block_elements : limits.loop_elements;

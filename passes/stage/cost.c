@@ -84,7 +84,7 @@ static PlaitScalar stored_as(const PlaitFunction *function, PlaitValue value)
 
 /* Whether a sum over `axis` is a matrix product that matrix units can do: each factor has axes of its own, and one is
  * stored in bf16, or both in f16 (whose range a computed factor may leave). */
-static bool is_matrix_product(const PlaitFunction *function, const PlaitInst *reduce)
+bool plait_cost_is_matrix_product(const PlaitFunction *function, const PlaitInst *reduce)
 {
     const PlaitInst *product = plait_inst(function, reduce->operands[0]);
     if (reduce->op != PLAIT_OP_REDUCE_SUM || reduce->axis_count != 1 || product->op != PLAIT_OP_MUL) return false;
@@ -109,7 +109,7 @@ static void count_reduce(Counter *counter, const PlaitInst *inst, PlaitShare sha
     if (plait_scalar_kind((PlaitScalar)type.scalar) != PLAIT_FLOATING) return;
     double steps = within(share, type).share * plait_cost_positions(counter->extents, type);
     counter->cost.operations += steps;
-    if (is_matrix_product(counter->function, inst)) counter->cost.products += 2 * steps;
+    if (plait_cost_is_matrix_product(counter->function, inst)) counter->cost.products += 2 * steps;
 }
 
 static void count_region(Counter *counter, const PlaitRegion *region);

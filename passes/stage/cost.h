@@ -23,6 +23,8 @@ PlaitCost plait_cost_least(const PlaitFunction *written, const PlaitFunction *fu
 /* The extents of `written` by axis of `fused`, which has axes of the same names, and further ones of the same extents.
  */
 int64_t *plait_cost_extents(const PlaitFunction *fused, const PlaitFunction *written, const int64_t *extents);
+/* Whether a reduction is a matrix product that matrix units can do: they round what is computed to 16 bits first. */
+bool plait_cost_is_matrix_product(const PlaitFunction *function, const PlaitInst *reduce);
 /* How many positions a type has. */
 double plait_cost_positions(const int64_t *extents, PlaitType type);
 

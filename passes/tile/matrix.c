@@ -2,8 +2,8 @@
  *
  * The units multiply 16-bit numbers exactly and add in f32. A product of two f32 tiles may use them when an operand is
  * a 16-bit tensor widened to f32: that one loses nothing, the other, when it was computed, is rounded to the same type,
- * as in every hand-written kernel. (Rounding to f16 could overflow, so there both must come from f16.) A product of f32
- * tensors stays exact and off the units.
+ * as in every hand-written kernel. (Rounding to f16 could overflow, so there both must come from f16.) Zeros that a
+ * mask puts in change nothing. A product of f32 tensors stays exact and off the units.
  *
  * The result lies over the threads in the fragments of the units: one axis gives the rows, 64 to four warps, any other
  * the columns. Values that share a layout (layout_groups.c) need the same rows, so each group gets one row axis: the
@@ -49,6 +49,19 @@ static PlaitValue narrow_source(const PlaitFunction *kernel, PlaitValue operand)
     return inst->op == PLAIT_OP_CAST && is_narrow(scalar_of(kernel, inst->operands[0])) ? inst->operands[0] : 0;
 }
 
+/* The 16-bit type in which every element of `operand` is exact: f32 when there is none. Masks put zeros in. */
+static PlaitScalar exact_scalar(const PlaitFunction *kernel, PlaitValue operand)
+{
+    PlaitValue source = narrow_source(kernel, operand);
+    if (source) return scalar_of(kernel, source);
+    const PlaitInst *inst = plait_inst(kernel, operand);
+    if (inst->op != PLAIT_OP_SELECT) return PLAIT_F32;
+    const PlaitInst *other = plait_inst(kernel, inst->operands[2]);
+    while (other->op == PLAIT_OP_BROADCAST) other = plait_inst(kernel, other->operands[0]);
+    bool zero = other->op == PLAIT_OP_CONST && other->number == 0;
+    return zero ? exact_scalar(kernel, inst->operands[1]) : PLAIT_F32;
+}
+
 static void find_candidate(void *context, PlaitValue value)
 {
     Chooser *chooser = context;
@@ -60,11 +73,12 @@ static void find_candidate(void *context, PlaitValue value)
     for (uint32_t side = 0; side < 2; side++) {
         if (plait_type_of(kernel, inst->operands[side]).rank != 2) return;
         candidate.sources[side] = narrow_source(kernel, inst->operands[side]);
-        if (candidate.sources[side]) candidate.scalar = scalar_of(kernel, candidate.sources[side]);
+        PlaitScalar exact = exact_scalar(kernel, inst->operands[side]);
+        if (exact != PLAIT_F32) candidate.scalar = exact;
     }
     for (uint32_t side = 0; side < 2; side++) {
-        PlaitValue source = candidate.sources[side];
-        if (source ? scalar_of(kernel, source) != candidate.scalar : candidate.scalar != PLAIT_BF16) return;
+        PlaitScalar exact = exact_scalar(kernel, inst->operands[side]);
+        if (exact == PLAIT_F32 ? candidate.scalar != PLAIT_BF16 : exact != candidate.scalar) return;
     }
     candidate.group = plait_layout_group_of(&chooser->groups, value);
     plait_push(kernel->module->arena, &chooser->candidates, candidate);
