@@ -32,6 +32,7 @@ typedef struct Chooser {
     PlaitLayoutGroups groups;
     PLAIT_VECTOR(Candidate) candidates;
     PlaitAxis rows[PLAIT_MOST_LAYOUT_GROUPS]; /* by group: its row axis, or PLAIT_NO_AXIS */
+    bool fixed[PLAIT_MOST_LAYOUT_GROUPS];     /* products that were put on the units before have chosen it */
 } Chooser;
 
 static bool is_narrow(PlaitScalar scalar) { return scalar == PLAIT_BF16 || scalar == PLAIT_F16; }
@@ -67,7 +68,13 @@ static void find_candidate(void *context, PlaitValue value)
     Chooser *chooser = context;
     const PlaitFunction *kernel = chooser->kernel;
     const PlaitInst *inst = plait_inst(kernel, value);
-    if (inst->op != PLAIT_OP_DOT || inst->axis_count != 1 || inst->operand_count != 2) return;
+    if (inst->op != PLAIT_OP_DOT) return;
+    if (inst->axis_count == 2) {
+        uint32_t group = plait_layout_group_of(&chooser->groups, value);
+        chooser->rows[group] = inst->axes[1];
+        chooser->fixed[group] = true;
+    }
+    if (inst->axis_count != 1 || inst->operand_count != 2) return;
     if (inst->type.scalar != PLAIT_F32 || inst->type.rank != 2) return;
     Candidate candidate = {.dot = value, .scalar = PLAIT_F32};
     for (uint32_t side = 0; side < 2; side++) {
@@ -134,6 +141,7 @@ static bool has_one_column_axis(const Chooser *chooser, uint32_t group, PlaitAxi
 static void choose_rows(Chooser *chooser, uint32_t group)
 {
     uint32_t most = 0;
+    if (chooser->fixed[group]) return;
     chooser->rows[group] = PLAIT_NO_AXIS;
     for (PlaitAxis axis = 0; axis < chooser->kernel->axes.count; axis++) {
         if (!can_be_rows(chooser->kernel, axis)) continue;
@@ -149,6 +157,8 @@ static void choose_rows(Chooser *chooser, uint32_t group)
 static void keep_one_size(Chooser *chooser)
 {
     uint32_t tile = 0;
+    for (uint32_t group = 0; group < chooser->groups.group_count; group++)
+        if (chooser->fixed[group]) tile = chooser->kernel->axes.data[chooser->rows[group]].tile;
     for (uint32_t group = 0; group < chooser->groups.group_count; group++) {
         PlaitAxis rows = chooser->rows[group];
         if (rows == PLAIT_NO_AXIS) continue;
@@ -228,16 +238,24 @@ static void rewrite_region(Chooser *chooser, PlaitRegion *region)
     }
 }
 
+/* Whether some candidate is to be rewritten. */
+static bool has_work(const Chooser *chooser)
+{
+    for (uint32_t i = 0; i < chooser->candidates.count; i++) {
+        PlaitAxis rows = chooser->rows[chooser->candidates.data[i].group];
+        if (rows != PLAIT_NO_AXIS && serves(chooser->kernel, &chooser->candidates.data[i], rows)) return true;
+    }
+    return false;
+}
+
 bool plait_pass_matrix(PlaitFunction *kernel)
 {
     if (kernel->level != PLAIT_LEVEL_TILE) return false;
     Chooser chooser = {.kernel = kernel, .groups = plait_layout_groups(kernel)};
     plait_region_walk(kernel, kernel->body, find_candidate, &chooser);
-    bool any = false;
     for (uint32_t group = 0; group < chooser.groups.group_count; group++) choose_rows(&chooser, group);
     keep_one_size(&chooser);
-    for (uint32_t group = 0; group < chooser.groups.group_count; group++) any |= chooser.rows[group] != PLAIT_NO_AXIS;
-    if (!any) return false;
+    if (!has_work(&chooser)) return false;
     rewrite_region(&chooser, kernel->body);
     accumulate_region(&chooser, kernel->body, plait_use_counts(kernel));
     return true;
