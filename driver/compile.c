@@ -61,15 +61,17 @@ static PlaitJob generate(PlaitSession *session, PlaitBuild *build, uint32_t numb
 static PlaitJob assemble(PlaitSession *session, PlaitBuild *build, uint32_t number)
 {
     const PlaitTargetRow *target = build->request->targets.data[number];
-    const char *const arguments[] = {build->tools.ptxas.path,
-                                     "-v",
-                                     "-O3",
-                                     plait_session_text(session, "-arch=%s", target->name),
-                                     build->objects[number],
-                                     "-o",
-                                     build->cubins[number]};
+    const char *const arguments[] = {
+        build->tools.ptxas.path,
+        "-v",
+        "-O3",
+        plait_session_text(session, "-arch=%s", target->name),
+        "--split-compile=8", /* kernels side by side; a fixed number, since the bytes depend on it */
+        build->objects[number],
+        "-o",
+        build->cubins[number]};
     return (PlaitJob){.name = plait_session_text(session, "ptxas for %s", target->name),
-                      .argv = argument_list(session, arguments, 7)};
+                      .argv = argument_list(session, arguments, 8)};
 }
 
 static void judge(PlaitSession *session, PlaitBuild *build, const PlaitJob *jobs,

@@ -7,6 +7,7 @@
  */
 #include "ir/affine.h"
 #include "passes/lower/lower.h"
+#include "passes/stage/storage.h"
 
 /* Values that wait for one another, each of which takes some of the stack; instructions of a kernel; taps that are
  * written out. */
@@ -374,6 +375,38 @@ static PlaitValue masked(PlaitLowering *lowering, PlaitValue mask, PlaitValue x,
     return mask ? select_value(lowering, mask, x, number_like(lowering, x, identity)) : x;
 }
 
+/* Whether `value` is made from a matrix product of this kernel, or from a carry of one of its loops. */
+static bool follows_product(const PlaitLowering *lowering, PlaitValue value, bool *seen)
+{
+    const PlaitInst *inst = plait_inst(lowering->operator_, value);
+    PlaitContraction contraction;
+    if (seen[value] || !plait_region_inside(inst->region, lowering->region)) return false;
+    seen[value] = true;
+    if (inst->op == PLAIT_OP_ARGUMENT || inst->body || inst->op == PLAIT_OP_RESULT ||
+        plait_find_contraction(lowering->operator_, lowering->plan.axes, value, &contraction))
+        return true;
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        if (follows_product(lowering, inst->operands[i], seen)) return true;
+    return false;
+}
+
+/* A GPU's products take the storage type: an f32 value made of bf16 tensors is rounded to bf16. What is made from
+ * another product of the same loop is left to the pass `matrix`, as is f16, whose range a computed value may leave. */
+static PlaitValue in_storage_type(PlaitLowering *lowering, PlaitValue value, PlaitValue tile)
+{
+    const PlaitInst *inst = plait_inst(lowering->operator_, value);
+    bool *seen = PLAIT_NEW_ARRAY(lowering->arena, bool, lowering->operator_->insts.count);
+    if (plait_type_of(lowering->kernel, tile).scalar != PLAIT_F32 || follows_product(lowering, value, seen))
+        return tile;
+    while (inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_GATHER)
+        inst = plait_inst(lowering->operator_, inst->operands[0]);
+    bool narrow = inst->op == PLAIT_OP_CAST &&
+                  plait_scalar_is_16_bit(plait_type_of(lowering->operator_, inst->operands[0]).scalar);
+    if (narrow || plait_storage_of(lowering->operator_, value) != PLAIT_BF16) return tile;
+    PlaitBuilder builder = plait_lower_at(lowering, &tile, 1);
+    return plait_build_cast(&builder, plait_build_cast(&builder, tile, PLAIT_BF16), PLAIT_F32);
+}
+
 /* A matrix product; 0 when the mask fits on neither operand. */
 static PlaitValue lower_dot(PlaitLowering *lowering, const PlaitContraction *contraction, PlaitValue mask,
                             const PlaitPlaces *places)
@@ -387,6 +420,10 @@ static PlaitValue lower_dot(PlaitLowering *lowering, const PlaitContraction *con
     else if (mask && plait_type_inside(plait_type_of(kernel, mask), plait_type_of(kernel, b)))
         b = masked(lowering, mask, b, 0);
     else if (mask) return 0;
+    if (lowering->target->gpu) {
+        a = in_storage_type(lowering, contraction->a, a);
+        b = in_storage_type(lowering, contraction->b, b);
+    }
     if (!has_tile_axis(lowering, a, contraction->axis) || !has_tile_axis(lowering, b, contraction->axis)) return 0;
     PlaitBuilder builder = plait_lower_at(lowering, (PlaitValue[]){a, b}, 2);
     PlaitType type =

@@ -132,6 +132,35 @@ static PlaitValue tiles_end(const FoldLoop *fold, PlaitValue from, PlaitValue to
     return plait_lower_binary(lowering, PLAIT_OP_ADD, from, plait_lower_binary(lowering, PLAIT_OP_MUL, whole, tile));
 }
 
+/* value = base + offset, with constants taken out of sums. */
+static PlaitValue base_of(const PlaitFunction *kernel, PlaitValue value, int64_t *offset)
+{
+    for (;;) {
+        const PlaitInst *inst = plait_inst(kernel, value);
+        if (inst->op != PLAIT_OP_ADD) return value;
+        uint32_t side = plait_op_of(kernel, inst->operands[0]) == PLAIT_OP_CONST ? 0 : 1;
+        const PlaitInst *number = plait_inst(kernel, inst->operands[side]);
+        if (number->op != PLAIT_OP_CONST) return value;
+        *offset += (int64_t)number->number;
+        value = inst->operands[1 - side];
+    }
+}
+
+/* Whether [from, to) is known to hold no whole tile, whatever the program: a window narrower than rows and tile. */
+static bool is_too_short(const FoldLoop *fold, PlaitValue from, PlaitValue to)
+{
+    const PlaitFunction *kernel = fold->lowering->kernel;
+    const PlaitInst *end = plait_inst(kernel, to);
+    if (!from) return false;
+    if (end->op == PLAIT_OP_MIN)
+        return is_too_short(fold, from, end->operands[0]) || is_too_short(fold, from, end->operands[1]);
+    const PlaitInst *begin = plait_inst(kernel, from);
+    if (begin->op == PLAIT_OP_MAX)
+        return is_too_short(fold, begin->operands[0], to) || is_too_short(fold, begin->operands[1], to);
+    int64_t first = 0, last = 0;
+    return base_of(kernel, from, &first) == base_of(kernel, to, &last) && last - first < (int64_t)fold->tile;
+}
+
 /* Three loops where the masks are known to let a range of tiles through whole: up to it, over it without masks, and the
  * rest; the first only when the range has a lower end. Inside of the kernel's loop there is one, with masks. */
 static bool write_loops(FoldLoop *fold)
@@ -139,8 +168,9 @@ static bool write_loops(FoldLoop *fold)
     PlaitLowering *lowering = fold->lowering;
     PlaitValue from, to, full_from = 0, full_to;
     plait_lower_fold_range(lowering, fold->fold, &from, &to);
-    bool split =
-        fold->tile > 1 && !lowering->loop_region && plait_lower_fold_full(lowering, fold->fold, &full_from, &full_to);
+    bool split = fold->tile > 1 && !lowering->loop_region &&
+                 plait_lower_fold_full(lowering, fold->fold, &full_from, &full_to) &&
+                 !is_too_short(fold, full_from, full_to);
     if (!split) return write_loop(fold, from, to, true);
     if (full_from) {
         PlaitValue first = plait_lower_binary(lowering, PLAIT_OP_MIN, to, tiles_end(fold, from, full_from, true));

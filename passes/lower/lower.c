@@ -332,6 +332,7 @@ static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
                               .operator_ = operator_,
                               .region = plait_inst(operator_, owner)->body,
                               .kernel = kernel,
+                              .target = lowerer->target,
                               .tensor_names = lowerer->tensor_names,
                               .tensor_types = lowerer->tensor_types,
                               .tensors = PLAIT_NEW_ARRAY(arena, PlaitValue, operator_->insts.count),

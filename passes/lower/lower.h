@@ -66,6 +66,7 @@ typedef struct PlaitLowering {
     const PlaitFunction *operator_;
     const PlaitRegion *region;
     PlaitFunction *kernel;
+    const PlaitTileTarget *target;
     PlaitKernelPlan plan;
     const PlaitName *tensor_names; /* by value of the operator: parameters and what kernels made */
     const PlaitType *tensor_types; /* of those: their axes in the order of memory */

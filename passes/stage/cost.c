@@ -7,6 +7,7 @@
  * is free.
  */
 #include "passes/stage/cost.h"
+#include "passes/stage/storage.h"
 
 typedef struct Counter {
     const PlaitFunction *function;
@@ -71,28 +72,30 @@ static void count_conv(Counter *counter, const PlaitInst *inst)
     counter->cost.operations += 2 * taps * plait_cost_positions(counter->extents, inst->type);
 }
 
-/* The scalar type that the value is stored in, where it is nothing but a tensor, moved about. */
-static PlaitScalar stored_as(const PlaitFunction *function, PlaitValue value)
+/* Whether the value is an f16 tensor, moved about. */
+static bool is_stored_f16(const PlaitFunction *function, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(function, value);
     while (inst->op == PLAIT_OP_CAST || inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_GATHER) {
-        if (plait_scalar_is_16_bit(inst->type.scalar)) break;
+        if (inst->type.scalar == PLAIT_F16) return true;
         inst = plait_inst(function, inst->operands[0]);
     }
-    return (PlaitScalar)inst->type.scalar;
+    return inst->type.scalar == PLAIT_F16;
 }
 
 /* Whether a sum over `axis` is a matrix product that matrix units can do: each factor has axes of its own, and one is
- * stored in bf16, or both in f16 (whose range a computed factor may leave). */
+ * made of bf16 tensors, or both are f16 tensors (whose range a computed factor may leave). */
 bool plait_cost_is_matrix_product(const PlaitFunction *function, const PlaitInst *reduce)
 {
     const PlaitInst *product = plait_inst(function, reduce->operands[0]);
     if (reduce->op != PLAIT_OP_REDUCE_SUM || reduce->axis_count != 1 || product->op != PLAIT_OP_MUL) return false;
     PlaitType a = plait_type_of(function, product->operands[0]), b = plait_type_of(function, product->operands[1]);
-    PlaitScalar first = stored_as(function, product->operands[0]), second = stored_as(function, product->operands[1]);
+    bool bf16 = plait_storage_of(function, product->operands[0]) == PLAIT_BF16 ||
+                plait_storage_of(function, product->operands[1]) == PLAIT_BF16;
+    bool f16 = is_stored_f16(function, product->operands[0]) && is_stored_f16(function, product->operands[1]);
     uint32_t both = plait_type_union_rank(a, b);
     return plait_type_has(a, reduce->axes[0]) && plait_type_has(b, reduce->axes[0]) && both > a.rank && both > b.rank &&
-           (first == PLAIT_BF16 || second == PLAIT_BF16 || (first == PLAIT_F16 && second == PLAIT_F16));
+           (bf16 || f16);
 }
 
 static void count_reduce(Counter *counter, const PlaitInst *inst, PlaitShare share)
