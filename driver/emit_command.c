@@ -89,7 +89,7 @@ static const char *generated_text(PlaitSession *session, const char *tiles, cons
     progress.what = "compiling";
     plait_jobs_run(session->arena, &job, 1, 1, PLAIT_CHILD_SECONDS, &progress);
     plait_progress_end(&progress);
-    plait_job_report(session, &job, plait_job_codegen_help(&job));
+    plait_job_report_codegen(session, &job);
     return plait_job_succeeded(&job) && plait_file_read(session, to, PLAIT_ARRAY_LIMIT, &bytes)
                ? (const char *)bytes.data
                : NULL;

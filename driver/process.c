@@ -216,14 +216,6 @@ static const char *last_words(PlaitSession *session, const PlaitJob *job)
     return plait_session_text(session, "%s%.*s", begin ? "... " : "", (int)(length - begin), words + begin);
 }
 
-const char *plait_job_codegen_help(const PlaitJob *job)
-{
-    enum { TOO_LARGE = 3 }; /* PLAIT_CODEGEN_TOO_LARGE of codegen/codegen.h */
-    if (job->ended && WIFEXITED(job->status) && WEXITSTATUS(job->status) == TOO_LARGE)
-        return "no kernel of this size is made for the target: see docs/errors.md, E0820";
-    return "this is a mistake in Plait, not in your program; please report it with the program";
-}
-
 void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *help)
 {
     const char *words = last_words(session, job);
@@ -249,4 +241,24 @@ void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *he
             session, PLAIT_TOOL_FAILED,
             plait_session_text(session, "%s: exit code %d: %s", job->name, WEXITSTATUS(job->status), words), "", help);
     }
+}
+
+/* What follows `label` in the child's messages, to the end of the line. */
+static const char *words_after(PlaitSession *session, const PlaitJob *job, const char *label)
+{
+    const char *at = strstr(plait_text_string(&job->errors), label);
+    if (!at) return last_words(session, job);
+    at += strlen(label);
+    return plait_session_text(session, "%.*s", (int)strcspn(at, "\n"), at);
+}
+
+void plait_job_report_codegen(PlaitSession *session, const PlaitJob *job)
+{
+    enum { TOO_LARGE = 3 }; /* PLAIT_CODEGEN_TOO_LARGE of codegen/codegen.h */
+    if (job->ended && WIFEXITED(job->status) && WEXITSTATUS(job->status) == TOO_LARGE)
+        plait_session_error(session, PLAIT_CANNOT_LOWER, words_after(session, job, "found: "), "",
+                            words_after(session, job, "help: "));
+    else
+        plait_job_report(session, job,
+                         "this is a mistake in Plait, not in your program; please report it with the program");
 }

@@ -33,8 +33,8 @@ bool plait_job_succeeded(const PlaitJob *job);
 /* Reports why a job failed, if it did (E0801..E0804), with the end of what it wrote on standard error; `help` for an
  * ordinary failure. */
 void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *help);
-/* That help for plait-codegen: it refuses what is too large, and nothing else that the passes give it. */
-const char *plait_job_codegen_help(const PlaitJob *job);
+/* Likewise for plait-codegen, which also says that a program is too large. */
+void plait_job_report_codegen(PlaitSession *session, const PlaitJob *job);
 /* Number of processors that this process may use, at least 1. */
 uint32_t plait_processor_count(void);
 

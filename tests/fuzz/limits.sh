@@ -33,7 +33,6 @@ refused long_chain_of_shifts 'a chain of more than 2000 operations'
 refused many_taps 'more than 1024 taps'
 refused long_whole_axis 'a tile has at most 1048576'
 refused large_state 'tiles of more than 4194304 bytes' --llvm
-refused large_state 'no kernel of this size' --llvm
 refused large_tile 'tiles of more than 4194304 bytes' --llvm
 refused long_convolutions_250 'needs an axis more than an operator can have'
 refused long_convolution_of_12_axes '12 axes already'
