@@ -28,12 +28,27 @@ LLVMValueRef plait_ptx_asm(PlaitPtx *ptx, LLVMTypeRef type, const char *text, co
     return call;
 }
 
+static const PlaitLayoutAxis *entry_of(const PlaitFunction *kernel, PlaitType type, PlaitAxis axis)
+{
+    const PlaitLayout *layout = &kernel->layouts.data[type.layout];
+    for (uint32_t i = 0; i < layout->count; i++)
+        if (layout->axes[i].axis == axis) return &layout->axes[i];
+    return NULL;
+}
+
+static bool same_parts(const PlaitLayoutAxis *a, const PlaitLayoutAxis *b)
+{
+    return a && b && a->count == b->count && memcmp(a->parts, b->parts, a->count * sizeof *a->parts) == 0;
+}
+
 bool plait_ptx_in_registers(const PlaitFunction *kernel, PlaitValue dot, uint32_t side)
 {
     const PlaitInst *inst = plait_inst(kernel, dot);
     if (inst->axis_count != 2) return false;
     PlaitType type = plait_type_of(kernel, inst->operands[side]);
-    return plait_type_has(type, inst->axes[1]) && type.layout == inst->type.layout &&
+    PlaitAxis rows = inst->axes[1], columns = inst->type.axes[inst->type.axes[0] == rows ? 1 : 0];
+    return plait_type_has(type, rows) && same_parts(entry_of(kernel, type, rows), entry_of(kernel, inst->type, rows)) &&
+           same_parts(entry_of(kernel, type, inst->axes[0]), entry_of(kernel, inst->type, columns)) &&
            kernel->axes.data[inst->axes[0]].tile % PLAIT_PTX_UNIT == 0;
 }
 

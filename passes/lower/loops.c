@@ -106,7 +106,7 @@ static bool write_loop(FoldLoop *fold, PlaitValue from, PlaitValue to, bool mask
                        &inside))
             return false;
     PlaitAxis before = lowering->unmasked;
-    if (!masked) lowering->unmasked = fold->axis;
+    lowering->unmasked = masked ? PLAIT_NO_AXIS : fold->axis; /* of this loop: its body may be inside another's */
     bool good = true;
     for (uint32_t i = 0; i < fold->count && good; i++)
         good = finish_carry(lowering, &fold->carries.data[i], fold->inst->body->yields.data[i], &inside);

@@ -123,6 +123,7 @@ static PlaitValue factor_of_extreme(Rewriter *rewriter, PlaitBuilder *builder, P
     PlaitInst inst = *def(rewriter, value);
     if (inst.op != PLAIT_OP_REDUCE_MAX && inst.op != PLAIT_OP_REDUCE_MIN) return 0;
     PlaitInst product = *def(rewriter, inst.operands[0]);
+    if (plait_scalar_kind((PlaitScalar)inst.type.scalar) != PLAIT_FLOATING) return 0;
     if (product.op != PLAIT_OP_MUL || rewriter->function->level != PLAIT_LEVEL_STAGE) return 0;
     double factor;
     uint32_t side = is_const(rewriter, product.operands[0], &factor) ? 0 : 1;

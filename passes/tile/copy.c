@@ -15,8 +15,10 @@ enum { MOST_BYTES = 225 * 1024, MOST_STAGES = 4, CHUNK = 64, UNIT = 16 };
 
 typedef struct Copies {
     PlaitFunction *kernel;
-    uint32_t *products;       /* by value: uses as an operand of a product on the matrix units */
-    uint32_t *uses;           /* by value: all uses */
+    uint32_t *products;      /* by value: uses as an operand of a product on the matrix units */
+    uint32_t *uses;          /* by value: all uses */
+    const PlaitRegion *loop; /* being looked at */
+    uint64_t loop_bytes;
     uint64_t fixed, in_loops; /* bytes of one tile of each copy, outside of loops and inside */
 } Copies;
 
@@ -46,12 +48,20 @@ static uint64_t bytes_of(const PlaitFunction *kernel, PlaitValue value)
     return bytes;
 }
 
+/* Loops that follow one another share their rings (codegen/ptx/maps.c): the largest one counts. */
 static void add_bytes(void *context, PlaitValue value)
 {
     Copies *copies = context;
     if (!is_copy(copies, value)) return;
-    bool in_loop = plait_inst(copies->kernel, value)->region->parent != NULL;
-    *(in_loop ? &copies->in_loops : &copies->fixed) += bytes_of(copies->kernel, value);
+    const PlaitRegion *region = plait_inst(copies->kernel, value)->region;
+    if (!region->parent) {
+        copies->fixed += bytes_of(copies->kernel, value);
+        return;
+    }
+    if (region != copies->loop) copies->loop_bytes = 0;
+    copies->loop = region;
+    copies->loop_bytes += bytes_of(copies->kernel, value);
+    if (copies->loop_bytes > copies->in_loops) copies->in_loops = copies->loop_bytes;
 }
 
 static int64_t stages_of(const Copies *copies)

@@ -2,7 +2,8 @@
  *
  * The unit computes 2^x to 2 ulp. Multiplying x first loses as many more as |x| log2 e has: nothing beside the rounding
  * of a kernel whose results are all stored in 16 bits, so the pass is for those; elsewhere exp stays accurate. The
- * factor moves into sums and meets other constants, so that of exp(c s - m) one multiply-add for each s remains:
+ * factor moves into sums of products and meets other constants, so that of exp(c s - m) one multiply-add for each s
+ * remains:
  *
  *     %3 = mul %1, %c                              %3 = mul %1, %c2          (c log2 e)
  *     %4 = sub %3, %m                      ->      %4 = sub %3, %m2          (m log2 e, once for each row)
@@ -49,16 +50,33 @@ static PlaitValue times(PlaitBuilder *builder, PlaitValue x, double factor)
     return plait_build_binary(builder, PLAIT_OP_MUL, x, plait_build_const(builder, PLAIT_F32, factor));
 }
 
+/* Whether a side of a sum is what a product of the matrix units gives, times constants, or has fewer axes than the sum:
+ * a number that a program puts in to mask with (-1e30) stands in neither. With such numbers x c - m c, in one
+ * multiply-add, would be far from 0 where x = m. */
+static bool is_tame(const PlaitFunction *kernel, PlaitValue side, PlaitType sum)
+{
+    const PlaitInst *inst = plait_inst(kernel, side);
+    double number;
+    if (plait_type_of(kernel, side).rank < sum.rank || inst->op == PLAIT_OP_DOT) return true;
+    if (inst->op == PLAIT_OP_NEG) return is_tame(kernel, inst->operands[0], sum);
+    return inst->op == PLAIT_OP_MUL && is_const(kernel, inst->operands[1], &number) &&
+           is_tame(kernel, inst->operands[0], sum);
+}
+
 /* factor * x, written where the builder stands. */
 static PlaitValue scaled(Exponents *exponents, PlaitBuilder *builder, PlaitValue x, double factor)
 {
     PlaitInst inst = *plait_inst(exponents->kernel, x);
     double number;
-    if (inst.op == PLAIT_OP_MUL && is_const(exponents->kernel, inst.operands[1], &number))
+    if (inst.op == PLAIT_OP_MUL && is_const(exponents->kernel, inst.operands[1], &number) &&
+        plait_type_same_axes(plait_type_of(exponents->kernel, inst.operands[0]), inst.type))
         return times(builder, inst.operands[0], number * factor);
     if (inst.op == PLAIT_OP_NEG)
         return plait_build_unary(builder, PLAIT_OP_NEG, scaled(exponents, builder, inst.operands[0], factor));
-    if ((inst.op == PLAIT_OP_ADD || inst.op == PLAIT_OP_SUB) && used_once(exponents, x)) {
+    bool sum = (inst.op == PLAIT_OP_ADD || inst.op == PLAIT_OP_SUB) && used_once(exponents, x) &&
+               is_tame(exponents->kernel, inst.operands[0], inst.type) &&
+               is_tame(exponents->kernel, inst.operands[1], inst.type);
+    if (sum) {
         PlaitValue a = scaled(exponents, builder, inst.operands[0], factor);
         PlaitValue b = scaled(exponents, builder, inst.operands[1], factor);
         return plait_build_binary(builder, (PlaitOp)inst.op, a, b);

@@ -56,7 +56,7 @@ static void draw_axes(Draw *d)
     }
     uint32_t block = function->axes.data[d->time].tile;
     plait_push(arena_of(d), &function->grid, (PlaitGridAxis){d->batch, 1, false});
-    if (chance(d, 70)) plait_push(arena_of(d), &function->grid, (PlaitGridAxis){d->time, block, chance(d, 30)});
+    if (chance(d, 70)) plait_push(arena_of(d), &function->grid, (PlaitGridAxis){d->time, block, false});
 }
 
 /* A random set of tile axes; often few. */

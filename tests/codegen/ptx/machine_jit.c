@@ -1,5 +1,7 @@
 /* Turns a module emitted for a GPU into code for this computer: address spaces are flat here, GPU registers, barriers
- * and shuffles become calls, inline PTX becomes LLVM IR or calls. What has no counterpart is a failure.
+ * and shuffles become calls, inline PTX becomes LLVM IR or calls. What has no counterpart is a failure. Instructions
+ * with several results leave them in a buffer, which the code reads before any other thread runs. Products are done
+ * when they are begun, so that waiting for them is nothing.
  */
 #include <math.h>
 #include <stdio.h>
@@ -27,6 +29,14 @@ uint32_t test_round_to_bf16(uint32_t bits)
     if ((bits & 0x7FFFFFFF) > 0x7F800000) return (bits >> 16) | 0x40;
     return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
 }
+static uint32_t pack(float high, float low)
+{
+    uint32_t bits[2];
+    memcpy(&bits[0], &low, 4);
+    memcpy(&bits[1], &high, 4);
+    return test_round_to_bf16(bits[1]) << 16 | test_round_to_bf16(bits[0]);
+}
+
 extern void test_truncate(void);
 __asm__(".globl test_truncate\ntest_truncate:\n  movd %xmm0, %edi\n  subq $8, %rsp\n  call test_round_to_bf16\n  addq "
         "$8, %rsp\n  movd %eax, %xmm0\n  ret\n");
@@ -50,6 +60,13 @@ static Stand stands[] = {
     {"sqrt.approx", "test_sqrt", 0},
     {"div.full", "test_div", 0},
     {"tanh.approx", "test_tanh", 0},
+    {"cvt.rn.bf16x2.f32", "test_pack", 0},
+    {"shfl.sync.idx.b32 $0, $1, 0, 31, -1;", "test_first_lane", 0},
+    {"ldmatrix.sync.aligned.m8n8.x4.shared.b16", "test_ldmatrix", 0},
+    {"ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16", "test_ldmatrix_trans", 0},
+    {"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", "test_mma_bf16", 0},
+    {"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32", "test_mma_f16", 0},
+    {"wgmma.mma_async", "test_wgmma", 0},
 };
 enum { STAND_COUNT = sizeof stands / sizeof *stands };
 
@@ -65,7 +82,14 @@ static void fill_stands(void)
                          ADDRESS(reciprocal_root),
                          ADDRESS(root),
                          ADDRESS(quotient),
-                         ADDRESS(tangent)};
+                         ADDRESS(tangent),
+                         ADDRESS(pack),
+                         ADDRESS(test_first_lane),
+                         ADDRESS(test_ldmatrix),
+                         ADDRESS(test_ldmatrix_trans),
+                         ADDRESS(test_mma_bf16),
+                         ADDRESS(test_mma_f16),
+                         ADDRESS(test_wgmma)};
     for (uint32_t i = 0; i < STAND_COUNT; i++) stands[i].address = addresses[i];
 }
 
@@ -82,6 +106,7 @@ typedef struct Rewriter {
     LLVMContextRef context;
     LLVMBuilderRef builder;
     LLVMValueRef zeros, sink; /* where accesses go that do not happen */
+    LLVMValueRef registers;   /* operands and results of what takes or leaves many */
 } Rewriter;
 
 static LLVMValueRef declare(Rewriter *rewriter, const char *symbol, LLVMTypeRef type)
@@ -143,6 +168,91 @@ static LLVMValueRef rewrite_call(Rewriter *rewriter, LLVMValueRef call, const ch
                           LLVMGetNumArgOperands(call), "");
 }
 
+static LLVMValueRef read_registers(Rewriter *rewriter, LLVMTypeRef type)
+{
+    LLVMBuilderRef b = rewriter->builder;
+    LLVMValueRef result = LLVMGetPoison(type);
+    for (uint32_t i = 0; i < LLVMCountStructElementTypes(type); i++) {
+        LLVMTypeRef part = LLVMStructGetTypeAtIndex(type, i);
+        LLVMValueRef pointer = element_pointer(rewriter, part, rewriter->registers, i);
+        result = LLVMBuildInsertValue(b, result, LLVMBuildLoad2(b, part, pointer, ""), i, "");
+    }
+    return result;
+}
+
+/* An instruction whose results are several: the call gets the buffer, then the operands. */
+static LLVMValueRef rewrite_several(Rewriter *rewriter, LLVMValueRef call, const char *symbol)
+{
+    LLVMValueRef operands[16] = {rewriter->registers};
+    LLVMTypeRef types[16] = {flat(rewriter)}, nothing = LLVMVoidTypeInContext(rewriter->context);
+    uint32_t count = LLVMGetNumArgOperands(call);
+    for (uint32_t i = 0; i < count; i++) {
+        operands[i + 1] = LLVMGetOperand(call, i);
+        types[i + 1] = LLVMTypeOf(operands[i + 1]);
+    }
+    LLVMTypeRef type = LLVMFunctionType(nothing, types, count + 1, 0);
+    LLVMBuildCall2(rewriter->builder, type, declare(rewriter, symbol, type), operands, count + 1, "");
+    return read_registers(rewriter, LLVMTypeOf(call));
+}
+
+/* `{..} wgmma.mma_async.sync.aligned.m64nNk16.f32.T.T {sums}, A, B, p, 1, 1[, A's rows are inner], B's columns are; }`
+ */
+static LLVMValueRef rewrite_wgmma(Rewriter *rewriter, LLVMValueRef call, const char *text)
+{
+    LLVMBuilderRef b = rewriter->builder;
+    LLVMTypeRef int32 = LLVMInt32TypeInContext(rewriter->context), int64 = LLVMInt64TypeInContext(rewriter->context);
+    uint32_t columns = (uint32_t)atoi(strstr(text, ".m64n") + 5), count = LLVMGetNumArgOperands(call), at = 0, kind = 0;
+    const char *flags = strstr(text, ", p, 1, 1") + 9;
+    bool zero = strstr(text, "setp.ne.b32 p, 0, 0;") != NULL;
+    bool a_there = count - 1 - (zero ? 0 : columns / 2) == 4;
+    if (strstr(text, ".f32.f16.f16")) kind |= TEST_WGMMA_F16;
+    if (zero) kind |= TEST_WGMMA_ZERO;
+    if (a_there) kind |= TEST_WGMMA_A_THERE;
+    if (!a_there && flags[2] == '1') kind |= TEST_WGMMA_A_ROWS;
+    if (flags[a_there ? 2 : 5] == '1') kind |= TEST_WGMMA_B_ROWS;
+    for (uint32_t i = 0; !zero && i < columns / 2; i++, at++)
+        LLVMBuildStore(b, LLVMGetOperand(call, at), element_pointer(rewriter, int32, rewriter->registers, i));
+    for (uint32_t i = 0; a_there && i < 4; i++, at++)
+        LLVMBuildStore(b, LLVMGetOperand(call, at),
+                       element_pointer(rewriter, int32, rewriter->registers, columns / 2 + i));
+    LLVMValueRef operands[] = {rewriter->registers, LLVMConstInt(int32, columns, 0), LLVMConstInt(int32, kind, 0),
+                               a_there ? LLVMConstInt(int64, 0, 0) : LLVMGetOperand(call, at),
+                               LLVMGetOperand(call, count - 1)};
+    LLVMTypeRef types[] = {flat(rewriter), int32, int32, int64, int64};
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(rewriter->context), types, 5, 0);
+    LLVMBuildCall2(b, type, declare(rewriter, "test_wgmma", type), operands, 5, "");
+    return read_registers(rewriter, LLVMTypeOf(call));
+}
+
+/* Waits for products: what went in comes out. */
+static LLVMValueRef pass_through(Rewriter *rewriter, LLVMValueRef call)
+{
+    LLVMValueRef result = LLVMGetPoison(LLVMTypeOf(call));
+    for (uint32_t i = 0; i < LLVMGetNumArgOperands(call); i++)
+        result = LLVMBuildInsertValue(rewriter->builder, result, LLVMGetOperand(call, i), i, "");
+    return result;
+}
+
+static bool begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
+
+/* Orders what threads and the copy engine do: here everything is in order. */
+static bool is_order(const char *text)
+{
+    return begins(text, "fence.proxy.async") || begins(text, "wgmma.fence.") || begins(text, "wgmma.commit_group.");
+}
+
+static LLVMValueRef rewrite_assembly(Rewriter *rewriter, LLVMValueRef inst, const char *text)
+{
+    if (strstr(text, "ld.global")) return rewrite_load(rewriter, inst, text);
+    if (strstr(text, " st.")) return rewrite_store(rewriter, inst, text), NULL;
+    if (is_order(text)) return NULL;
+    if (begins(text, "wgmma.wait_group")) return pass_through(rewriter, inst);
+    if (strstr(text, "wgmma.mma_async")) return rewrite_wgmma(rewriter, inst, text);
+    const char *symbol = stand_for(text)->symbol;
+    if (LLVMGetTypeKind(LLVMTypeOf(inst)) == LLVMStructTypeKind) return rewrite_several(rewriter, inst, symbol);
+    return rewrite_call(rewriter, inst, symbol);
+}
+
 /* Replaces a call of inline PTX or of an intrinsic of the GPU. */
 static void rewrite_inst(Rewriter *rewriter, LLVMValueRef inst)
 {
@@ -153,9 +263,7 @@ static void rewrite_inst(Rewriter *rewriter, LLVMValueRef inst)
     const char *text = assembly ? LLVMGetInlineAsmAsmString(callee, &length) : LLVMGetValueName2(callee, &length);
     if (!assembly && strncmp(text, "llvm.nvvm.", 10) != 0) return;
     LLVMPositionBuilderBefore(rewriter->builder, inst);
-    if (assembly && strstr(text, "ld.global")) value = rewrite_load(rewriter, inst, text);
-    else if (assembly && strstr(text, " st.")) rewrite_store(rewriter, inst, text);
-    else value = rewrite_call(rewriter, inst, stand_for(text)->symbol);
+    value = assembly ? rewrite_assembly(rewriter, inst, text) : rewrite_call(rewriter, inst, stand_for(text)->symbol);
     if (value && LLVMGetTypeKind(LLVMTypeOf(value)) != LLVMVoidTypeKind) LLVMReplaceAllUsesWith(inst, value);
     LLVMInstructionEraseFromParent(inst);
 }
@@ -176,21 +284,34 @@ static void rewrite_function(Rewriter *rewriter, LLVMValueRef function)
     }
 }
 
-static LLVMValueRef add_buffer(Rewriter *rewriter, const char *name)
+static LLVMValueRef add_buffer(Rewriter *rewriter, const char *name, uint32_t bytes)
 {
-    LLVMTypeRef type = LLVMArrayType2(LLVMInt8TypeInContext(rewriter->context), 16);
+    LLVMTypeRef type = LLVMArrayType2(LLVMInt8TypeInContext(rewriter->context), bytes);
     LLVMValueRef buffer = LLVMAddGlobal(rewriter->module, type, name);
     LLVMSetInitializer(buffer, LLVMConstNull(type));
     LLVMSetAlignment(buffer, 16);
     return buffer;
 }
 
+/* The copy engine has no counterpart here: only ordinary entries are run. */
+static void drop_entries_with_maps(LLVMModuleRef module)
+{
+    for (LLVMValueRef function = LLVMGetFirstFunction(module), next; function; function = next) {
+        size_t length;
+        const char *name = LLVMGetValueName2(function, &length);
+        next = LLVMGetNextFunction(function);
+        if (length > 5 && strcmp(name + length - 5, "_maps") == 0) LLVMDeleteFunction(function);
+    }
+}
+
 static LLVMValueRef rewrite_module(PlaitCodegenMachine *machine)
 {
     Rewriter rewriter = {
         .module = machine->emit.module, .context = machine->emit.context, .builder = machine->emit.builder};
-    rewriter.zeros = add_buffer(&rewriter, "test_zeros");
-    rewriter.sink = add_buffer(&rewriter, "test_sink");
+    rewriter.zeros = add_buffer(&rewriter, "test_zeros", 16);
+    rewriter.sink = add_buffer(&rewriter, "test_sink", 16);
+    rewriter.registers = add_buffer(&rewriter, "test_registers", TEST_MOST_REGISTERS * 4);
+    drop_entries_with_maps(rewriter.module);
     LLVMValueRef first = NULL;
     for (LLVMValueRef function = LLVMGetFirstFunction(rewriter.module); function;
          function = LLVMGetNextFunction(function)) {

@@ -1,6 +1,6 @@
 /* Runs the threads of a program as coroutines. Warps go one after another from barrier to barrier, all the way: code
  * that lacks a barrier then reads what was not written yet, in one of the two orders of the warps. The lanes of a warp
- * meet at every shuffle.
+ * meet at every shuffle, and wherever the matrix units take registers of all of them (matrix_units.c).
  */
 #define _DEFAULT_SOURCE
 #include <stdio.h>
@@ -18,7 +18,7 @@ typedef enum Stop { STOP_SHUFFLE, STOP_BARRIER, STOP_END } Stop;
 typedef struct Thread {
     ucontext_t context;
     Stop stop;
-    uint32_t value[2], shuffles;
+    uint32_t words[2][TEST_SHARED_WORDS], meetings;
 } Thread;
 
 /* The machine has one program at a time; what a thread calls finds it here. */
@@ -48,16 +48,30 @@ void test_barrier(uint32_t id)
     stop(STOP_BARRIER);
 }
 
+uint32_t test_meet(const uint32_t *words, uint32_t count)
+{
+    Thread *thread = &machine.threads[machine.current];
+    if (count > TEST_SHARED_WORDS) abort();
+    uint32_t turn = thread->meetings++ % 2;
+    memcpy(thread->words[turn], words, count * sizeof *words);
+    stop(STOP_SHUFFLE);
+    return turn;
+}
+
+const uint32_t *test_words_of(uint32_t lane, uint32_t turn)
+{
+    return machine.threads[machine.current / LANES * LANES + lane].words[turn];
+}
+
 uint32_t test_shuffle(uint32_t members, uint32_t value, uint32_t mask, uint32_t clamp)
 {
-    uint32_t self = machine.current;
-    Thread *thread = &machine.threads[self];
-    if (members != UINT32_MAX || clamp != 31) abort();
-    uint32_t turn = thread->shuffles++ % 2;
-    thread->value[turn] = value;
-    stop(STOP_SHUFFLE);
-    return machine.threads[self ^ mask].value[turn];
+    uint32_t lane = machine.current % LANES;
+    if (members != UINT32_MAX || clamp != 31 || mask >= LANES) abort();
+    uint32_t turn = test_meet(&value, 1);
+    return *test_words_of(lane ^ mask, turn);
 }
+
+uint32_t test_first_lane(uint32_t value) { return *test_words_of(0, test_meet(&value, 1)); }
 
 static void run_thread(void)
 {
@@ -107,7 +121,7 @@ static void prepare_thread(Thread *thread, char *stack)
     thread->context.uc_stack.ss_sp = stack;
     thread->context.uc_stack.ss_size = STACK;
     thread->context.uc_link = &machine.scheduler;
-    thread->shuffles = 0;
+    thread->meetings = 0;
     makecontext(&thread->context, run_thread, 0);
 }
 

@@ -192,7 +192,7 @@ static void run_inst(State *state, PlaitValue value)
     else if (op == PLAIT_OP_SIZE) fill(state, value, (double)state->run->extents[inst->axes[0]]);
     else if (op == PLAIT_OP_PROGRAM) fill(state, value, (double)state->programs[inst->axes[0]]);
     else if (op == PLAIT_OP_IOTA) run_iota(state, value, inst);
-    else if (op == PLAIT_OP_LOAD) run_load(state, value, inst);
+    else if (op == PLAIT_OP_LOAD || op == PLAIT_OP_COPY) run_load(state, value, inst);
     else if (op == PLAIT_OP_STORE) run_store(state, inst);
     else if (op == PLAIT_OP_DOT) run_dot(state, value, inst);
     else if (op == PLAIT_OP_FOR) run_for(state, inst);

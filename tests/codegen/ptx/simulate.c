@@ -1,8 +1,8 @@
 /* Runs the kernels of a .tir file, each by itself, as the GPU would, on this computer, and compares it with the meaning
- * of Tile IR: ptx-simulate FILE.tir [AXIS=SIZE ..] gives each run-time axis a size (default 3), fills the tensors with
- * random numbers and runs a kernel with contiguous tensors, with a last stride of 2, and with misaligned ones; each
- * with the warps in both orders. Memory behind a tensor cannot be read; memory between its elements must not be
- * written.
+ * of Tile IR: ptx-simulate FILE.tir [target=GPU] [AXIS=SIZE ..] gives each run-time axis a size (default 3), fills the
+ * tensors with random numbers and runs a kernel with contiguous tensors, with a last stride of 2, and with misaligned
+ * ones; each with the warps in both orders. Memory behind a tensor cannot be read; memory between its elements must not
+ * be written.
  */
 #define _DEFAULT_SOURCE
 #include <math.h>
@@ -25,6 +25,7 @@ typedef struct Simulation {
     PlaitDiagnostics diagnostics;
     PlaitModule *module;
     PlaitFunction *kernel;
+    const PlaitTarget *target;
     PlaitCodegenMachine *machine;
     TestCode code;
     PlaitSlots slots;
@@ -42,12 +43,12 @@ static uint16_t bf16_of(float number)
     return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
-static float float_of_bf16(uint16_t half)
+double test_number_of_bf16(uint16_t half)
 {
     uint32_t bits = (uint32_t)half << 16;
     float number;
     memcpy(&number, &bits, 4);
-    return number;
+    return (double)number;
 }
 
 /* Nearest, ties to even; the numbers of these tests are in the range of f16. */
@@ -62,7 +63,7 @@ static uint16_t f16_of(double number)
     return (uint16_t)(sign | (uint16_t)((unit + 24) * 1024 + (int)units));
 }
 
-static double number_of_f16(uint16_t half)
+double test_number_of_f16(uint16_t half)
 {
     int exponent = half >> 10 & 31, fraction = half & 1023;
     double size = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
@@ -87,8 +88,8 @@ double test_tensor_get(const TestTensor *tensor, const int64_t *position)
     case PLAIT_BOOL: return *(const uint8_t *)at != 0;
     case PLAIT_I32: return memcpy(&integer, at, 4), integer;
     case PLAIT_I64: return memcpy(&wide, at, 8), (double)wide;
-    case PLAIT_F16: return number_of_f16(*(const uint16_t *)at);
-    case PLAIT_BF16: return (double)float_of_bf16(*(const uint16_t *)at);
+    case PLAIT_F16: return test_number_of_f16(*(const uint16_t *)at);
+    case PLAIT_BF16: return test_number_of_bf16(*(const uint16_t *)at);
     case PLAIT_F32: return memcpy(&single, at, 4), (double)single;
     case PLAIT_F64: return memcpy(&twice, at, 8), twice;
     case PLAIT_SCALAR_COUNT: break;
@@ -284,12 +285,20 @@ static bool read_module(Simulation *simulation, const char *path)
     return simulation->module && plait_module_verify(simulation->module);
 }
 
-/* Makes kernel `index` the only one that is emitted, and lays it out unless that was done by hand. */
-static bool choose_kernel(Simulation *simulation, uint32_t index)
+/* Makes kernel `index` the only one that is emitted, for the GPU that `sizes` or the kernel names, else for sm_90a, and
+ * lays it out unless that was done by hand. */
+static bool choose_kernel(Simulation *simulation, uint32_t index, int count, char **sizes)
 {
     PlaitModule *module = simulation->module;
+    simulation->target =
+        plait_target_by_name(plait_names_text(&simulation->names, module->functions.data[index]->target));
+    for (int i = 0; i < count; i++)
+        if (strncmp(sizes[i], "target=", 7) == 0) simulation->target = plait_target_by_name(sizes[i] + 7);
+    if (!simulation->target || simulation->target->kind != PLAIT_TARGET_PTX)
+        simulation->target = plait_target_by_name("sm_90a");
     for (uint32_t i = 0; i < module->functions.count; i++)
-        module->functions.data[i]->target = plait_names_add(&simulation->names, i == index ? "sm_90a" : "none");
+        module->functions.data[i]->target =
+            plait_names_add(&simulation->names, i == index ? simulation->target->name : "none");
     simulation->kernel = module->functions.data[index];
     if (simulation->kernel->layouts.count == 1) plait_pass_layout(simulation->kernel);
     return plait_function_verify(simulation->kernel);
@@ -312,11 +321,11 @@ static void set_extents(Simulation *simulation, int count, char **arguments)
 
 static bool run_kernel(Simulation *simulation, uint32_t index, int count, char **sizes)
 {
-    if (!choose_kernel(simulation, index)) return false;
+    if (!choose_kernel(simulation, index, count, sizes)) return false;
     set_extents(simulation, count, sizes);
     simulation->worst = 0;
     simulation->slots = plait_slots(simulation->arena, simulation->kernel);
-    simulation->machine = plait_machine_open(simulation->arena, plait_target_by_name("sm_90a"));
+    simulation->machine = plait_machine_open(simulation->arena, simulation->target);
     plait_ptx_emit_module(&simulation->machine->emit, simulation->module);
     simulation->code = test_compile(simulation->machine);
     bool good = simulate(simulation);

@@ -38,6 +38,28 @@ uint32_t test_thread_number(void);
 uint32_t test_program_number(void);
 void test_barrier(uint32_t id);
 uint32_t test_shuffle(uint32_t members, uint32_t value, uint32_t mask, uint32_t clamp);
+/* Waits until all lanes of the warp are here with up to TEST_SHARED_WORDS words each; then those of `lane` can be read,
+ * until the next meeting but one. */
+enum { TEST_SHARED_WORDS = 6 };
+uint32_t test_meet(const uint32_t *words, uint32_t count);
+const uint32_t *test_words_of(uint32_t lane, uint32_t turn);
+
+/* The matrix units, by warps (matrix_units.c); `result` gets what the instruction leaves in registers. */
+void test_ldmatrix(uint32_t *result, uint32_t address);
+void test_ldmatrix_trans(uint32_t *result, uint32_t address);
+void test_mma_bf16(float *result, float c0, float c1, float c2, float c3, uint32_t a0, uint32_t a1, uint32_t a2,
+                   uint32_t a3, uint32_t b0, uint32_t b1);
+void test_mma_f16(float *result, float c0, float c1, float c2, float c3, uint32_t a0, uint32_t a1, uint32_t a2,
+                  uint32_t a3, uint32_t b0, uint32_t b1);
+/* wgmma.m64nNk16: `registers` holds N / 2 sums and, when `a_there`, four of operand a. `kind`: the bits below. */
+enum { TEST_WGMMA_F16 = 1, TEST_WGMMA_ZERO = 2, TEST_WGMMA_A_THERE = 4, TEST_WGMMA_A_ROWS = 8, TEST_WGMMA_B_ROWS = 16 };
+void test_wgmma(uint32_t *registers, uint32_t columns, uint32_t kind, uint64_t a, uint64_t b);
+uint32_t test_first_lane(uint32_t value);
+enum { TEST_MOST_REGISTERS = 256 };
+
+/* Elements of 16 bits as numbers: simulate.c. */
+double test_number_of_bf16(uint16_t half);
+double test_number_of_f16(uint16_t half);
 extern uint8_t test_shared_memory[];
 enum { TEST_SHARED_BYTES = 227 * 1024 };
 
