@@ -35,8 +35,8 @@ static PlaitAstExpression *close(PlaitParser *parser, PlaitAstExpression *node)
     if (node->depth <= PLAIT_MAX_EXPRESSION_DEPTH) return node;
     plait_parser_report(
         parser, PLAIT_NESTING, node->span,
-        plait_arena_printf(parser->arena, "an expression more than %d levels deep", PLAIT_MAX_EXPRESSION_DEPTH), "",
-        "give parts of it names of their own, in statements before it");
+        plait_arena_printf(parser->arena, "an expression more than %d levels deep", PLAIT_MAX_EXPRESSION_DEPTH),
+        "fewer levels", "give parts of it names of their own, in statements before it");
     return make(parser, PLAIT_AST_BROKEN, node->span);
 }
 

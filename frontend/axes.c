@@ -99,6 +99,7 @@ void plait_axes_declare(PlaitSema *sema, const PlaitAstAxis *axis, const PlaitAx
                                                     .span = axis->name.span,
                                                     .found = plait_sema_format(sema, "a second axis `%s`",
                                                                                plait_sema_text(sema, axis->name.name)),
+                                                    .expected = "each name once",
                                                     .help = "remove one of the two, or rename it",
                                                     .related = known->name.span,
                                                     .related_note = "the first"});
@@ -106,7 +107,7 @@ void plait_axes_declare(PlaitSema *sema, const PlaitAstAxis *axis, const PlaitAx
     }
     if (sema->axes.count == PLAIT_MAX_AXES) {
         plait_sema_report(sema, PLAIT_PROGRAM_SIZE, axis->name.span,
-                          plait_sema_format(sema, "more than %d axes", PLAIT_MAX_AXES), "", "split the file");
+                          plait_sema_format(sema, "more than %d axes", PLAIT_MAX_AXES), "fewer axes", "split the file");
         return;
     }
     PlaitAxisRole role = declared_role(sema, axis);
@@ -197,8 +198,8 @@ PlaitAxis plait_axes_along(PlaitSema *sema, PlaitSpan span, PlaitName name, Plai
     if (known != PLAIT_NO_AXIS && function->axes.data[known].same_as == along) return known;
     if (function->axes.count >= PLAIT_MAX_OPERATOR_AXES) {
         plait_sema_report(sema, PLAIT_PROGRAM_SIZE, span,
-                          plait_sema_format(sema, "more than %d axes in one operator", PLAIT_MAX_OPERATOR_AXES), "",
-                          "attend along the same name more than once, or make two operators of it");
+                          plait_sema_format(sema, "more than %d axes in one operator", PLAIT_MAX_OPERATOR_AXES),
+                          "fewer axes", "attend along the same name more than once, or make two operators of it");
         return PLAIT_NO_AXIS;
     }
     PlaitAxisInfo info = {.name = free_name(sema, name),

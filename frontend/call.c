@@ -47,7 +47,7 @@ static bool check_depth(PlaitSema *sema, const PlaitAstExpression *expression, c
     }
     if (!sema->call || sema->call->depth < PLAIT_MAX_CALL_DEPTH) return true;
     plait_sema_report(sema, PLAIT_NESTING, expression->name.span,
-                      plait_sema_format(sema, "calls more than %d deep", PLAIT_MAX_CALL_DEPTH), "",
+                      plait_sema_format(sema, "calls more than %d deep", PLAIT_MAX_CALL_DEPTH), "fewer levels",
                       "call fewer functions from functions");
     return false;
 }

@@ -70,6 +70,7 @@ static void check_function(PlaitSema *sema, const PlaitAstFunction *function, ui
                                   (PlaitDiagnostic){.id = PLAIT_NAME_TAKEN,
                                                     .span = function->name.span,
                                                     .found = plait_sema_format(sema, "a second function `%s`", name),
+                                                    .expected = "each name once",
                                                     .help = "rename one of the two",
                                                     .related = other->name.span,
                                                     .related_note = "the first"});
@@ -95,8 +96,8 @@ static void check_parameter_names(PlaitSema *sema, const PlaitAstNames *names, c
         for (uint32_t k = 0; others && k < others->count; k++) taken |= others->data[k].name == names->data[i].name;
         if (!taken) continue;
         plait_sema_report(sema, PLAIT_NAME_TAKEN, names->data[i].span,
-                          plait_sema_format(sema, "a second `%s`", plait_sema_text(sema, names->data[i].name)), "",
-                          "rename one of the two");
+                          plait_sema_format(sema, "a second `%s`", plait_sema_text(sema, names->data[i].name)),
+                          "each name once", "rename one of the two");
     }
 }
 
@@ -110,6 +111,7 @@ static void check_operator(PlaitSema *sema, const PlaitAstOperator *declared, ui
                                     .span = declared->name.span,
                                     .found = plait_sema_format(sema, "a second operator `%s`",
                                                                plait_sema_text(sema, declared->name.name)),
+                                    .expected = "each name once",
                                     .help = "rename one of the two",
                                     .related = other->name.span,
                                     .related_note = "the first"});
@@ -128,6 +130,7 @@ static void declare_constant(PlaitSema *sema, const PlaitAstConst *constant)
                                     .span = constant->name.span,
                                     .found = plait_sema_format(sema, "a second constant `%s`",
                                                                plait_sema_text(sema, constant->name.name)),
+                                    .expected = "each name once",
                                     .help = "remove one of the two, or rename it",
                                     .related = sema->constants.data[known - 1].span,
                                     .related_note = "the first"});

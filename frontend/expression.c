@@ -61,7 +61,8 @@ static void report_steps(PlaitSema *sema, PlaitSpan span)
     sema->quiet = 0;
     plait_sema_report(
         sema, PLAIT_PROGRAM_SIZE, span,
-        plait_sema_format(sema, "more than %d operations after functions are inlined", PLAIT_MAX_STEPS), "",
+        plait_sema_format(sema, "more than %d operations after functions are inlined", PLAIT_MAX_STEPS),
+        "fewer operations",
         "functions that call functions several times grow with every level: name intermediate values instead");
     sema->quiet = quiet;
 }
@@ -75,8 +76,8 @@ PlaitTerm plait_sema_expression(PlaitSema *sema, const PlaitAstExpression *expre
     }
     sema->steps++;
     if (sema->depth >= PLAIT_MAX_LOWERING_DEPTH) {
-        plait_sema_report(sema, PLAIT_NESTING, expression->span, "expressions and calls nested too deeply", "",
-                          "name parts of the expression in statements before it");
+        plait_sema_report(sema, PLAIT_NESTING, expression->span, "expressions and calls nested too deeply",
+                          "fewer levels", "name parts of the expression in statements before it");
         return plait_poison();
     }
     sema->depth++;

@@ -33,7 +33,7 @@ static const char *quoted(PlaitParser *parser, const char *begin, const char *en
 /* Gives up on the rest of the file. */
 static int stop(PlaitParser *parser, const char *begin, const char *found, const char *help)
 {
-    plait_parser_report(parser, PLAIT_NESTING, span_of(parser, begin, parser->cursor), found, "", help);
+    plait_parser_report(parser, PLAIT_NESTING, span_of(parser, begin, parser->cursor), found, "fewer levels", help);
     parser->stopped = true;
     parser->cursor = begin + strlen(begin);
     return END;
@@ -113,7 +113,8 @@ static int bad_character(PlaitParser *parser, const char *begin)
                        : *begin == '!'                ? "write `not`, or `!=`"
                        : *begin == '"' || *begin == '\'' ? "the language has no texts; comments begin with `#`"
                        : ascii ? "remove it; comments begin with `#`" : "letters outside ASCII can stand in comments only";
-    plait_parser_report(parser, PLAIT_CHARACTER, span_of(parser, begin, parser->cursor), found, "", help);
+    plait_parser_report(parser, PLAIT_CHARACTER, span_of(parser, begin, parser->cursor), found,
+                        "letters, digits and signs of the language", help);
     return BAD_TOKEN;
 }
 

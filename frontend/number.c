@@ -20,14 +20,11 @@ static const struct {
     double (*function)(double);
     bool whole; /* whole numbers stay whole */
 } unary[] = {
-    {PLAIT_OP_NEG, negate, true},       {PLAIT_OP_ABS, fabs, true},
-    {PLAIT_OP_EXP, exp, false},         {PLAIT_OP_EXP2, exp2, false},
-            {PLAIT_OP_EXPM1, expm1, false},
-    {PLAIT_OP_LOG, log, false},         {PLAIT_OP_LOG1P, log1p, false},
-    {PLAIT_OP_SQRT, sqrt, false},       {PLAIT_OP_RSQRT, reciprocal_root, false},
-    {PLAIT_OP_SIN, sin, false},         {PLAIT_OP_COS, cos, false},
-    {PLAIT_OP_TANH, tanh, false},       {PLAIT_OP_ERF, erf, false},
-    {PLAIT_OP_FLOOR, floor, true},      {PLAIT_OP_CEIL, ceil, true},
+    {PLAIT_OP_NEG, negate, true},       {PLAIT_OP_ABS, fabs, true},     {PLAIT_OP_EXP, exp, false},
+    {PLAIT_OP_EXP2, exp2, false},       {PLAIT_OP_EXPM1, expm1, false}, {PLAIT_OP_LOG, log, false},
+    {PLAIT_OP_LOG1P, log1p, false},     {PLAIT_OP_SQRT, sqrt, false},   {PLAIT_OP_RSQRT, reciprocal_root, false},
+    {PLAIT_OP_SIN, sin, false},         {PLAIT_OP_COS, cos, false},     {PLAIT_OP_TANH, tanh, false},
+    {PLAIT_OP_ERF, erf, false},         {PLAIT_OP_FLOOR, floor, true},  {PLAIT_OP_CEIL, ceil, true},
     {PLAIT_OP_ROUND, round_even, true},
 };
 

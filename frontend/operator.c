@@ -15,6 +15,7 @@ static bool check_names(PlaitSema *sema, const PlaitAstParams *params, uint32_t 
                                                           .span = name.span,
                                                           .found = plait_sema_format(sema, "a second %s `%s`", what,
                                                                                      plait_sema_text(sema, name.name)),
+                                                          .expected = "each name once",
                                                           .help = "rename one of the two",
                                                           .related = params->data[i].name.span,
                                                           .related_note = "the first"});

@@ -88,8 +88,8 @@ static bool check_running(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxi
         const char *name = plait_axis_text(sema->builder.function, stage->axis);
         plait_sema_report(
             sema, PLAIT_STAGE_NESTING, span,
-            plait_sema_format(sema, "a running sum inside `%s %s`", stage->attend ? "attend" : "scan", name), "",
-            "compute it in a statement before the block");
+            plait_sema_format(sema, "a running sum inside `%s %s`", stage->attend ? "attend" : "scan", name),
+            "stages one after another", "compute it in a statement before the block");
         return false;
     }
     return true;

@@ -383,7 +383,7 @@ static bool prepare(PlaitSema *sema, Scan *scan)
             plait_sema_report(
                 sema, PLAIT_NAME_TAKEN, scan->carries[i].ast->name.span,
                 plait_sema_format(sema, "a second carry `%s`", plait_sema_text(sema, scan->carries[i].ast->name.name)),
-                "", "rename one of the two");
+                "each name once", "rename one of the two");
             good = false;
         }
     }

@@ -14,7 +14,7 @@ double plait_syntax_infinity(void) { return (double)INFINITY; }
 void plait_syntax_report_depth(PlaitParser *parser, PlaitSpan span)
 {
     parser->stopped = true;
-    plait_parser_report(parser, PLAIT_NESTING, span, "an expression nested too deeply to read", "",
+    plait_parser_report(parser, PLAIT_NESTING, span, "an expression nested too deeply to read", "fewer levels",
                         "give parts of it names of their own, in statements before it");
 }
 
@@ -128,7 +128,8 @@ void plait_syntax_report(PlaitParser *parser, const PlaitSyntaxError *error)
     if (parser->stopped || error->reported) return;
     const char *found = found_text(parser, error);
     if (error->reserved) {
-        plait_parser_report(parser, PLAIT_RESERVED_WORD, error->span, found, "",
+        plait_parser_report(parser, PLAIT_RESERVED_WORD, error->span, found,
+                            "a word of the language, or a name of your own",
                             "this word is reserved for a later version of the language: use another name");
         return;
     }

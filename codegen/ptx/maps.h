@@ -3,6 +3,7 @@
 #define PLAIT_CODEGEN_PTX_MAPS_H
 
 #include "codegen/ptx/access.h"
+#include "codegen/ptx/loop.h"
 #include "codegen/ptx/matrix.h"
 
 /* Threads that copy: one group of four warps, of which one thread works, so that the others' registers are free for

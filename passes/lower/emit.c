@@ -98,6 +98,7 @@ PlaitValue plait_lower_fail(PlaitLowering *lowering, PlaitValue value, const cha
                      (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER,
                                        .span = plait_inst(lowering->operator_, value)->span,
                                        .found = found,
+                                       .expected = "an arrangement that one pass over the sequence can run",
                                        .help = help});
     lowering->failed = true;
     return 0;

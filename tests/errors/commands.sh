@@ -153,6 +153,7 @@ error[E0820]: this arrangement of stages cannot be compiled
     5 |         scan c carry left : f32 = 0 {
       |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^
       = found: a scan inside a scan
+      = expected: an arrangement that one pass over the sequence can run
       = help: write the inner recurrence with carries of the outer scan; nested scans are not supported yet
 END
     says "a carry reduced over a run-time axis, for $target" emit --tile --target $target <<'END'
@@ -171,6 +172,7 @@ error[E0820]: this arrangement of stages cannot be compiled
     4 |     scan t carry S : f32[h] = 0 {
       |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^
       = found: a reduction over `h`, whose size is known at run time only, of what the scan carries
+      = expected: an arrangement that one pass over the sequence can run
       = help: give the axis a static size: `axis h : head = 8`
 END
 done
