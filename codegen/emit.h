@@ -9,6 +9,7 @@
 #include <llvm-c/Core.h>
 
 #include "ir/ir.h"
+#include "runtime/descriptor.h"
 
 typedef enum PlaitTargetKind { PLAIT_TARGET_CPU, PLAIT_TARGET_PTX } PlaitTargetKind;
 
@@ -84,20 +85,20 @@ PlaitSlots plait_slots(PlaitArena *arena, const PlaitFunction *kernel);
  * replaced by `_`. */
 void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module);
 void plait_ptx_emit_module(PlaitEmit *emit, const PlaitModule *module);
-/* Dynamic shared memory that the PTX of a kernel takes at launch: what the generator writes as "plait.shared". */
 /* What is added to the name of a kernel's entry for the version with tensor maps (codegen/ptx/maps.h). */
 #define PLAIT_MAPS_SUFFIX "_maps"
 typedef struct PlaitPtxVersion {
     struct {
         uint16_t tensor, rows; /* of the kernel's tensors; of the tensor's axes */
         uint32_t box_rows;
-    } maps[16];
+    } maps[PLAIT_MOST_MAPS];
     uint32_t count, threads, shared_bytes;
     uint8_t *alignments; /* by tensor of the kernel */
 } PlaitPtxVersion;
 /* Describes that version to the packager; false: the kernel has none on the target. */
 bool plait_ptx_maps_version(const PlaitFunction *kernel, const PlaitTarget *target, const PlaitSlots *slots,
                             PlaitPtxVersion *version);
+/* Dynamic shared memory that the PTX of a kernel takes at launch: what the generator writes as "plait.shared". */
 uint32_t plait_ptx_shared_bytes(const PlaitFunction *kernel);
 
 #endif

@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-enum { PLAIT_DESCRIPTOR_VERSION = 2, PLAIT_DESCRIPTOR_MAX_RANK = 12 };
+enum { PLAIT_DESCRIPTOR_VERSION = 2, PLAIT_DESCRIPTOR_MAX_RANK = 12, PLAIT_MOST_MAPS = 16 /* of a kernel */ };
 
 typedef struct PlaitAxisDescriptor {
     const char *name;

@@ -5,8 +5,7 @@
 #include "runtime/call.h"
 #include "runtime/driver.h"
 
-/* Most maps of one kernel; CUtensorMap. */
-enum { PLAIT_MOST_MAPS = 16 };
+/* CUtensorMap. */
 typedef struct PlaitMap {
     _Alignas(64) unsigned char bytes[128];
 } PlaitMap;

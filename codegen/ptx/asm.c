@@ -87,8 +87,6 @@ static LLVMValueRef plain_load(PlaitPtx *ptx, LLVMTypeRef type, uint32_t bytes, 
     return load;
 }
 
-static LLVMValueRef index_of(const PlaitPtx *ptx, uint32_t index) { return LLVMConstInt(integer(ptx, 32), index, 0); }
-
 /* An element in memory as a value in registers, and back. */
 static LLVMValueRef to_register(PlaitPtx *ptx, PlaitScalar scalar, LLVMValueRef value)
 {
@@ -114,7 +112,8 @@ static LLVMValueRef join_parts(PlaitPtx *ptx, Parts parts, LLVMValueRef value, L
     if (parts.count > 1) {
         LLVMValueRef vector = LLVMGetPoison(LLVMVectorType(parts.type, parts.count));
         for (uint32_t i = 0; i < parts.count; i++)
-            vector = LLVMBuildInsertElement(b, vector, LLVMBuildExtractValue(b, value, i, ""), index_of(ptx, i), "");
+            vector =
+                LLVMBuildInsertElement(b, vector, LLVMBuildExtractValue(b, value, i, ""), plait_ptx_int32(ptx, i), "");
         value = vector;
     }
     return LLVMBuildBitCast(b, value, type, "");
@@ -138,8 +137,8 @@ void plait_ptx_load(PlaitPtx *ptx, PlaitScalar scalar, uint32_t count, LLVMValue
         value = plain_load(ptx, type, bytes, address, constant);
     }
     for (uint32_t i = 0; i < count; i++)
-        loaded[i] =
-            to_register(ptx, scalar, count > 1 ? LLVMBuildExtractElement(b, value, index_of(ptx, i), "") : value);
+        loaded[i] = to_register(ptx, scalar,
+                                count > 1 ? LLVMBuildExtractElement(b, value, plait_ptx_int32(ptx, i), "") : value);
 }
 
 static void predicated_store(PlaitPtx *ptx, Parts parts, LLVMValueRef address, LLVMValueRef predicate,
@@ -156,7 +155,7 @@ static void predicated_store(PlaitPtx *ptx, Parts parts, LLVMValueRef address, L
     plait_text_add(&constraints, "l,b");
     for (uint32_t i = 0; i < parts.count; i++) {
         plait_text_printf(&constraints, ",%s", constraint_of(parts));
-        if (parts.count > 1) operands[2 + i] = LLVMBuildExtractElement(b, value, index_of(ptx, i), "");
+        if (parts.count > 1) operands[2 + i] = LLVMBuildExtractElement(b, value, plait_ptx_int32(ptx, i), "");
     }
     plait_text_add(&constraints, ",~{memory}");
     LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(ptx->emit->context), types, 2 + parts.count, 0);
@@ -174,7 +173,7 @@ void plait_ptx_store(PlaitPtx *ptx, PlaitScalar scalar, uint32_t count, LLVMValu
     if (count > 1) {
         value = LLVMGetPoison(memory_type(ptx, scalar, count));
         for (uint32_t i = 0; i < count; i++)
-            value = LLVMBuildInsertElement(b, value, to_memory(ptx, scalar, stored[i]), index_of(ptx, i), "");
+            value = LLVMBuildInsertElement(b, value, to_memory(ptx, scalar, stored[i]), plait_ptx_int32(ptx, i), "");
     }
     if (!predicate) {
         LLVMSetAlignment(LLVMBuildStore(b, value, global_pointer(ptx, address)), bytes);
@@ -215,8 +214,8 @@ void plait_ptx_shared_load(PlaitPtx *ptx, PlaitScalar scalar, LLVMValueRef point
     uint32_t bytes = count * plait_scalar_bytes(scalar);
     LLVMSetAlignment(value, bytes > 16 ? 16 : bytes);
     for (uint32_t i = 0; i < count; i++)
-        loaded[i] =
-            to_register(ptx, scalar, count > 1 ? LLVMBuildExtractElement(b, value, index_of(ptx, i), "") : value);
+        loaded[i] = to_register(ptx, scalar,
+                                count > 1 ? LLVMBuildExtractElement(b, value, plait_ptx_int32(ptx, i), "") : value);
 }
 
 static LLVMValueRef shuffle_word(PlaitPtx *ptx, LLVMValueRef word, uint32_t lane_mask)
@@ -225,7 +224,8 @@ static LLVMValueRef shuffle_word(PlaitPtx *ptx, LLVMValueRef word, uint32_t lane
     unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);
     LLVMValueRef function = LLVMGetIntrinsicDeclaration(ptx->emit->module, id, NULL, 0);
     LLVMTypeRef type = LLVMIntrinsicGetType(ptx->emit->context, id, NULL, 0);
-    LLVMValueRef operands[] = {index_of(ptx, UINT32_MAX), word, index_of(ptx, lane_mask), index_of(ptx, 31)};
+    LLVMValueRef operands[] = {plait_ptx_int32(ptx, UINT32_MAX), word, plait_ptx_int32(ptx, lane_mask),
+                               plait_ptx_int32(ptx, 31)};
     return LLVMBuildCall2(ptx->emit->builder, type, function, operands, 4, "");
 }
 
@@ -241,15 +241,15 @@ LLVMValueRef plait_ptx_shuffle(PlaitPtx *ptx, LLVMValueRef value, PlaitScalar sc
     LLVMTypeRef pair = LLVMVectorType(integer(ptx, 32), 2);
     LLVMValueRef words = LLVMBuildBitCast(b, value, pair, "");
     for (uint32_t i = 0; i < 2; i++) {
-        LLVMValueRef word = LLVMBuildExtractElement(b, words, index_of(ptx, i), "");
-        words = LLVMBuildInsertElement(b, words, shuffle_word(ptx, word, lane_mask), index_of(ptx, i), "");
+        LLVMValueRef word = LLVMBuildExtractElement(b, words, plait_ptx_int32(ptx, i), "");
+        words = LLVMBuildInsertElement(b, words, shuffle_word(ptx, word, lane_mask), plait_ptx_int32(ptx, i), "");
     }
     return LLVMBuildBitCast(b, words, type, "");
 }
 
 void plait_ptx_barrier(PlaitPtx *ptx)
 {
-    LLVMValueRef operands[] = {index_of(ptx, ptx->maps ? 1 : 0), index_of(ptx, ptx->kernel->threads)};
+    LLVMValueRef operands[] = {plait_ptx_int32(ptx, ptx->maps ? 1 : 0), plait_ptx_int32(ptx, ptx->kernel->threads)};
     if (ptx->maps) /* the computing threads alone */
         plait_ptx_asm(ptx, LLVMVoidTypeInContext(ptx->emit->context), "barrier.cta.sync.aligned $0, $1;",
                       "r,r,~{memory}", operands, 2);

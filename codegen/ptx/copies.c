@@ -8,11 +8,6 @@
 
 enum { GROUP_THREADS = 128 };
 
-static LLVMValueRef int32(const PlaitPtx *ptx, uint32_t value)
-{
-    return LLVMConstInt(LLVMInt32TypeInContext(ptx->emit->context), value, 0);
-}
-
 static LLVMTypeRef nothing(const PlaitPtx *ptx) { return LLVMVoidTypeInContext(ptx->emit->context); }
 
 /* The address of a byte of shared memory as 32 bits; `moving` may be NULL. */
@@ -20,7 +15,7 @@ static LLVMValueRef address_of(PlaitPtx *ptx, uint32_t byte, LLVMValueRef moving
 {
     LLVMBuilderRef b = ptx->emit->builder;
     LLVMValueRef address = LLVMBuildPtrToInt(b, ptx->shared, LLVMInt32TypeInContext(ptx->emit->context), "");
-    address = LLVMBuildAdd(b, address, int32(ptx, byte), "");
+    address = LLVMBuildAdd(b, address, plait_ptx_int32(ptx, byte), "");
     return moving ? LLVMBuildAdd(b, address, moving, "") : address;
 }
 
@@ -32,7 +27,7 @@ static bool is_ring(const PlaitPtx *ptx, const PlaitPtxMap *map)
 static LLVMValueRef barrier_of(PlaitPtx *ptx, const PlaitPtxMap *map, bool full)
 {
     LLVMValueRef moving = NULL;
-    if (is_ring(ptx, map)) moving = LLVMBuildMul(ptx->emit->builder, ptx->ring_tile, int32(ptx, 8), "");
+    if (is_ring(ptx, map)) moving = LLVMBuildMul(ptx->emit->builder, ptx->ring_tile, plait_ptx_int32(ptx, 8), "");
     return address_of(ptx, map->barrier + (full ? 0 : 8 * map->stages), moving);
 }
 
@@ -50,7 +45,7 @@ void plait_ptx_init_barriers(PlaitPtx *ptx)
         if (map->follows) continue;
         for (uint32_t k = 0; k < 2 * map->stages; k++) {
             uint32_t arrivals = k < map->stages ? 1 : ptx->kernel->threads / GROUP_THREADS;
-            LLVMValueRef operands[] = {address_of(ptx, map->barrier + 8 * k, NULL), int32(ptx, arrivals)};
+            LLVMValueRef operands[] = {address_of(ptx, map->barrier + 8 * k, NULL), plait_ptx_int32(ptx, arrivals)};
             plait_ptx_asm(ptx, nothing(ptx), "mbarrier.init.shared::cta.b64 [$0], $1;", "r,r,~{memory}", operands, 2);
         }
     }
@@ -60,7 +55,8 @@ void plait_ptx_init_barriers(PlaitPtx *ptx)
 LLVMValueRef plait_ptx_copy_offset(PlaitPtx *ptx, PlaitValue copy)
 {
     const PlaitPtxMap *map = plait_ptx_map_of(ptx->maps, copy);
-    return is_ring(ptx, map) ? LLVMBuildMul(ptx->emit->builder, ptx->ring_tile, int32(ptx, map->bytes), "") : NULL;
+    return is_ring(ptx, map) ? LLVMBuildMul(ptx->emit->builder, ptx->ring_tile, plait_ptx_int32(ptx, map->bytes), "")
+                             : NULL;
 }
 
 /* Moves one box; coordinates go from the innermost axis outwards. */
@@ -77,8 +73,9 @@ static void move_box(PlaitPtx *ptx, const PlaitPtxMap *map, uint32_t chunk, LLVM
         LLVMValueRef start = plait_type_of(ptx->kernel, access.indices[i].value).rank
                                  ? plait_ptx_unit_start(ptx, access.indices[i].value)
                                  : ptx->values[access.indices[i].value][0];
-        if (!start) start = int32(ptx, 0);
-        if (i + 1 == access.rank && chunk) start = LLVMBuildAdd(b, start, int32(ptx, chunk * PLAIT_PTX_CHUNK), "");
+        if (!start) start = plait_ptx_int32(ptx, 0);
+        if (i + 1 == access.rank && chunk)
+            start = LLVMBuildAdd(b, start, plait_ptx_int32(ptx, chunk * PLAIT_PTX_CHUNK), "");
         operands[count++] = start;
     }
     PlaitText text = plait_text(ptx->emit->arena), constraints = plait_text(ptx->emit->arena);
@@ -99,11 +96,11 @@ void plait_ptx_copy_issue(PlaitPtx *ptx, PlaitValue copy)
 {
     const PlaitPtxMap *map = plait_ptx_map_of(ptx->maps, copy);
     if (is_ring(ptx, map)) { /* the first turn finds every tile free */
-        LLVMValueRef before = LLVMBuildXor(ptx->emit->builder, ptx->ring_parity, int32(ptx, 1), "");
+        LLVMValueRef before = LLVMBuildXor(ptx->emit->builder, ptx->ring_parity, plait_ptx_int32(ptx, 1), "");
         wait_for(ptx, barrier_of(ptx, map, false), before);
     }
     LLVMValueRef barrier = barrier_of(ptx, map, true);
-    LLVMValueRef operands[] = {barrier, int32(ptx, map->bytes)};
+    LLVMValueRef operands[] = {barrier, plait_ptx_int32(ptx, map->bytes)};
     plait_ptx_asm(ptx, nothing(ptx), "mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1;", "r,r,~{memory}",
                   operands, 2);
     for (uint32_t chunk = 0; chunk < map->chunks; chunk++) move_box(ptx, map, chunk, barrier);
@@ -114,7 +111,7 @@ void plait_ptx_copy_wait(PlaitPtx *ptx, PlaitValue copy)
     const PlaitPtxMap *map = plait_ptx_map_of(ptx->maps, copy);
     if (ptx->kept_done[copy]) return;
     ptx->kept_done[copy] = true;
-    wait_for(ptx, barrier_of(ptx, map, true), is_ring(ptx, map) ? ptx->ring_parity : int32(ptx, 0));
+    wait_for(ptx, barrier_of(ptx, map, true), is_ring(ptx, map) ? ptx->ring_parity : plait_ptx_int32(ptx, 0));
 }
 
 /* Whether a product after `value` in its region reads the copy. */
@@ -134,8 +131,8 @@ static bool is_read_later(const PlaitFunction *kernel, PlaitValue value, PlaitVa
 static void arrive(PlaitPtx *ptx, LLVMValueRef barrier, LLVMValueRef condition)
 {
     LLVMBuilderRef b = ptx->emit->builder;
-    LLVMValueRef lane = LLVMBuildAnd(b, ptx->thread, int32(ptx, GROUP_THREADS - 1), "");
-    LLVMValueRef first = LLVMBuildICmp(b, LLVMIntEQ, lane, int32(ptx, 0), "");
+    LLVMValueRef lane = LLVMBuildAnd(b, ptx->thread, plait_ptx_int32(ptx, GROUP_THREADS - 1), "");
+    LLVMValueRef first = LLVMBuildICmp(b, LLVMIntEQ, lane, plait_ptx_int32(ptx, 0), "");
     LLVMValueRef operands[] = {plait_ptx_both(ptx, first, condition), barrier};
     plait_ptx_asm(ptx, nothing(ptx), "@$0 mbarrier.arrive.shared::cta.b64 _, [$1];", "b,r,~{memory}", operands, 2);
 }
@@ -166,10 +163,10 @@ void plait_ptx_copies_release_before(PlaitPtx *ptx, PlaitValue product, LLVMValu
     const PlaitPtxMap *maps[2];
     uint32_t count = last_read(ptx, product, maps);
     for (uint32_t i = 0; i < count; i++) {
-        LLVMValueRef first = LLVMBuildICmp(b, LLVMIntEQ, ptx->ring_tile, int32(ptx, 0), "");
-        LLVMValueRef before = LLVMBuildSub(b, ptx->ring_tile, int32(ptx, 1), "");
-        before = LLVMBuildSelect(b, first, int32(ptx, maps[i]->stages - 1), before, "");
-        LLVMValueRef moving = LLVMBuildMul(b, before, int32(ptx, 8), "");
+        LLVMValueRef first = LLVMBuildICmp(b, LLVMIntEQ, ptx->ring_tile, plait_ptx_int32(ptx, 0), "");
+        LLVMValueRef before = LLVMBuildSub(b, ptx->ring_tile, plait_ptx_int32(ptx, 1), "");
+        before = LLVMBuildSelect(b, first, plait_ptx_int32(ptx, maps[i]->stages - 1), before, "");
+        LLVMValueRef moving = LLVMBuildMul(b, before, plait_ptx_int32(ptx, 8), "");
         arrive(ptx, address_of(ptx, maps[i]->barrier + 8 * maps[i]->stages, moving), condition);
     }
 }

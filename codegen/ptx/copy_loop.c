@@ -13,11 +13,6 @@ typedef struct Mover {
     LLVMValueRef inside;  /* i1: the scalar indices are inside; NULL: they always are */
 } Mover;
 
-static LLVMValueRef int32(const PlaitPtx *ptx, uint32_t value)
-{
-    return LLVMConstInt(LLVMInt32TypeInContext(ptx->emit->context), value, 0);
-}
-
 static LLVMValueRef stride_of(const Mover *mover, uint32_t index)
 {
     PlaitPtx *ptx = mover->ptx;
@@ -41,7 +36,7 @@ static LLVMValueRef start_of(const Mover *mover, uint32_t index)
     PlaitValue value = mover->access.indices[index].value;
     bool tile = plait_type_of(ptx->kernel, value).rank > 0;
     LLVMValueRef start = tile ? plait_ptx_unit_start(ptx, value) : ptx->values[value][0];
-    return start ? start : int32(ptx, 0);
+    return start ? start : plait_ptx_int32(ptx, 0);
 }
 
 static LLVMValueRef is_inside(const Mover *mover, uint32_t index, LLVMValueRef position)
@@ -70,7 +65,7 @@ static LLVMValueRef holds(const Mover *mover, uint32_t index, LLVMValueRef at)
     PlaitPtx *ptx = mover->ptx;
     LLVMBuilderRef b = ptx->emit->builder;
     uint32_t tile = ptx->kernel->axes.data[mover->access.indices[index].unit].tile;
-    LLVMValueRef of_tile = LLVMBuildICmp(b, LLVMIntULT, at, int32(ptx, tile), "");
+    LLVMValueRef of_tile = LLVMBuildICmp(b, LLVMIntULT, at, plait_ptx_int32(ptx, tile), "");
     LLVMValueRef position = LLVMBuildAdd(b, start_of(mover, index), at, "");
     return LLVMBuildAnd(b, of_tile, is_inside(mover, index, position), "");
 }
@@ -81,19 +76,19 @@ static void move(const Mover *mover, LLVMValueRef unit)
     PlaitPtx *ptx = mover->ptx;
     LLVMBuilderRef b = ptx->emit->builder;
     uint32_t rows = mover->stage->rows, chunks = mover->stage->bytes / (rows * PLAIT_PTX_ROW_BYTES);
-    LLVMValueRef in_row = int32(ptx, chunks * (PLAIT_PTX_CHUNK / NEIGHBOURS));
+    LLVMValueRef in_row = plait_ptx_int32(ptx, chunks * (PLAIT_PTX_CHUNK / NEIGHBOURS));
     LLVMValueRef row = LLVMBuildUDiv(b, unit, in_row, "");
-    LLVMValueRef column = LLVMBuildMul(b, LLVMBuildURem(b, unit, in_row, ""), int32(ptx, NEIGHBOURS), "");
+    LLVMValueRef column = LLVMBuildMul(b, LLVMBuildURem(b, unit, in_row, ""), plait_ptx_int32(ptx, NEIGHBOURS), "");
     LLVMValueRef good = plait_ptx_both(ptx, mover->inside, holds(mover, mover->rows, row));
     LLVMValueRef line = LLVMBuildAdd(b, mover->base, distance(mover, row, mover->rows), "");
     LLVMTypeRef type = plait_emit_memory_type(ptx->emit, mover->access.scalar, NEIGHBOURS);
     LLVMValueRef vector = LLVMGetPoison(type);
     for (uint32_t i = 0; i < NEIGHBOURS; i++) {
-        LLVMValueRef at = LLVMBuildAdd(b, column, int32(ptx, i), ""), element;
+        LLVMValueRef at = LLVMBuildAdd(b, column, plait_ptx_int32(ptx, i), ""), element;
         LLVMValueRef predicate = plait_ptx_both(ptx, good, holds(mover, mover->inner, at));
         LLVMValueRef address = LLVMBuildAdd(b, line, distance(mover, at, mover->inner), "");
         plait_ptx_load(ptx, mover->access.scalar, 1, address, predicate, true, &element);
-        vector = LLVMBuildInsertElement(b, vector, element, int32(ptx, i), "");
+        vector = LLVMBuildInsertElement(b, vector, element, plait_ptx_int32(ptx, i), "");
     }
     LLVMValueRef offset = plait_ptx_swizzled_offset(ptx, b, rows, row, column);
     LLVMSetAlignment(LLVMBuildStore(b, vector, plait_ptx_swizzled_pointer(ptx, mover->stage->byte, rows, offset, 0, 0)),
@@ -130,15 +125,15 @@ void plait_ptx_copy_in_loop(PlaitPtx *ptx, const PlaitPtxStage *stage, uint32_t 
     LLVMBasicBlockRef before = LLVMGetInsertBlock(b);
     LLVMBasicBlockRef body = LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, "move");
     LLVMBasicBlockRef after = LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, "");
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntULT, ptx->thread, int32(ptx, units), ""), body, after);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntULT, ptx->thread, plait_ptx_int32(ptx, units), ""), body, after);
     LLVMPositionBuilderAtEnd(b, body);
     LLVMValueRef unit = LLVMBuildPhi(b, LLVMInt32TypeInContext(ptx->emit->context), "");
     LLVMAddIncoming(unit, &ptx->thread, &before, 1);
     move(&mover, unit);
-    LLVMValueRef next = LLVMBuildAdd(b, unit, int32(ptx, ptx->kernel->threads), "");
+    LLVMValueRef next = LLVMBuildAdd(b, unit, plait_ptx_int32(ptx, ptx->kernel->threads), "");
     LLVMBasicBlockRef last = LLVMGetInsertBlock(b);
     LLVMAddIncoming(unit, &next, &last, 1);
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntULT, next, int32(ptx, units), ""), body, after);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntULT, next, plait_ptx_int32(ptx, units), ""), body, after);
     LLVMPositionBuilderAtEnd(b, after);
-    if (plait_ptx_has_wgmma(ptx)) plait_ptx_fence_async(ptx);
+    if (plait_ptx_is_hopper(ptx->emit->target)) plait_ptx_fence_async(ptx);
 }

@@ -27,11 +27,6 @@ typedef struct Product {
     LLVMValueRef *sums;
 } Product;
 
-static LLVMValueRef int32(const PlaitPtx *ptx, uint32_t value)
-{
-    return LLVMConstInt(LLVMInt32TypeInContext(ptx->emit->context), value, 0);
-}
-
 static void add_row_axis(Product *product, Side *side, PlaitAxis axis, uint32_t pitch)
 {
     const PlaitPtxAxis *lie = plait_ptx_axis(product->shape, axis);
@@ -41,7 +36,7 @@ static void add_row_axis(Product *product, Side *side, PlaitAxis axis, uint32_t 
     LLVMValueRef field = plait_ptx_field(product->ptx, lie);
     if (!field) return;
     LLVMBuilderRef b = product->ptx->emit->builder;
-    field = LLVMBuildMul(b, field, int32(product->ptx, pitch), "");
+    field = LLVMBuildMul(b, field, plait_ptx_int32(product->ptx, pitch), "");
     side->start = side->start ? LLVMBuildAdd(b, side->start, field, "") : field;
 }
 
@@ -77,7 +72,7 @@ static void read_row(Product *product, Side *side, LLVMValueRef at, uint32_t slo
 {
     PlaitPtx *ptx = product->ptx;
     LLVMBuilderRef b = ptx->emit->builder;
-    LLVMValueRef element = LLVMBuildMul(b, at, int32(ptx, side->step), ""), loaded[16];
+    LLVMValueRef element = LLVMBuildMul(b, at, plait_ptx_int32(ptx, side->step), ""), loaded[16];
     if (side->start) element = LLVMBuildAdd(b, element, side->start, "");
     uint32_t fixed = step * side->step;
     for (uint32_t i = 0; i < side->rows.rank; i++)
@@ -161,8 +156,8 @@ void plait_ptx_emit_dot(PlaitPtx *ptx, PlaitValue value)
     PlaitPtxStage *stages[] = {&product.sides[0].stage, &product.sides[1].stage};
     plait_ptx_stage_both(ptx, stages);
     uint32_t length = ptx->kernel->axes.data[inst->axes[0]].tile, turns = length / STEPS;
-    LLVMValueRef zero = int32(ptx, 0);
+    LLVMValueRef zero = plait_ptx_int32(ptx, 0);
     if (turns == 1) add_products(&product, zero, STEPS);
     else if (turns > 1) run_turns(&product, turns);
-    for (uint32_t at = turns * STEPS; at < length; at++) add_products(&product, int32(ptx, at), 1);
+    for (uint32_t at = turns * STEPS; at < length; at++) add_products(&product, plait_ptx_int32(ptx, at), 1);
 }

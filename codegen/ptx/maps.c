@@ -13,7 +13,7 @@
  */
 #include "codegen/ptx/maps.h"
 
-enum { MOST_RANK = 5, MOST_BOX = 256, MOST_SHARED = 227 * 1024, BARRIER_BYTES = 8, MOST_MAPS = 16 };
+enum { MOST_RANK = 5, MOST_BOX = 256, MOST_SHARED = 227 * 1024, BARRIER_BYTES = 8 };
 
 bool plait_ptx_is_uniform(const PlaitFunction *kernel, PlaitValue value)
 {
@@ -193,11 +193,11 @@ static void place(const PlaitFunction *kernel, PlaitPtxMaps *maps)
 bool plait_ptx_maps(const PlaitFunction *kernel, const PlaitTarget *target, PlaitPtxMaps *maps)
 {
     *maps = (PlaitPtxMaps){.data = PLAIT_NEW_ARRAY(kernel->module->arena, PlaitPtxMap, kernel->insts.count)};
-    if (target->architecture != 90 || !target->exact) return false;
+    if (!plait_ptx_is_hopper(target)) return false;
     Finder finder = {kernel, maps, true};
     plait_region_walk(kernel, kernel->body, find_copy, &finder);
     if (!finder.possible || maps->count == 0 || !share_rings(kernel, maps)) return false;
-    if (maps->parameters > MOST_MAPS) return false;
+    if (maps->parameters > PLAIT_MOST_MAPS) return false;
     uint32_t stages = 1;
     for (uint32_t i = 0; i < maps->count; i++)
         if (maps->data[i].stages > stages) stages = maps->data[i].stages;

@@ -5,11 +5,6 @@
 
 #include <string.h>
 
-bool plait_ptx_has_wgmma(const PlaitPtx *ptx)
-{
-    return ptx->emit->target->architecture == 90 && ptx->emit->target->exact;
-}
-
 LLVMValueRef plait_ptx_asm(PlaitPtx *ptx, LLVMTypeRef type, const char *text, const char *constraints,
                            LLVMValueRef *operands, uint32_t count)
 {
@@ -28,28 +23,23 @@ LLVMValueRef plait_ptx_asm(PlaitPtx *ptx, LLVMTypeRef type, const char *text, co
     return call;
 }
 
-static const PlaitLayoutAxis *entry_of(const PlaitFunction *kernel, PlaitType type, PlaitAxis axis)
+/* Whether both have their axis, and these lie alike. */
+static bool same_lie(const PlaitPtxShape *a, PlaitAxis a_axis, const PlaitPtxShape *b, PlaitAxis b_axis)
 {
-    const PlaitLayout *layout = &kernel->layouts.data[type.layout];
-    for (uint32_t i = 0; i < layout->count; i++)
-        if (layout->axes[i].axis == axis) return &layout->axes[i];
-    return NULL;
-}
-
-static bool same_parts(const PlaitLayoutAxis *a, const PlaitLayoutAxis *b)
-{
-    return a && b && a->count == b->count && memcmp(a->parts, b->parts, a->count * sizeof *a->parts) == 0;
+    const PlaitPtxAxis *left = plait_ptx_axis(a, a_axis), *right = plait_ptx_axis(b, b_axis);
+    return left && right && plait_ptx_same_lie(left, right);
 }
 
 bool plait_ptx_in_registers(const PlaitFunction *kernel, PlaitValue dot, uint32_t side)
 {
     const PlaitInst *inst = plait_inst(kernel, dot);
     if (inst->axis_count != 2) return false;
-    PlaitType type = plait_type_of(kernel, inst->operands[side]);
-    PlaitAxis rows = inst->axes[1], columns = inst->type.axes[inst->type.axes[0] == rows ? 1 : 0];
-    return plait_type_has(type, rows) && same_parts(entry_of(kernel, type, rows), entry_of(kernel, inst->type, rows)) &&
-           same_parts(entry_of(kernel, type, inst->axes[0]), entry_of(kernel, inst->type, columns)) &&
-           kernel->axes.data[inst->axes[0]].tile % PLAIT_PTX_UNIT == 0;
+    PlaitAxis contracted = inst->axes[0], rows = inst->axes[1];
+    PlaitAxis columns = inst->type.axes[inst->type.axes[0] == rows ? 1 : 0];
+    PlaitPtxShape operand = plait_ptx_shape(kernel, plait_type_of(kernel, inst->operands[side]));
+    PlaitPtxShape result = plait_ptx_shape(kernel, inst->type);
+    return same_lie(&operand, rows, &result, rows) && same_lie(&operand, contracted, &result, columns) &&
+           kernel->axes.data[contracted].tile % PLAIT_PTX_UNIT == 0;
 }
 
 /* The slot of a fragment: half 0 or 1 of the rows, and a slot of the other axis. */
@@ -100,7 +90,7 @@ static void pack_fragments(PlaitPtxProduct *product)
 static PlaitPtxProduct begin(PlaitPtx *ptx, PlaitValue dot)
 {
     const PlaitInst *inst = plait_inst(ptx->kernel, dot);
-    PlaitPtxProduct product = {.ptx = ptx, .dot = dot, .contracted = inst->axes[0], .rows = inst->axes[1]};
+    PlaitPtxProduct product = {.ptx = ptx, .contracted = inst->axes[0], .rows = inst->axes[1]};
     product.columns = inst->type.axes[inst->type.axes[0] == product.rows ? 1 : 0];
     product.scalar = (PlaitScalar)plait_type_of(ptx->kernel, inst->operands[0]).scalar;
     for (uint32_t i = 0; i < 2; i++) {
@@ -133,7 +123,7 @@ void plait_ptx_emit_matrix_dot(PlaitPtx *ptx, PlaitValue value)
     PlaitPtxStage *stages[] = {&product.a.stage, &product.b.stage};
     plait_ptx_stage_both(ptx, stages);
     if (!product.a.stage.value) pack_fragments(&product);
-    if (plait_ptx_has_wgmma(ptx)) plait_ptx_wgmma(&product);
+    if (plait_ptx_is_hopper(ptx->emit->target)) plait_ptx_wgmma(&product);
     else plait_ptx_mma(&product);
     for (uint32_t i = 0; i < product.groups * 4; i++)
         slots[fragment_slot(shape, product.rows, i / 2 % 2, i / 4 * 2 + i % 2)] = product.sums[i];

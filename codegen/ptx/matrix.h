@@ -23,7 +23,6 @@ typedef struct PlaitPtxSide {
 
 typedef struct PlaitPtxProduct {
     PlaitPtx *ptx;
-    PlaitValue dot;
     PlaitAxis rows, columns, contracted;
     PlaitScalar scalar; /* of the operands */
     PlaitPtxSide a, b;  /* rows, columns */
@@ -34,7 +33,6 @@ typedef struct PlaitPtxProduct {
     bool flies;         /* nobody waits for it here (flight.c) */
 } PlaitPtxProduct;
 
-bool plait_ptx_has_wgmma(const PlaitPtx *ptx);
 void plait_ptx_fence_async(PlaitPtx *ptx);
 void plait_ptx_wgmma(PlaitPtxProduct *product);
 void plait_ptx_mma(PlaitPtxProduct *product);

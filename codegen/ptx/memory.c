@@ -21,15 +21,10 @@ static LLVMValueRef int64(const PlaitPtx *ptx, int64_t value)
     return LLVMConstInt(LLVMInt64TypeInContext(ptx->emit->context), (unsigned long long)value, 1);
 }
 
-static LLVMValueRef int32(const PlaitPtx *ptx, uint32_t value)
-{
-    return LLVMConstInt(LLVMInt32TypeInContext(ptx->emit->context), value, 0);
-}
-
 LLVMValueRef plait_ptx_extent(PlaitPtx *ptx, PlaitAxis axis)
 {
     int64_t size = ptx->kernel->axes.data[axis].size;
-    if (size != PLAIT_RUNTIME_SIZE) return int32(ptx, (uint32_t)size);
+    if (size != PLAIT_RUNTIME_SIZE) return plait_ptx_int32(ptx, (uint32_t)size);
     return LLVMBuildTrunc(ptx->entry, ptx->arguments[ptx->slots.axis_slot[axis]],
                           LLVMInt32TypeInContext(ptx->emit->context), "");
 }
@@ -130,7 +125,8 @@ static LLVMValueRef inside(PlaitPtx *ptx, const Addresses *addresses, uint32_t i
     LLVMValueRef position;
     if (index->unit != PLAIT_NO_AXIS) {
         const PlaitPtxAxis *axis = plait_ptx_axis(addresses->shape, index->unit);
-        position = int32(ptx, plait_ptx_static_position(axis, slot_along(addresses->shape, slot, index->unit)));
+        position =
+            plait_ptx_int32(ptx, plait_ptx_static_position(axis, slot_along(addresses->shape, slot, index->unit)));
         if (addresses->starts[i]) position = LLVMBuildAdd(b, addresses->starts[i], position, "");
     } else {
         position = plait_ptx_operand(ptx, index->value, addresses->shape, slot);

@@ -2,30 +2,19 @@
  * `ldmatrix`, four arrays of 8 by 8 at once, transposed where the contracted axis is not the inner one. */
 #include "codegen/ptx/matrix.h"
 
-static LLVMValueRef int32(const PlaitPtx *ptx, uint32_t value)
-{
-    return LLVMConstInt(LLVMInt32TypeInContext(ptx->emit->context), value, 0);
-}
-
 /* Bits of the thread's number: (thread >> bit) mod 2^bits, times 2^shift. */
-static LLVMValueRef thread_bits(PlaitPtx *ptx, uint32_t bit, uint32_t bits, uint32_t shift)
-{
-    LLVMValueRef value = LLVMBuildLShr(ptx->entry, ptx->thread, int32(ptx, bit), "");
-    value = LLVMBuildAnd(ptx->entry, value, int32(ptx, (1u << bits) - 1), "");
-    return LLVMBuildMul(ptx->entry, value, int32(ptx, 1u << shift), "");
-}
-
 /* Each lane names a row of one of the four arrays: lane mod 8 of array lane / 8. The arrays stand at (kept, contracted)
  * = (0, 0), then 8 further along one of the axes for odd arrays and along the other for the last two. For the operand
  * of the rows the odd ones go along the rows, for that of the columns along the contracted axis. */
 static LLVMValueRef lane_offset(PlaitPtxProduct *product, const PlaitPtxSide *side, bool rows)
 {
     PlaitPtx *ptx = product->ptx;
-    LLVMValueRef row = thread_bits(ptx, 0, 3, 0), odd = thread_bits(ptx, 3, 1, 3), last = thread_bits(ptx, 4, 1, 3);
+    LLVMValueRef row = plait_ptx_thread_bits(ptx, 0, 3, 0), odd = plait_ptx_thread_bits(ptx, 3, 1, 3),
+                 last = plait_ptx_thread_bits(ptx, 4, 1, 3);
     LLVMValueRef kept = rows ? odd : last, contracted = rows ? last : odd;
     if (side->contracted_inner) kept = LLVMBuildAdd(ptx->entry, kept, row, "");
     else contracted = LLVMBuildAdd(ptx->entry, contracted, row, "");
-    if (rows) kept = LLVMBuildAdd(ptx->entry, kept, thread_bits(ptx, 5, 4, 4), "");
+    if (rows) kept = LLVMBuildAdd(ptx->entry, kept, plait_ptx_thread_bits(ptx, 5, 4, 4), "");
     return plait_ptx_swizzled_offset(ptx, ptx->entry, side->stage.rows, side->contracted_inner ? kept : contracted,
                                      side->contracted_inner ? contracted : kept);
 }
@@ -53,7 +42,7 @@ static void multiply(PlaitPtxProduct *product, LLVMValueRef *sums, const LLVMVal
 {
     PlaitPtx *ptx = product->ptx;
     LLVMTypeRef f32 = LLVMFloatTypeInContext(ptx->emit->context), four[] = {f32, f32, f32, f32};
-    const char *scalar = product->scalar == PLAIT_BF16 ? "bf16" : "f16";
+    const char *scalar = plait_scalar_text(product->scalar);
     const char *text = plait_arena_printf(ptx->emit->arena,
                                           "mma.sync.aligned.m16n8k16.row.col.f32.%s.%s.f32 {$0, $1, $2, $3}, "
                                           "{$8, $9, $10, $11}, {$12, $13}, {$4, $5, $6, $7};",

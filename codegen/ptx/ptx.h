@@ -69,6 +69,17 @@ typedef struct PlaitPtx {
 enum { PLAIT_PTX_LOADED = 1, PLAIT_PTX_STORED = 2, PLAIT_PTX_REPEATED = 4 };
 enum { PLAIT_HALF_NONE = 2, PLAIT_HALF_ANY = 3 };
 
+/* Whether the target has what only architecture 90 and no later one has: wgmma, copies with tensor maps, setmaxnreg. */
+static inline bool plait_ptx_is_hopper(const PlaitTarget *target)
+{
+    return target->architecture == 90 && target->exact;
+}
+
+static inline LLVMValueRef plait_ptx_int32(const PlaitPtx *ptx, uint32_t value)
+{
+    return LLVMConstInt(LLVMInt32TypeInContext(ptx->emit->context), value, 0);
+}
+
 /* ---- shape.c: slots and positions ---- */
 PlaitPtxShape plait_ptx_shape(const PlaitFunction *kernel, PlaitType type);
 const PlaitPtxShape *plait_ptx_shape_of(PlaitPtx *ptx, PlaitValue value);
@@ -76,8 +87,11 @@ const PlaitPtxAxis *plait_ptx_axis(const PlaitPtxShape *shape, PlaitAxis axis); 
 uint32_t plait_ptx_axis_slot(const PlaitPtxShape *shape, uint32_t slot, uint32_t index);
 /* The slot of `inner`, whose axes are among those of `shape`, that stands at the same position as `slot`. */
 uint32_t plait_ptx_project(const PlaitPtxShape *shape, uint32_t slot, const PlaitPtxShape *inner);
-/* The position of an axis slot is its static part plus plait_ptx_field of the axis (i32; NULL when that is 0). */
+/* Whether the axes lie alike over threads and slots. */
 bool plait_ptx_same_lie(const PlaitPtxAxis *a, const PlaitPtxAxis *b);
+/* `bits` bits of the thread's number from bit `first` on, times 2^shift; built in the entry block. */
+LLVMValueRef plait_ptx_thread_bits(PlaitPtx *ptx, uint32_t first, uint32_t bits, uint32_t shift);
+/* The position of an axis slot is its static part plus plait_ptx_field of the axis (i32; NULL when that is 0). */
 uint32_t plait_ptx_static_position(const PlaitPtxAxis *axis, uint32_t axis_slot);
 LLVMValueRef plait_ptx_field(PlaitPtx *ptx, const PlaitPtxAxis *axis);
 LLVMValueRef plait_ptx_position(PlaitPtx *ptx, const PlaitPtxAxis *axis, uint32_t axis_slot);

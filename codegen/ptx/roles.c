@@ -1,33 +1,20 @@
 /* The version of a kernel with two roles: four warps start the copies, the others compute.
  *
- *     entry:    arguments, thread number, program numbers
- *     start:    thread 0 makes the barriers; everybody meets
- *     copies:   one thread of each warp walks the kernel's loops and starts the copies of its rings as tiles become
- * free; each ring has a warp of its own where there are enough, so that none waits for another's compute:  the kernel,
- * with waits in place of copies
+ * The entry block has what both need. Thread 0 makes the barriers and everybody meets. Of the copying warps one thread
+ * each walks the kernel's loops and starts the copies of its rings as tiles become free; each ring has a warp of its
+ * own where there are enough, so that none waits for another's. The computing warps run the kernel, with waits in place
+ * of copies.
  *
  * Registers are moved from the copying warps to the computing ones (`setmaxnreg`): a multiprocessor has 512 for each
  * thread of a group of four warps.
  */
 #include "codegen/ptx/maps.h"
 
-enum {
-    GROUP_THREADS = 128,
-    WARP_THREADS = 32,
-    COPY_WARPS = 4,
-    COPY_REGISTERS = 24,
-    REGISTERS = 512,
-    MOST_REGISTERS = 255
-};
+enum { GROUP_THREADS = 128, WARP_THREADS = 32, COPY_WARPS = 4, COPY_REGISTERS = 24, REGISTERS = 512 };
 
 static LLVMBasicBlockRef new_block(const PlaitPtx *ptx, const char *name)
 {
     return LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, name);
-}
-
-static LLVMValueRef int32(const PlaitPtx *ptx, uint32_t value)
-{
-    return LLVMConstInt(LLVMInt32TypeInContext(ptx->emit->context), value, 0);
 }
 
 static bool has_copies(const PlaitFunction *kernel, const PlaitRegion *region)
@@ -83,7 +70,7 @@ static void emit_copiers(PlaitPtx *ptx, LLVMBasicBlockRef end)
     uint32_t warps = ptx->maps->parameters < COPY_WARPS ? ptx->maps->parameters : COPY_WARPS;
     for (uint32_t warp = 0; warp < warps; warp++) {
         LLVMBasicBlockRef copies = new_block(ptx, "copies"), next = new_block(ptx, "");
-        LLVMValueRef thread = int32(ptx, ptx->kernel->threads + warp * WARP_THREADS);
+        LLVMValueRef thread = plait_ptx_int32(ptx, ptx->kernel->threads + warp * WARP_THREADS);
         LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, ptx->thread, thread, ""), copies, next);
         begin_role(ptx, copies);
         copy_region(ptx, ptx->kernel->body, warp, warps);
@@ -99,15 +86,15 @@ void plait_ptx_emit_roles(PlaitPtx *ptx)
     LLVMBasicBlockRef make = new_block(ptx, "barriers"), meet = new_block(ptx, "meet"),
                       copier = new_block(ptx, "copier");
     LLVMBasicBlockRef compute = new_block(ptx, "compute"), end = new_block(ptx, "end");
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, ptx->thread, int32(ptx, 0), ""), make, meet);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, ptx->thread, plait_ptx_int32(ptx, 0), ""), make, meet);
     LLVMPositionBuilderAtEnd(b, make);
     plait_ptx_init_barriers(ptx);
     LLVMBuildBr(b, meet);
     LLVMPositionBuilderAtEnd(b, meet);
-    LLVMValueRef zero = int32(ptx, 0);
+    LLVMValueRef zero = plait_ptx_int32(ptx, 0);
     plait_emit_intrinsic(ptx->emit, "llvm.nvvm.barrier.cta.sync.aligned.all", &zero, 1);
     uint32_t threads = ptx->kernel->threads;
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntUGE, ptx->thread, int32(ptx, threads), ""), copier, compute);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntUGE, ptx->thread, plait_ptx_int32(ptx, threads), ""), copier, compute);
     LLVMPositionBuilderAtEnd(b, copier);
     set_registers(ptx, "dec", COPY_REGISTERS);
     emit_copiers(ptx, end);

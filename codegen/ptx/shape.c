@@ -89,17 +89,11 @@ uint32_t plait_ptx_static_position(const PlaitPtxAxis *axis, uint32_t axis_slot)
     return position | axis_slot << shift;
 }
 
-static LLVMValueRef number(const PlaitPtx *ptx, uint32_t value)
+LLVMValueRef plait_ptx_thread_bits(PlaitPtx *ptx, uint32_t first, uint32_t bits, uint32_t shift)
 {
-    return LLVMConstInt(LLVMInt32TypeInContext(ptx->emit->context), value, 0);
-}
-
-/* The thread's bits of one part, moved to where they stand in the position. */
-static LLVMValueRef moved_bits(PlaitPtx *ptx, PlaitLayoutPart part, uint32_t shift)
-{
-    LLVMValueRef value = LLVMBuildLShr(ptx->entry, ptx->thread, number(ptx, part.thread), "");
-    value = LLVMBuildAnd(ptx->entry, value, number(ptx, (1u << part.bits) - 1), "");
-    return LLVMBuildMul(ptx->entry, value, number(ptx, 1u << shift), "");
+    LLVMValueRef value = LLVMBuildLShr(ptx->entry, ptx->thread, plait_ptx_int32(ptx, first), "");
+    value = LLVMBuildAnd(ptx->entry, value, plait_ptx_int32(ptx, (1u << bits) - 1), "");
+    return LLVMBuildMul(ptx->entry, value, plait_ptx_int32(ptx, 1u << shift), "");
 }
 
 LLVMValueRef plait_ptx_field(PlaitPtx *ptx, const PlaitPtxAxis *axis)
@@ -112,7 +106,7 @@ LLVMValueRef plait_ptx_field(PlaitPtx *ptx, const PlaitPtxAxis *axis)
     for (uint32_t i = 0; i < axis->lie.count; i++) {
         PlaitLayoutPart part = axis->lie.parts[i];
         if (part.thread != PLAIT_REGISTERS && part.bits > 0) {
-            LLVMValueRef bits = moved_bits(ptx, part, shift);
+            LLVMValueRef bits = plait_ptx_thread_bits(ptx, part.thread, part.bits, shift);
             value = value ? LLVMBuildAdd(ptx->entry, value, bits, "") : bits;
         }
         shift += part.bits;
@@ -134,7 +128,8 @@ static uint32_t field_most(const PlaitPtxAxis *axis)
 
 LLVMValueRef plait_ptx_position(PlaitPtx *ptx, const PlaitPtxAxis *axis, uint32_t axis_slot)
 {
-    LLVMValueRef part = number(ptx, plait_ptx_static_position(axis, axis_slot)), field = plait_ptx_field(ptx, axis);
+    LLVMValueRef part = plait_ptx_int32(ptx, plait_ptx_static_position(axis, axis_slot)),
+                 field = plait_ptx_field(ptx, axis);
     return field ? LLVMBuildAdd(ptx->emit->builder, field, part, "") : part;
 }
 
@@ -144,8 +139,8 @@ LLVMValueRef plait_ptx_axis_valid(PlaitPtx *ptx, const PlaitPtxAxis *axis, uint3
     uint32_t most = least + field_most(axis);
     if (most < axis->tile) return NULL;
     if (least >= axis->tile) return LLVMConstInt(LLVMInt1TypeInContext(ptx->emit->context), 0, 0);
-    return LLVMBuildICmp(ptx->emit->builder, LLVMIntULT, plait_ptx_field(ptx, axis), number(ptx, axis->tile - least),
-                         "");
+    return LLVMBuildICmp(ptx->emit->builder, LLVMIntULT, plait_ptx_field(ptx, axis),
+                         plait_ptx_int32(ptx, axis->tile - least), "");
 }
 
 LLVMValueRef plait_ptx_both(PlaitPtx *ptx, LLVMValueRef a, LLVMValueRef b)
@@ -169,8 +164,8 @@ LLVMValueRef plait_ptx_first_copy(PlaitPtx *ptx, const PlaitPtxShape *shape)
     uint32_t copies = ptx->kernel->threads - 1;
     for (uint32_t i = 0; i < shape->rank; i++) copies &= ~shape->axes[i].threads;
     if (copies == 0) return NULL;
-    LLVMValueRef rest = LLVMBuildAnd(ptx->entry, ptx->thread, number(ptx, copies), "");
-    return LLVMBuildICmp(ptx->entry, LLVMIntEQ, rest, number(ptx, 0), "");
+    LLVMValueRef rest = LLVMBuildAnd(ptx->entry, ptx->thread, plait_ptx_int32(ptx, copies), "");
+    return LLVMBuildICmp(ptx->entry, LLVMIntEQ, rest, plait_ptx_int32(ptx, 0), "");
 }
 
 LLVMValueRef plait_ptx_operand(PlaitPtx *ptx, PlaitValue value, const PlaitPtxShape *shape, uint32_t slot)

@@ -202,9 +202,9 @@ uint32_t plait_ptx_dot_bytes(const PlaitFunction *kernel, PlaitValue dot, bool m
 
 uint32_t plait_ptx_dot_reach(const PlaitFunction *kernel, PlaitValue dot)
 {
+    if (plait_inst(kernel, dot)->axis_count == 2) return 0;
     PlaitPtxShape result = plait_ptx_shape(kernel, plait_type_of(kernel, dot));
     uint32_t most = 0;
-    if (plait_inst(kernel, dot)->axis_count == 2) return 0;
     for (uint32_t side = 0; side < 2; side++) {
         PlaitPtxStage stage = plait_ptx_stage(kernel, dot, side);
         PlaitType type = plait_type_of(kernel, stage.value);

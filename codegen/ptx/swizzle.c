@@ -38,28 +38,24 @@ typedef struct Writer {
     LLVMValueRef offset; /* i32: byte of the thread's own part of the position, swizzled */
 } Writer;
 
-static LLVMValueRef number(const PlaitPtx *ptx, uint32_t value)
-{
-    return LLVMConstInt(LLVMInt32TypeInContext(ptx->emit->context), value, 0);
-}
-
 static LLVMValueRef field_of(Writer *writer, uint32_t index)
 {
     LLVMValueRef field = plait_ptx_field(writer->ptx, &writer->shape->axes[index]);
-    return field ? field : number(writer->ptx, 0);
+    return field ? field : plait_ptx_int32(writer->ptx, 0);
 }
 
 LLVMValueRef plait_ptx_swizzled_offset(PlaitPtx *ptx, LLVMBuilderRef b, uint32_t rows, LLVMValueRef row,
                                        LLVMValueRef column)
 {
-    LLVMValueRef chunk = LLVMBuildLShr(b, column, number(ptx, 6), "");
-    LLVMValueRef unit = LLVMBuildAnd(b, LLVMBuildLShr(b, column, number(ptx, 3), ""), number(ptx, 7), "");
-    LLVMValueRef within = LLVMBuildAnd(b, column, number(ptx, 7), "");
-    unit = LLVMBuildXor(b, unit, LLVMBuildAnd(b, row, number(ptx, 7), ""), "");
-    LLVMValueRef offset = LLVMBuildMul(b, chunk, number(ptx, rows * PLAIT_PTX_ROW_BYTES), "");
-    offset = LLVMBuildAdd(b, offset, LLVMBuildMul(b, row, number(ptx, PLAIT_PTX_ROW_BYTES), ""), "");
-    offset = LLVMBuildAdd(b, offset, LLVMBuildMul(b, unit, number(ptx, 16), ""), "");
-    return LLVMBuildAdd(b, offset, LLVMBuildMul(b, within, number(ptx, 2), ""), "");
+    LLVMValueRef chunk = LLVMBuildLShr(b, column, plait_ptx_int32(ptx, 6), "");
+    LLVMValueRef unit =
+        LLVMBuildAnd(b, LLVMBuildLShr(b, column, plait_ptx_int32(ptx, 3), ""), plait_ptx_int32(ptx, 7), "");
+    LLVMValueRef within = LLVMBuildAnd(b, column, plait_ptx_int32(ptx, 7), "");
+    unit = LLVMBuildXor(b, unit, LLVMBuildAnd(b, row, plait_ptx_int32(ptx, 7), ""), "");
+    LLVMValueRef offset = LLVMBuildMul(b, chunk, plait_ptx_int32(ptx, rows * PLAIT_PTX_ROW_BYTES), "");
+    offset = LLVMBuildAdd(b, offset, LLVMBuildMul(b, row, plait_ptx_int32(ptx, PLAIT_PTX_ROW_BYTES), ""), "");
+    offset = LLVMBuildAdd(b, offset, LLVMBuildMul(b, unit, plait_ptx_int32(ptx, 16), ""), "");
+    return LLVMBuildAdd(b, offset, LLVMBuildMul(b, within, plait_ptx_int32(ptx, 2), ""), "");
 }
 
 LLVMValueRef plait_ptx_swizzled_pointer(PlaitPtx *ptx, uint32_t byte, uint32_t rows, LLVMValueRef offset, uint32_t row,
@@ -68,8 +64,8 @@ LLVMValueRef plait_ptx_swizzled_pointer(PlaitPtx *ptx, uint32_t byte, uint32_t r
     LLVMBuilderRef b = ptx->emit->builder;
     uint32_t flip = ((column >> 3 & 7) ^ (row & 7)) * 16;
     uint32_t fixed = (column >> 6) * rows * PLAIT_PTX_ROW_BYTES + row * PLAIT_PTX_ROW_BYTES + (column & 7) * 2;
-    if (flip) offset = LLVMBuildXor(b, offset, number(ptx, flip), "");
-    LLVMValueRef rest = number(ptx, byte + fixed);
+    if (flip) offset = LLVMBuildXor(b, offset, plait_ptx_int32(ptx, flip), "");
+    LLVMValueRef rest = plait_ptx_int32(ptx, byte + fixed);
     LLVMTypeRef int8 = LLVMInt8TypeInContext(ptx->emit->context);
     LLVMValueRef pointer = LLVMBuildInBoundsGEP2(b, int8, ptx->shared, &offset, 1, "");
     return LLVMBuildInBoundsGEP2(b, int8, pointer, &rest, 1, "");
@@ -92,7 +88,7 @@ static void write_group(Writer *writer, uint32_t slot, uint32_t width, uint32_t 
     LLVMValueRef vector = LLVMGetPoison(type), valid = plait_ptx_valid(ptx, shape, slot);
     for (uint32_t i = 0; i < width; i++) {
         LLVMValueRef element = ptx->values[writer->stage->value][slot + i * step];
-        vector = width > 1 ? LLVMBuildInsertElement(b, vector, element, number(ptx, i), "") : element;
+        vector = width > 1 ? LLVMBuildInsertElement(b, vector, element, plait_ptx_int32(ptx, i), "") : element;
     }
     if (valid) vector = LLVMBuildSelect(b, valid, vector, LLVMConstNull(type), "");
     uint32_t at[2];
@@ -122,14 +118,15 @@ static void clear_padding(Writer *writer, uint32_t index)
     uint32_t first = at_least(axis->padded, axis->tile), count = extent_of(axis) - first, lines = extent_of(other);
     uint32_t threads = ptx->kernel->threads;
     for (uint32_t done = 0; done < count * lines; done += threads) {
-        LLVMValueRef item = LLVMBuildAdd(b, ptx->thread, number(ptx, done), "");
-        LLVMValueRef line = LLVMBuildUDiv(b, item, number(ptx, count), "");
-        LLVMValueRef place = LLVMBuildAdd(b, LLVMBuildURem(b, item, number(ptx, count), ""), number(ptx, first), "");
+        LLVMValueRef item = LLVMBuildAdd(b, ptx->thread, plait_ptx_int32(ptx, done), "");
+        LLVMValueRef line = LLVMBuildUDiv(b, item, plait_ptx_int32(ptx, count), "");
+        LLVMValueRef place =
+            LLVMBuildAdd(b, LLVMBuildURem(b, item, plait_ptx_int32(ptx, count), ""), plait_ptx_int32(ptx, first), "");
         bool inner = index == writer->inner;
         LLVMValueRef offset =
             plait_ptx_swizzled_offset(ptx, b, writer->stage->rows, inner ? line : place, inner ? place : line);
         LLVMValueRef pointer = plait_ptx_swizzled_pointer(ptx, writer->byte, writer->stage->rows, offset, 0, 0);
-        LLVMValueRef inside = LLVMBuildICmp(b, LLVMIntULT, item, number(ptx, count * lines), "");
+        LLVMValueRef inside = LLVMBuildICmp(b, LLVMIntULT, item, plait_ptx_int32(ptx, count * lines), "");
         LLVMValueRef zero = LLVMConstNull(plait_emit_memory_type(ptx->emit, writer->stage->scalar, 1));
         plait_ptx_shared_store(ptx, writer->stage->scalar, pointer, zero, inside);
     }
@@ -156,5 +153,5 @@ void plait_ptx_swizzle_write(PlaitPtx *ptx, const PlaitPtxStage *stage, uint32_t
         LLVMPositionBuilderAtEnd(b, after);
     }
     for (uint32_t index = 0; index < 2; index++) clear_padding(&writer, index);
-    if (plait_ptx_has_wgmma(ptx)) plait_ptx_fence_async(ptx);
+    if (plait_ptx_is_hopper(ptx->emit->target)) plait_ptx_fence_async(ptx);
 }

@@ -1,5 +1,6 @@
 /* Products by wgmma (Hopper): a group of four warps multiplies 64 rows; both operands, or that of the columns alone,
- * are read from shared memory through descriptors. Instructions of one product are one group; the product waits for it.
+ * are read from shared memory through descriptors. Instructions of one product are one group; the product waits for it
+ * unless it flies (flight.c).
  *
  * A descriptor (PTX ISA, "Matrix descriptor"): bits 0-13 address / 16, 16-29 leading and 32-45 stride byte offset / 16,
  * 62-63 the swizzle (1: 128 bytes). Where the contracted axis is inner, eight rows of 128 bytes are 1024 apart, and 16
@@ -15,11 +16,6 @@ static LLVMValueRef int64(const PlaitPtx *ptx, uint64_t value)
     return LLVMConstInt(LLVMInt64TypeInContext(ptx->emit->context), value, 0);
 }
 
-static LLVMValueRef int32(const PlaitPtx *ptx, uint32_t value)
-{
-    return LLVMConstInt(LLVMInt32TypeInContext(ptx->emit->context), value, 0);
-}
-
 void plait_ptx_fence_async(PlaitPtx *ptx)
 {
     plait_ptx_asm(ptx, LLVMVoidTypeInContext(ptx->emit->context), "fence.proxy.async.shared::cta;", "~{memory}", NULL,
@@ -30,7 +26,7 @@ void plait_ptx_fence_async(PlaitPtx *ptx)
 static LLVMValueRef group_number(PlaitPtx *ptx)
 {
     LLVMTypeRef i32 = LLVMInt32TypeInContext(ptx->emit->context);
-    LLVMValueRef group = LLVMBuildLShr(ptx->emit->builder, ptx->thread, int32(ptx, 7), "");
+    LLVMValueRef group = LLVMBuildLShr(ptx->emit->builder, ptx->thread, plait_ptx_int32(ptx, 7), "");
     return plait_ptx_asm(ptx, i32, "shfl.sync.idx.b32 $0, $1, 0, 31, -1;", "=r,r", &group, 1);
 }
 
@@ -43,14 +39,14 @@ static LLVMValueRef first_descriptor(PlaitPtxProduct *product, const PlaitPtxSid
     LLVMBuilderRef b = ptx->emit->builder;
     LLVMTypeRef i32 = LLVMInt32TypeInContext(ptx->emit->context);
     LLVMValueRef address = LLVMBuildPtrToInt(b, ptx->shared, i32, "");
-    address = LLVMBuildAdd(b, address, int32(ptx, side->stage.byte), "");
+    address = LLVMBuildAdd(b, address, plait_ptx_int32(ptx, side->stage.byte), "");
     if (side->stage.moving) address = LLVMBuildAdd(b, address, side->stage.moving, "");
     if (rows && ptx->kernel->threads > 128) {
         uint32_t step = side->contracted_inner ? GROUP_ROWS * PLAIT_PTX_ROW_BYTES : chunk_bytes(side);
-        LLVMValueRef offset = LLVMBuildMul(b, group_number(ptx), int32(ptx, step), "");
+        LLVMValueRef offset = LLVMBuildMul(b, group_number(ptx), plait_ptx_int32(ptx, step), "");
         address = LLVMBuildAdd(b, address, offset, "");
     }
-    address = LLVMBuildAnd(b, LLVMBuildLShr(b, address, int32(ptx, 4), ""), int32(ptx, 0x3FFF), "");
+    address = LLVMBuildAnd(b, LLVMBuildLShr(b, address, plait_ptx_int32(ptx, 4), ""), plait_ptx_int32(ptx, 0x3FFF), "");
     uint64_t leading = side->contracted_inner ? 1 : chunk_bytes(side) >> 4;
     uint64_t fixed = UINT64_C(1) << 62 | UINT64_C(64) << 32 | leading << 16;
     return LLVMBuildOr(b, LLVMBuildZExt(b, address, LLVMInt64TypeInContext(ptx->emit->context), ""), int64(ptx, fixed),
@@ -66,8 +62,6 @@ static LLVMValueRef descriptor_at(PlaitPtx *ptx, const PlaitPtxSide *side, LLVMV
                          : step * 2048 + column / PLAIT_PTX_CHUNK * chunk_bytes(side);
     return bytes ? LLVMBuildAdd(ptx->emit->builder, first, int64(ptx, bytes >> 4), "") : first;
 }
-
-static const char *letter_of(PlaitScalar scalar) { return scalar == PLAIT_BF16 ? "bf16" : "f16"; }
 
 /* `{$first, $first+1, ..}` */
 static void add_registers(PlaitText *text, uint32_t first, uint32_t count)
@@ -117,7 +111,8 @@ static void issue(Block *block, uint32_t step)
     bool zero = product->zero && step == 0;
     uint32_t sums = block->columns / 2, count = add_sums(block, &constraints, operands, !zero), at = sums + count;
     plait_text_printf(&text, "{ .reg .pred p; setp.ne.b32 p, %d, 0; wgmma.mma_async.sync.aligned.m64n%uk16.f32.%s.%s ",
-                      zero ? 0 : 1, block->columns, letter_of(product->scalar), letter_of(product->scalar));
+                      zero ? 0 : 1, block->columns, plait_scalar_text(product->scalar),
+                      plait_scalar_text(product->scalar));
     add_registers(&text, 0, sums);
     plait_text_add(&text, ", ");
     if (block->a) {

@@ -219,8 +219,7 @@ static bool is_narrow(const PlaitFunction *operator_, PlaitValue value)
     const PlaitInst *inst = plait_inst(operator_, through_broadcast(operator_, value));
     if (inst->op == PLAIT_OP_GATHER) return is_narrow(operator_, inst->operands[0]);
     if (inst->op != PLAIT_OP_CAST) return false;
-    PlaitScalar from = (PlaitScalar)plait_type_of(operator_, inst->operands[0]).scalar;
-    return from == PLAIT_BF16 || from == PLAIT_F16;
+    return plait_scalar_is_16_bit(plait_type_of(operator_, inst->operands[0]).scalar);
 }
 
 /* The axis that the fold with that body walks along, or PLAIT_NO_AXIS. */

@@ -35,8 +35,6 @@ typedef struct Chooser {
     bool fixed[PLAIT_MOST_LAYOUT_GROUPS];     /* products that were put on the units before have chosen it */
 } Chooser;
 
-static bool is_narrow(PlaitScalar scalar) { return scalar == PLAIT_BF16 || scalar == PLAIT_F16; }
-
 static PlaitScalar scalar_of(const PlaitFunction *kernel, PlaitValue value)
 {
     return (PlaitScalar)plait_type_of(kernel, value).scalar;
@@ -45,9 +43,10 @@ static PlaitScalar scalar_of(const PlaitFunction *kernel, PlaitValue value)
 /* The 16-bit value that `operand` is, perhaps widened; 0: none. */
 static PlaitValue narrow_source(const PlaitFunction *kernel, PlaitValue operand)
 {
-    if (is_narrow(scalar_of(kernel, operand))) return operand;
+    if (plait_scalar_is_16_bit(scalar_of(kernel, operand))) return operand;
     const PlaitInst *inst = plait_inst(kernel, operand);
-    return inst->op == PLAIT_OP_CAST && is_narrow(scalar_of(kernel, inst->operands[0])) ? inst->operands[0] : 0;
+    return inst->op == PLAIT_OP_CAST && plait_scalar_is_16_bit(scalar_of(kernel, inst->operands[0])) ? inst->operands[0]
+                                                                                                     : 0;
 }
 
 /* The 16-bit type in which every element of `operand` is exact: f32 when there is none. Masks put zeros in. */
