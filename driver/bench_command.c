@@ -183,7 +183,7 @@ void plait_command_BENCH(PlaitSession *session)
                       "time, ms", "MB", "G op", "floor, ms", "set by", "share");
     plait_text_add(&session->fields, ", \"rows\": [");
     const PlaitVariants *variants = &bench.bench.program.variants;
-    PlaitModule **fused = plait_program_optimise(session, &bench.bench.program);
+    PlaitModule **fused = plait_program_optimise(session, &bench.bench.program, false);
     for (uint32_t i = 0; fused && i < variants->count; i++) {
         const PlaitModule *module = plait_program_compile(session, &bench.bench.program, &variants->data[i]);
         bench.fused = fused[i];

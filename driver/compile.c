@@ -13,14 +13,17 @@ static bool write_tiles(PlaitSession *session, PlaitBuild *build)
 {
     const PlaitBuildRequest *request = build->request;
     const PlaitProgram *program = request->program;
-    PlaitModule **stages = plait_program_optimise(session, program);
-    for (uint32_t i = 0; stages && i < request->targets.count; i++) {
+    PlaitModule **stages[2] = {NULL, NULL}; /* of the CPU, of GPUs */
+    for (uint32_t i = 0; i < request->targets.count; i++) {
         const PlaitTargetRow *target = request->targets.data[i];
-        const char *text = plait_program_lower(session, program, stages, target);
+        PlaitModule ***own = &stages[target->gpu];
+        if (!*own) *own = plait_program_optimise(session, program, target->gpu);
+        if (!*own) return false;
+        const char *text = plait_program_lower(session, program, *own, target);
         build->tiles[i] = plait_session_text(session, "%s/%s.tir", build->folder, target->name);
         if (!text || !plait_file_write(session, build->tiles[i], text, strlen(text))) return false;
     }
-    return stages != NULL;
+    return true;
 }
 
 /* Leaves the Stage IR beside the other intermediates, for --keep-intermediates. */

@@ -49,11 +49,12 @@ static const PlaitTargetRow *read_target(PlaitSession *session, Level level)
     return NULL;
 }
 
-static const char *stage_text(PlaitSession *session, const PlaitProgram *program)
+static const char *stage_text(PlaitSession *session, const PlaitProgram *program, const PlaitTargetRow *target)
 {
     PlaitText text = plait_text(session->arena);
-    PlaitModule **optimised =
-        plait_option_given(&session->options, PLAIT_OPTION_OPTIMISED) ? plait_program_optimise(session, program) : NULL;
+    PlaitModule **optimised = plait_option_given(&session->options, PLAIT_OPTION_OPTIMISED)
+                                  ? plait_program_optimise(session, program, target->gpu)
+                                  : NULL;
     for (uint32_t i = 0; i < program->variants.count; i++) {
         const PlaitModule *module =
             optimised ? optimised[i] : plait_program_compile(session, program, &program->variants.data[i]);
@@ -66,7 +67,7 @@ static const char *stage_text(PlaitSession *session, const PlaitProgram *program
 
 static const char *tile_text(PlaitSession *session, const PlaitProgram *program, const PlaitTargetRow *target)
 {
-    PlaitModule **stages = plait_program_optimise(session, program);
+    PlaitModule **stages = plait_program_optimise(session, program, target->gpu);
     return stages ? plait_program_lower(session, program, stages, target) : NULL;
 }
 
@@ -103,7 +104,7 @@ void plait_command_EMIT(PlaitSession *session)
     Level level = read_level(session);
     const PlaitTargetRow *target = level == LEVEL_COUNT ? NULL : read_target(session, level);
     if (!plait_program_read(session, session->options.arguments.data[0], &program) || !target) return;
-    const char *text = level == STAGE ? stage_text(session, &program) : tile_text(session, &program, target);
+    const char *text = level == STAGE ? stage_text(session, &program, target) : tile_text(session, &program, target);
     if (text && levels[level].emit_option)
         text = generated_text(session, text, target,
                               target->gpu && level == ASM ? "--emit=ptx" : levels[level].emit_option);

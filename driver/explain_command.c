@@ -22,7 +22,7 @@ static bool read_sizes(PlaitSession *session, const PlaitProgram *program, Plait
 
 static bool collect(PlaitSession *session, const PlaitProgram *program, PlaitFacts *facts)
 {
-    PlaitModule **fused = plait_program_optimise(session, program);
+    PlaitModule **fused = plait_program_optimise(session, program, false);
     PlaitVariants sizes = {0};
     if (fused && !plait_program_lower(session, program, fused, plait_target_row_by_name("cpu")))
         return false; /* what `build` refuses */

@@ -13,6 +13,14 @@ typedef struct Plan {
     uint32_t count;
 } Plan;
 
+typedef struct Pipeline {
+    const char *name;
+    const char *const *passes;
+} Pipeline;
+
+static const Pipeline pipelines[] = {
+    {"stage", plait_stage_pipeline}, {"stage-gpu", plait_stage_pipeline_gpu}, {NULL, NULL}};
+
 static void list_passes(PlaitSession *session)
 {
     plait_text_add(&session->fields, ", \"passes\": [");
@@ -28,10 +36,12 @@ static void list_passes(PlaitSession *session)
         plait_text_add(&session->fields, "}");
     }
     plait_text_add(&session->fields, "]");
-    plait_text_add(&session->output, "\npipeline `stage`:");
-    for (uint32_t i = 0; plait_stage_pipeline[i]; i++)
-        plait_text_printf(&session->output, " %s", plait_stage_pipeline[i]);
     plait_text_add(&session->output, "\n");
+    for (const Pipeline *pipeline = pipelines; pipeline->name; pipeline++) {
+        plait_text_printf(&session->output, "pipeline `%s`:", pipeline->name);
+        for (uint32_t i = 0; pipeline->passes[i]; i++) plait_text_printf(&session->output, " %s", pipeline->passes[i]);
+        plait_text_add(&session->output, "\n");
+    }
 }
 
 static void unknown_pass(PlaitSession *session, const char *name)
@@ -41,7 +51,7 @@ static void unknown_pass(PlaitSession *session, const char *name)
     for (const PlaitPass *pass = plait_passes; pass->name && count < MOST_PASSES; pass++) names[count++] = pass->name;
     const char *nearest = plait_nearest_name(name, names, count);
     plait_session_error(session, PLAIT_UNKNOWN_PASS, plait_session_text(session, "`%s`", name),
-                        "the name of a pass, or the pipeline `stage`",
+                        "the name of a pass, or a pipeline, `stage` or `stage-gpu`",
                         nearest
                             ? plait_session_text(session, "did you mean `%s`?", nearest)
                             : "`plait opt --list-passes` lists them; the option --classify says the classes of scans");
@@ -49,8 +59,9 @@ static void unknown_pass(PlaitSession *session, const char *name)
 
 static void add_pass(PlaitSession *session, Plan *plan, const char *name)
 {
-    if (strcmp(name, "stage") == 0) {
-        for (uint32_t i = 0; plait_stage_pipeline[i]; i++) add_pass(session, plan, plait_stage_pipeline[i]);
+    for (const Pipeline *pipeline = pipelines; pipeline->name; pipeline++) {
+        if (strcmp(name, pipeline->name) != 0) continue;
+        for (uint32_t i = 0; pipeline->passes[i]; i++) add_pass(session, plan, pipeline->passes[i]);
         return;
     }
     const PlaitPass *pass = plait_pass_by_name(name);

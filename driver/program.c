@@ -71,13 +71,13 @@ PlaitModule *plait_program_compile(PlaitSession *session, const PlaitProgram *pr
     return module && !plait_session_failed(session) && keep_operator(session, module) ? module : NULL;
 }
 
-PlaitModule **plait_program_optimise(PlaitSession *session, const PlaitProgram *program)
+PlaitModule **plait_program_optimise(PlaitSession *session, const PlaitProgram *program, bool gpu)
 {
     PlaitModule **stages = PLAIT_NEW_ARRAY(session->arena, PlaitModule *, program->variants.count);
     for (uint32_t i = 0; i < program->variants.count; i++) {
         stages[i] = plait_program_compile(session, program, &program->variants.data[i]);
         if (!stages[i]) return NULL;
-        plait_stage_pipeline_run(stages[i], &(PlaitPassOptions){0});
+        plait_stage_pipeline_run(stages[i], gpu, &(PlaitPassOptions){0});
     }
     return plait_session_failed(session) ? NULL : stages;
 }

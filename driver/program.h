@@ -23,7 +23,7 @@ PlaitModule *plait_program_compile(PlaitSession *session, const PlaitProgram *pr
 const char *plait_program_lower(PlaitSession *session, const PlaitProgram *program, PlaitModule *const *stages,
                                 const PlaitTargetRow *target);
 /* Stage IR after the passes, of every variant; NULL after a report. */
-PlaitModule **plait_program_optimise(PlaitSession *session, const PlaitProgram *program);
+PlaitModule **plait_program_optimise(PlaitSession *session, const PlaitProgram *program, bool gpu);
 /* The operator of that name in a module; NULL when there is none. */
 const PlaitFunction *plait_program_operator(const PlaitModule *module, const char *name);
 /* Reports E0616 with the nearest name of the module's operators. */

@@ -105,13 +105,14 @@ static int64_t largest(PlaitMachine *machine, const PlaitRegion *region)
         const PlaitInst *inst = plait_inst(machine->function, region->body.data[i]);
         int64_t count = plait_interp_count(machine, inst->type);
         if (inst->body) {
-            PlaitWindow kept = {0};
-            PlaitAxis axis = inst->axis_count ? inst->axes[0] : PLAIT_NO_AXIS;
+            PlaitWindow kept[PLAIT_MAX_RANK];
             int64_t block = inst->op == PLAIT_OP_FOLD ? machine->fold_block : 1;
-            if (axis != PLAIT_NO_AXIS) kept = machine->windows[axis];
-            if (axis != PLAIT_NO_AXIS && kept.count > block) machine->windows[axis].count = block;
+            for (uint32_t k = 0; k < inst->axis_count; k++) {
+                kept[k] = machine->windows[inst->axes[k]];
+                if (kept[k].count > block) machine->windows[inst->axes[k]].count = block;
+            }
             count = largest(machine, inst->body);
-            if (axis != PLAIT_NO_AXIS) machine->windows[axis] = kept;
+            for (uint32_t k = 0; k < inst->axis_count; k++) machine->windows[inst->axes[k]] = kept[k];
         }
         if (count > most) most = count;
     }

@@ -67,18 +67,23 @@ static void list_dying(Plan *plan, const PlaitRegion *region)
     }
 }
 
-/* Marks what depends on marked values, inside the region, and what is reduced along `block`, the axis of a fold: these
- * change from step to step though the positions that they are at may stay the same. */
-static void mark_varying(const PlaitFunction *function, const PlaitRegion *region, PlaitAxis block, bool *varies)
+static bool is_block_axis(const PlaitInst *owner, PlaitAxis axis)
+{
+    return owner->op == PLAIT_OP_FOLD && (axis == owner->axes[0] || (owner->axis_count == 2 && axis == owner->axes[1]));
+}
+
+/* Marks what depends on marked values, inside the region, and what is reduced along an axis that stands for a fold's
+ * block: these change from step to step though the positions that they are at may stay the same. */
+static void mark_varying(const PlaitFunction *function, const PlaitRegion *region, const PlaitInst *owner, bool *varies)
 {
     for (uint32_t i = 0; i < region->body.count; i++) {
         PlaitValue value = region->body.data[i];
         const PlaitInst *inst = plait_inst(function, value);
         for (uint32_t k = 0; k < inst->operand_count; k++) varies[value] |= varies[inst->operands[k]];
         for (uint32_t k = 0; k < inst->axis_count && plait_op_is_reduce((PlaitOp)inst->op); k++)
-            varies[value] |= inst->axes[k] == block;
+            varies[value] |= is_block_axis(owner, inst->axes[k]);
         if (!inst->body) continue;
-        mark_varying(function, inst->body, block, varies);
+        mark_varying(function, inst->body, owner, varies);
         for (uint32_t k = 0; k < inst->body->yields.count; k++) varies[value] |= varies[inst->body->yields.data[k]];
     }
 }
@@ -90,7 +95,7 @@ static bool list_varying(PlaitMachine *machine, PlaitValue owner, bool *varies)
     const PlaitRegion *body = inst->body;
     for (uint32_t i = 0; i < function->insts.count; i++) varies[i] = false;
     for (uint32_t i = 0; i < body->params.count; i++) varies[body->params.data[i]] = true;
-    mark_varying(function, body, inst->op == PLAIT_OP_FOLD ? inst->axes[0] : PLAIT_NO_AXIS, varies);
+    mark_varying(function, body, inst, varies);
     for (uint32_t i = 0; i < body->params.count; i++) varies[body->params.data[i]] = false; /* set by the owner */
     PlaitValues *list = &machine->varying[owner];
     for (uint32_t i = 0; i < function->insts.count; i++) list->capacity += varies[i];
@@ -216,7 +221,8 @@ static bool run_step(PlaitMachine *machine, PlaitValue owner, const PlaitInst *i
     const PlaitRegion *body = inst->body;
     PlaitSlot *results = machine->slots[owner].results;
     machine->windows[axis] = window;
-    if (inst->op == PLAIT_OP_FOLD) machine->blocks[axis] = window;
+    for (uint32_t i = 0; i < inst->axis_count && inst->op == PLAIT_OP_FOLD; i++)
+        machine->windows[inst->axes[i]] = machine->blocks[inst->axes[i]] = window;
     if (!enter_carries(machine, owner, body) || !plait_interp_run(machine, body)) return false;
     for (uint32_t i = 0; i < body->yields.count; i++)
         if (i < body->params.count || plait_type_has(results[i].type, axis))
@@ -245,7 +251,8 @@ static bool run_blocks(PlaitMachine *machine, PlaitValue owner, const PlaitInst 
     return true;
 }
 
-/* An output of a scan that lacks its axis is the same at every token, and is there when there are none. */
+/* An output of a scan that lacks its axis is the same at every token, and is there when there are none. (Those of a
+ * fold have it.) */
 static bool finish_outputs(PlaitMachine *machine, PlaitValue owner, const PlaitInst *inst)
 {
     const PlaitRegion *body = inst->body;
@@ -261,14 +268,17 @@ static bool finish_outputs(PlaitMachine *machine, PlaitValue owner, const PlaitI
 
 static bool run_loop(PlaitMachine *machine, PlaitValue owner, const PlaitInst *inst)
 {
-    PlaitAxis axis = inst->axes[0];
+    PlaitAxis axis = inst->axes[0], last = inst->axes[inst->axis_count - 1];
     PlaitWindow window = machine->windows[axis], block = machine->blocks[axis];
+    PlaitWindow last_window = machine->windows[last], last_block = machine->blocks[last];
     PlaitWindow whole = {0, machine->extents[axis]};
     machine->windows[axis] = whole;
     if (!start_results(machine, owner, inst, axis)) return false;
     if (!(inst->op == PLAIT_OP_FOLD ? run_blocks : run_tokens)(machine, owner, inst)) return false;
     machine->windows[axis] = whole;
     if (!finish_outputs(machine, owner, inst)) return false;
+    machine->windows[last] = last_window;
+    machine->blocks[last] = last_block;
     machine->windows[axis] = window;
     machine->blocks[axis] = block;
     release_region(machine, inst->body);

@@ -153,7 +153,8 @@ static PlaitWindow reduced_positions(const PlaitMachine *machine, const PlaitReg
 {
     for (; region->owner; region = region->parent) {
         const PlaitInst *owner = plait_inst(machine->function, region->owner);
-        if (owner->op == PLAIT_OP_FOLD && owner->axes[0] == axis) return machine->blocks[axis];
+        for (uint32_t i = 0; i < owner->axis_count && owner->op == PLAIT_OP_FOLD; i++)
+            if (owner->axes[i] == axis) return machine->blocks[axis];
     }
     return whole_axis(machine, axis);
 }
@@ -220,6 +221,16 @@ static void gather_loop(const void *context, int64_t n, double *const *data, con
     }
 }
 
+/* The positions of operand 0 that a gather may read: of what a fold makes in its block, the block. */
+static PlaitWindow gathered_positions(const PlaitMachine *machine, const PlaitInst *inst)
+{
+    PlaitAxis axis = inst->axes[0];
+    for (const PlaitRegion *region = inst->region; region->owner; region = region->parent)
+        if (plait_reads_block(machine->function, inst, plait_inst(machine->function, region->owner)))
+            return machine->blocks[axis];
+    return whole_axis(machine, axis);
+}
+
 /* The index at the present windows, what it points into along the whole axis. As either may be computed from the other,
  * the one that is computed last may have moved the first. */
 static bool gather_operands(PlaitMachine *machine, const PlaitInst *inst)
@@ -228,7 +239,7 @@ static bool gather_operands(PlaitMachine *machine, const PlaitInst *inst)
     PlaitWindow kept = machine->windows[axis];
     for (bool good = false; !good;) {
         if (!plait_interp_need(machine, inst->operands[1])) return false;
-        machine->windows[axis] = whole_axis(machine, axis);
+        machine->windows[axis] = gathered_positions(machine, inst);
         if (!plait_interp_need(machine, inst->operands[0])) return false;
         machine->windows[axis] = kept;
         good = plait_interp_covers(machine, &machine->slots[inst->operands[1]]);

@@ -171,5 +171,8 @@ void plait_rename(PlaitValue *values, uint32_t count, const PlaitValue *map, uin
 void plait_replace_uses(PlaitFunction *function, const PlaitValue *map);
 /* Whether `inner` is `outer` or inside it. */
 bool plait_region_inside(const PlaitRegion *inner, const PlaitRegion *outer);
+/* Whether `inst` reads the positions of the fold's block along the fold's second axis: gather(x, iota of axes[1]) along
+ * axes[0]. */
+bool plait_reads_block(const PlaitFunction *function, const PlaitInst *inst, const PlaitInst *fold);
 
 #endif

@@ -71,6 +71,13 @@ void plait_replace_uses(PlaitFunction *function, const PlaitValue *map)
         plait_rename(&function->outputs.data[i].value, 1, map, function->insts.count);
 }
 
+bool plait_reads_block(const PlaitFunction *function, const PlaitInst *inst, const PlaitInst *fold)
+{
+    if (inst->op != PLAIT_OP_GATHER || fold->op != PLAIT_OP_FOLD || fold->axis_count != 2) return false;
+    const PlaitInst *index = plait_inst(function, inst->operands[1]);
+    return inst->axes[0] == fold->axes[0] && index->op == PLAIT_OP_IOTA && index->axes[0] == fold->axes[1];
+}
+
 bool plait_region_inside(const PlaitRegion *inner, const PlaitRegion *outer)
 {
     for (; inner; inner = inner->parent)

@@ -117,13 +117,14 @@ bool plait_verify_SCAN(PlaitVerifier *verifier, PlaitValue value, const PlaitIns
 }
 
 /* In a fold the axis stands for one block: only reductions may run along it over what is made inside, whatever the
- * blocks are. */
+ * blocks are, and it may be read along the fold's second axis, whose positions are the same. */
 static bool verify_blocks(PlaitVerifier *verifier, const PlaitRegion *fold, const PlaitRegion *region, PlaitAxis axis)
 {
     const PlaitFunction *function = verifier->function;
     for (uint32_t i = 0; i < region->body.count; i++) {
         const PlaitInst *inst = plait_inst(function, region->body.data[i]);
-        bool motion = !plait_op_is_reduce((PlaitOp)inst->op) && moves_along(inst, axis);
+        bool motion = !plait_op_is_reduce((PlaitOp)inst->op) && moves_along(inst, axis) &&
+                      !plait_reads_block(function, inst, plait_inst(function, fold->owner));
         uint32_t moved = inst->op == PLAIT_OP_GATHER ? 1 : inst->operand_count; /* not the index of a gather */
         for (uint32_t k = 0; k < moved && motion; k++)
             if (plait_region_inside(plait_inst(function, inst->operands[k])->region, fold) &&
@@ -139,11 +140,18 @@ static bool verify_blocks(PlaitVerifier *verifier, const PlaitRegion *fold, cons
 
 bool plait_verify_FOLD(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
-    if (inst->axis_count != 1) return plait_verify_fail(verifier, value, "one axis");
-    if (inst->body->yields.count != inst->operand_count)
-        return plait_verify_fail(verifier, value, "yields that are the carries");
-    return verify_carries(verifier, value, inst, inst->axes[0]) &&
-           verify_blocks(verifier, inst->body, inst->body, inst->axes[0]);
+    const PlaitFunction *function = verifier->function;
+    bool twin = inst->axis_count == 2 && inst->axes[0] != inst->axes[1] &&
+                plait_axis_extent_of(function, inst->axes[0]) == plait_axis_extent_of(function, inst->axes[1]);
+    if (inst->axis_count != 1 && !twin) return plait_verify_fail(verifier, value, "one axis, or two of one extent");
+    if (!verify_carries(verifier, value, inst, inst->axes[0])) return false;
+    for (uint32_t i = inst->operand_count; i < inst->body->yields.count; i++) {
+        PlaitType type = plait_type_of(function, inst->body->yields.data[i]);
+        if (!plait_type_has(type, inst->axes[0]) || (twin && plait_type_has(type, inst->axes[1])))
+            return plait_verify_fail(verifier, value, "outputs along the fold's first axis, after the carries");
+    }
+    return verify_blocks(verifier, inst->body, inst->body, inst->axes[0]) &&
+           (!twin || verify_blocks(verifier, inst->body, inst->body, inst->axes[1]));
 }
 
 bool plait_verify_KERNEL(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)

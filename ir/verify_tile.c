@@ -122,6 +122,19 @@ bool plait_verify_FOR(PlaitVerifier *verifier, PlaitValue value, const PlaitInst
     return true;
 }
 
+bool plait_verify_RENAME(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
+{
+    const PlaitFunction *function = verifier->function;
+    PlaitType x = plait_verify_operand(verifier, inst, 0);
+    if (inst->axis_count != 2 || !plait_type_has(x, inst->axes[0]) || plait_type_has(x, inst->axes[1]) ||
+        function->axes.data[inst->axes[0]].tile != function->axes.data[inst->axes[1]].tile)
+        return plait_verify_fail(verifier, value, "an axis of the operand, and one of as many positions that it lacks");
+    PlaitType type = plait_type_with(plait_type_without(x, inst->axes[0]), inst->axes[1]);
+    if (type.scalar != inst->type.scalar || !plait_type_same_axes(type, inst->type))
+        return plait_verify_fail(verifier, value, "the operand's type with the axis renamed");
+    return true;
+}
+
 bool plait_verify_CONVERT(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
     PlaitType x = plait_verify_operand(verifier, inst, 0);

@@ -39,9 +39,9 @@ void plait_passes_run(PlaitModule *module, const PlaitPass *const *passes, uint3
                       const PlaitPassOptions *options);
 
 /* The passes from the frontend's Stage IR to fused kernels; ends with NULL. */
-extern const char *const plait_stage_pipeline[];
-/* Runs that pipeline. */
-void plait_stage_pipeline_run(PlaitModule *module, const PlaitPassOptions *options);
+extern const char *const plait_stage_pipeline[], *const plait_stage_pipeline_gpu[];
+/* Runs the pipeline of the CPU, or of a GPU. */
+void plait_stage_pipeline_run(PlaitModule *module, bool gpu, const PlaitPassOptions *options);
 
 /* What the lowering needs to know of a target. */
 typedef struct PlaitTileTarget {

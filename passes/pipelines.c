@@ -1,23 +1,18 @@
 /* The pipelines as values: lists of pass names. */
 #include "passes/passes.h"
 
-const char *const plait_stage_pipeline[] = {
-    "canonicalise",
-    "cse",
-    "dce",
-    "expand-long-conv",
-    "online",
-    "dce", /* no reduction over an axis of run-time length is left */
-    "canonicalise",
-    "cse",
-    "dce",
-    "fuse",
-    "cse",
-    "dce", /* dce: each kernel keeps only the carries that it needs; the lowering relies on it */
-    NULL};
+#define TO_FOLDS                                                                                                       \
+    "expand-long-conv", "online", "dce", /* no reduction over an axis of run-time length is left */                    \
+        "canonicalise", "cse", "dce", "fuse", "cse",                                                                   \
+        "dce" /* each kernel keeps only the carries that it needs; the lowering relies on it */
+
+const char *const plait_stage_pipeline[] = {"canonicalise", "cse", "dce", TO_FOLDS, NULL};
+/* On the CPU tokens one after another in registers are as good: there are no matrix units to win. */
+const char *const plait_stage_pipeline_gpu[] = {"canonicalise", "cse", "dce", "chunk", TO_FOLDS, NULL};
 
 static const char *const cpu_tile_pipeline[] = {"canonicalise", "cse", "dce", NULL};
-static const char *const gpu_tile_pipeline[] = {"canonicalise", "cse", "dce", "matrix", "exponent", "cse", "dce", "layout", "copy", NULL};
+static const char *const gpu_tile_pipeline[] = {"canonicalise", "cse", "dce",    "matrix", "exponent",
+                                                "cse",          "dce", "layout", "copy",   NULL};
 
 static void run_names(PlaitModule *module, const char *const *names, const PlaitPassOptions *options)
 {
@@ -27,9 +22,9 @@ static void run_names(PlaitModule *module, const char *const *names, const Plait
     plait_passes_run(module, passes, count, options);
 }
 
-void plait_stage_pipeline_run(PlaitModule *module, const PlaitPassOptions *options)
+void plait_stage_pipeline_run(PlaitModule *module, bool gpu, const PlaitPassOptions *options)
 {
-    run_names(module, plait_stage_pipeline, options);
+    run_names(module, gpu ? plait_stage_pipeline_gpu : plait_stage_pipeline, options);
 }
 
 void plait_tile_pipeline_run(PlaitModule *module, const PlaitTileTarget *target, const PlaitPassOptions *options)

@@ -77,7 +77,7 @@ static void compile(Job *job, const char *path, char **arguments)
         plait_diagnostics_print(&job->diagnostics, &messages);
         fail("does not compile", plait_text_string(&messages));
     }
-    if (job->optimised) plait_stage_pipeline_run(module, &(PlaitPassOptions){.verify_each = true});
+    if (job->optimised) plait_stage_pipeline_run(module, false, &(PlaitPassOptions){.verify_each = true});
     job->function = module->functions.data[0];
 }
 

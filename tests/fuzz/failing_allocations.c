@@ -68,7 +68,7 @@ static bool compile(PlaitArena *arena, const Program *program, PlaitText *text)
     uint32_t source = plait_sources_add(&sources, program->path, program->text, (uint32_t)program->length);
     PlaitModule *module = plait_frontend_compile(arena, &names, &diagnostics, source, NULL, 0);
     if (!module) return false;
-    plait_stage_pipeline_run(module, &(PlaitPassOptions){0});
+    plait_stage_pipeline_run(module, false, &(PlaitPassOptions){0});
     for (uint32_t i = 0; i < 2; i++) {
         const PlaitModule *tiles = plait_lower_to_tiles(module, &targets[i], "");
         if (!tiles) return false;

@@ -71,7 +71,7 @@ static void expect_lowering_for(Subject *subject, const PlaitModule *module, con
 
 void fuzz_expect_lowering(Subject *subject, PlaitModule *module)
 {
-    plait_stage_pipeline_run(module, &(PlaitPassOptions){.verify_each = true});
+    plait_stage_pipeline_run(module, false, &(PlaitPassOptions){.verify_each = true});
     if (subject->diagnostics.error_count > 0) { /* too large for one operator */
         fuzz_expect_messages(subject);
         return;

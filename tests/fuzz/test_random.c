@@ -133,7 +133,7 @@ static PlaitModule *after_passes(Subject *subject, const char *last)
 {
     PlaitModule *copy = read_back(subject, text_of(subject, subject->module));
     PlaitPassOptions options = {.stop_after = last, .verify_each = true};
-    plait_stage_pipeline_run(copy, &options);
+    plait_stage_pipeline_run(copy, false, &options);
     return copy;
 }
 

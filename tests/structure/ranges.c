@@ -206,7 +206,7 @@ static void check_case(PlaitArena *arena, const char *statement, Mask *mask)
     const Compiled *compiled = cases_compile(arena, program, "");
     CHECK(compiled->module != NULL);
     if (!compiled->module) return;
-    plait_stage_pipeline_run(compiled->module, &(PlaitPassOptions){.verify_each = true});
+    plait_stage_pipeline_run(compiled->module, true, &(PlaitPassOptions){.verify_each = true});
     check_target(compiled->module, &(PlaitTileTarget){"cpu", false}, statement, (Masks){mask, mask});
     check_target(compiled->module, &(PlaitTileTarget){"sm_90a", true}, statement, (Masks){mask, mask});
 }

@@ -1,0 +1,375 @@
+/* Writes what a scan's body makes of a carry S as  c S + terms,  by symbolic linearity.
+ *
+ * A sum over an axis of such a value is a *read* of the state: an ordinary value at each token, which chunk.c computes
+ * for a block of tokens at a time. What else is made of S has no form, and the scan stays token after token.
+ *
+ *     S1 = alpha * S                          c = alpha
+ *     u  = reduce.sum[d] k * S1               a read, with weights alpha k
+ *     S' = S1 + (beta k) * (v - u)            c = alpha, one term with the factors beta, k, v - u
+ *     o  = reduce.sum[d] q * S'               a read of the state after the token, with weights q
+ */
+#include "passes/stage/chunk_form.h"
+
+#include <math.h>
+
+enum { MOST_TERMS = 8 };
+
+bool plait_form_fail(PlaitForms *forms, PlaitValue value, const char *reason)
+{
+    if (!forms->reason) {
+        forms->reason = reason;
+        forms->culprit = value;
+    }
+    return false;
+}
+
+/* ---- expressions ---- */
+
+static const PlaitExpr *make(PlaitForms *forms, PlaitExpr expr)
+{
+    return plait_arena_copy(forms->function->module->arena, &expr, sizeof expr);
+}
+
+const PlaitExpr *plait_expr_value(PlaitForms *forms, PlaitValue value)
+{
+    return make(forms, (PlaitExpr){.kind = PLAIT_EXPR_VALUE, .value = value});
+}
+
+static const PlaitExpr *number(PlaitForms *forms, double value)
+{
+    return make(forms, (PlaitExpr){.kind = PLAIT_EXPR_NUMBER, .number = value});
+}
+
+static const PlaitExpr *negated(PlaitForms *forms, const PlaitExpr *a)
+{
+    return a ? make(forms, (PlaitExpr){.kind = PLAIT_EXPR_NEG, .a = a}) : number(forms, -1);
+}
+
+const PlaitExpr *plait_expr_mul(PlaitForms *forms, const PlaitExpr *a, const PlaitExpr *b)
+{
+    if (!a || !b) return a ? a : b;
+    return make(forms, (PlaitExpr){.kind = PLAIT_EXPR_MUL, .a = a, .b = b});
+}
+
+static const PlaitExpr *quotient(PlaitForms *forms, const PlaitExpr *a, const PlaitExpr *b)
+{
+    return make(forms, (PlaitExpr){.kind = PLAIT_EXPR_DIV, .a = a ? a : number(forms, 1), .b = b});
+}
+
+const PlaitExpr *plait_expr_where(PlaitForms *forms, PlaitValue condition, bool when, const PlaitExpr *expr)
+{
+    const PlaitExpr *there = expr ? expr : number(forms, 1), *zero = number(forms, 0);
+    return make(
+        forms,
+        (PlaitExpr){.kind = PLAIT_EXPR_SELECT, .value = condition, .a = when ? there : zero, .b = when ? zero : there});
+}
+
+static bool is_zero(const PlaitExpr *expr) { return expr->kind == PLAIT_EXPR_NUMBER && expr->number == 0; }
+
+PlaitType plait_expr_type(const PlaitFunction *function, const PlaitExpr *expr)
+{
+    PlaitType type = plait_type(PLAIT_BOOL);
+    if (!expr) return type;
+    if (expr->value) type = plait_type_union(type, plait_type_of(function, expr->value));
+    if (expr->a) type = plait_type_union(type, plait_expr_type(function, expr->a));
+    if (expr->b) type = plait_type_union(type, plait_expr_type(function, expr->b));
+    return plait_type_as(type, PLAIT_BOOL);
+}
+
+static void value_factors(PlaitForms *forms, PlaitValue value, PlaitExprs *factors)
+{
+    const PlaitInst *inst = plait_inst(forms->function, value);
+    if (inst->op == PLAIT_OP_BROADCAST) {
+        value_factors(forms, inst->operands[0], factors);
+    } else if (inst->op == PLAIT_OP_MUL) {
+        value_factors(forms, inst->operands[0], factors);
+        value_factors(forms, inst->operands[1], factors);
+    } else if (inst->op == PLAIT_OP_NEG) {
+        plait_push(forms->function->module->arena, factors, number(forms, -1));
+        value_factors(forms, inst->operands[0], factors);
+    } else {
+        plait_push(forms->function->module->arena, factors, plait_expr_value(forms, value));
+    }
+}
+
+void plait_expr_factors(PlaitForms *forms, const PlaitExpr *expr, PlaitExprs *factors)
+{
+    PlaitArena *arena = forms->function->module->arena;
+    if (!expr) return;
+    switch (expr->kind) {
+    case PLAIT_EXPR_VALUE: value_factors(forms, expr->value, factors); break;
+    case PLAIT_EXPR_MUL:
+        plait_expr_factors(forms, expr->a, factors);
+        plait_expr_factors(forms, expr->b, factors);
+        break;
+    case PLAIT_EXPR_NEG:
+        plait_push(arena, factors, number(forms, -1));
+        plait_expr_factors(forms, expr->a, factors);
+        break;
+    case PLAIT_EXPR_DIV:
+        plait_expr_factors(forms, expr->a, factors);
+        plait_push(arena, factors, quotient(forms, NULL, expr->b));
+        break;
+    case PLAIT_EXPR_SELECT: /* of plait_expr_where */
+        plait_push(arena, factors, plait_expr_where(forms, expr->value, is_zero(expr->b), NULL));
+        plait_expr_factors(forms, is_zero(expr->b) ? expr->a : expr->b, factors);
+        break;
+    case PLAIT_EXPR_NUMBER:
+    case PLAIT_EXPR_ADD: plait_push(arena, factors, expr); break;
+    }
+}
+
+/* ---- bounds ---- */
+
+typedef struct Interval {
+    double low, high;
+} Interval;
+
+static const Interval anything = {-INFINITY, INFINITY};
+
+static double times(double x, double y) { return x == 0 || y == 0 ? 0 : x * y; }
+
+static Interval product(Interval x, Interval y)
+{
+    double corners[4] = {times(x.low, y.low), times(x.low, y.high), times(x.high, y.low), times(x.high, y.high)};
+    Interval result = {corners[0], corners[0]};
+    for (int i = 1; i < 4; i++) {
+        result.low = fmin(result.low, corners[i]);
+        result.high = fmax(result.high, corners[i]);
+    }
+    return result;
+}
+
+static Interval bounds_of(const PlaitFunction *function, PlaitValue value, uint32_t depth)
+{
+    enum { MOST_DEPTH = 40 };
+    const PlaitInst *inst = plait_inst(function, value);
+    PlaitOp op = (PlaitOp)inst->op;
+    if (depth == MOST_DEPTH) return anything;
+    if (op == PLAIT_OP_CONST) return (Interval){inst->number, inst->number};
+    if (op == PLAIT_OP_IOTA) return (Interval){0, INFINITY};
+    if (op == PLAIT_OP_SIZE) return (Interval){0, INFINITY};
+    if (!plait_op_is_pointwise(op) && op != PLAIT_OP_BROADCAST) return anything;
+    Interval x[3] = {anything, anything, anything};
+    for (uint32_t i = 0; i < inst->operand_count; i++) x[i] = bounds_of(function, inst->operands[i], depth + 1);
+    switch ((int)op) {
+    case PLAIT_OP_BROADCAST:
+    case PLAIT_OP_CAST: return x[0];
+    case PLAIT_OP_NEG: return (Interval){-x[0].high, -x[0].low};
+    case PLAIT_OP_ADD: return (Interval){x[0].low + x[1].low, x[0].high + x[1].high};
+    case PLAIT_OP_SUB: return (Interval){x[0].low - x[1].high, x[0].high - x[1].low};
+    case PLAIT_OP_MUL:
+        if (inst->operands[0] == inst->operands[1]) return (Interval){0, INFINITY};
+        return product(x[0], x[1]);
+    case PLAIT_OP_DIV: return x[1].low > 0 ? product(x[0], (Interval){1 / x[1].high, 1 / x[1].low}) : anything;
+    case PLAIT_OP_MAX: return (Interval){fmax(x[0].low, x[1].low), fmax(x[0].high, x[1].high)};
+    case PLAIT_OP_MIN: return (Interval){fmin(x[0].low, x[1].low), fmin(x[0].high, x[1].high)};
+    case PLAIT_OP_SELECT: return (Interval){fmin(x[1].low, x[2].low), fmax(x[1].high, x[2].high)};
+    case PLAIT_OP_EXP: return (Interval){exp(x[0].low), exp(x[0].high)};
+    case PLAIT_OP_EXP2: return (Interval){exp2(x[0].low), exp2(x[0].high)};
+    case PLAIT_OP_ABS:
+    case PLAIT_OP_SQRT:
+    case PLAIT_OP_RSQRT: return (Interval){0, INFINITY};
+    case PLAIT_OP_TANH: return (Interval){-1, 1};
+    case PLAIT_OP_LOG1P: return (Interval){x[0].low >= 0 ? 0 : -INFINITY, INFINITY};
+    case PLAIT_OP_POW:
+        if (x[0].low == x[0].high && x[0].low >= 1)
+            return (Interval){pow(x[0].low, x[1].low), pow(x[0].low, x[1].high)};
+        return x[0].low >= 0 ? (Interval){0, INFINITY} : anything;
+    default: return anything;
+    }
+}
+
+static Interval expr_bounds(const PlaitFunction *function, const PlaitExpr *expr)
+{
+    if (!expr) return (Interval){1, 1};
+    Interval a =
+        expr->kind == PLAIT_EXPR_VALUE || expr->kind == PLAIT_EXPR_NUMBER ? anything : expr_bounds(function, expr->a);
+    Interval b = expr->b ? expr_bounds(function, expr->b) : anything;
+    switch (expr->kind) {
+    case PLAIT_EXPR_VALUE: return bounds_of(function, expr->value, 0);
+    case PLAIT_EXPR_NUMBER: return (Interval){expr->number, expr->number};
+    case PLAIT_EXPR_MUL: return product(a, b);
+    case PLAIT_EXPR_DIV: return b.low > 0 ? product(a, (Interval){1 / b.high, 1 / b.low}) : anything;
+    case PLAIT_EXPR_ADD: return (Interval){a.low + b.low, a.high + b.high};
+    case PLAIT_EXPR_NEG: return (Interval){-a.high, -a.low};
+    case PLAIT_EXPR_SELECT: return (Interval){fmin(a.low, b.low), fmax(a.high, b.high)};
+    }
+    return anything;
+}
+
+bool plait_expr_is_positive(const PlaitFunction *function, const PlaitExpr *expr)
+{
+    return expr_bounds(function, expr).low >= 0;
+}
+
+/* ---- forms ---- */
+
+PlaitForms plait_forms(PlaitFunction *function, PlaitValue scan)
+{
+    PlaitArena *arena = function->module->arena;
+    return (PlaitForms){.function = function,
+                        .scan = plait_inst(function, scan),
+                        .body = plait_inst(function, scan)->body,
+                        .forms = PLAIT_NEW_ARRAY(arena, PlaitForm, function->insts.count),
+                        .known = PLAIT_NEW_ARRAY(arena, bool, function->insts.count)};
+}
+
+static PlaitForm scaled(PlaitForms *forms, const PlaitForm *form, const PlaitExpr *by)
+{
+    PlaitForm result = *form;
+    result.coefficient = plait_expr_mul(forms, by, form->coefficient);
+    result.terms = (PlaitExprs){0};
+    for (uint32_t i = 0; i < form->terms.count; i++)
+        plait_push(forms->function->module->arena, &result.terms, plait_expr_mul(forms, by, form->terms.data[i]));
+    return result;
+}
+
+PlaitForm plait_form_before(PlaitForms *forms, const PlaitForm *form)
+{
+    if (!form->after) return *form;
+    PlaitForm result = scaled(forms, plait_form_next(forms, form->carry), form->coefficient);
+    for (uint32_t i = 0; i < form->terms.count; i++)
+        plait_push(forms->function->module->arena, &result.terms, form->terms.data[i]);
+    return result;
+}
+
+static PlaitForm added(PlaitForms *forms, PlaitValue value, PlaitForm a, PlaitForm b)
+{
+    PlaitArena *arena = forms->function->module->arena;
+    if (a.after != b.after) {
+        a = plait_form_before(forms, &a);
+        b = plait_form_before(forms, &b);
+    }
+    if (a.carry != b.carry) plait_form_fail(forms, value, "two carries are added element by element");
+    PlaitForm sum = a;
+    const PlaitExpr *left = a.coefficient ? a.coefficient : number(forms, 1),
+                    *right = b.coefficient ? b.coefficient : number(forms, 1);
+    sum.coefficient = make(forms, (PlaitExpr){.kind = PLAIT_EXPR_ADD, .a = left, .b = right});
+    for (uint32_t i = 0; i < b.terms.count; i++) plait_push(arena, &sum.terms, b.terms.data[i]);
+    return sum;
+}
+
+static PlaitForm with_term(PlaitForms *forms, PlaitForm form, const PlaitExpr *term)
+{
+    PlaitExprs terms = {0};
+    PlaitArena *arena = forms->function->module->arena;
+    for (uint32_t i = 0; i < form.terms.count; i++) plait_push(arena, &terms, form.terms.data[i]);
+    plait_push(arena, &terms, term);
+    form.terms = terms;
+    return form;
+}
+
+static PlaitForm minus(PlaitForms *forms, const PlaitForm *form) { return scaled(forms, form, number(forms, -1)); }
+
+static PlaitForm sum_form(PlaitForms *forms, PlaitValue value, const PlaitInst *inst)
+{
+    PlaitForm a = *plait_form(forms, inst->operands[0]), b = *plait_form(forms, inst->operands[1]);
+    bool minuend = inst->op == PLAIT_OP_SUB;
+    const PlaitExpr *x = plait_expr_value(forms, inst->operands[0]), *y = plait_expr_value(forms, inst->operands[1]);
+    if (a.direct && b.direct) return added(forms, value, a, minuend ? minus(forms, &b) : b);
+    if (a.direct) return with_term(forms, a, minuend ? negated(forms, y) : y);
+    return with_term(forms, minuend ? minus(forms, &b) : b, x);
+}
+
+static PlaitForm select_form(PlaitForms *forms, PlaitValue value, const PlaitInst *inst)
+{
+    PlaitForm sides[2] = {*plait_form(forms, inst->operands[1]), *plait_form(forms, inst->operands[2])};
+    for (uint32_t i = 0; i < 2; i++) {
+        const PlaitExpr *here = plait_expr_where(forms, inst->operands[0], i == 0, NULL);
+        if (sides[i].direct) {
+            sides[i] = scaled(forms, &sides[i], here);
+            continue;
+        }
+        sides[1 - i] =
+            with_term(forms, sides[1 - i], plait_expr_mul(forms, here, plait_expr_value(forms, inst->operands[1 + i])));
+    }
+    if (sides[0].direct && sides[1].direct) return added(forms, value, sides[0], sides[1]);
+    return sides[0].direct ? sides[0] : sides[1];
+}
+
+static PlaitForm fail(PlaitForms *forms, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(forms->function, value);
+    plait_form_fail(forms, value,
+                    plait_arena_printf(forms->function->module->arena, "`%s` of the carry",
+                                       plait_op_info((PlaitOp)inst->op)->text));
+    return (PlaitForm){0};
+}
+
+static bool any_direct(PlaitForms *forms, const PlaitInst *inst)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < inst->operand_count; i++) any |= plait_form(forms, inst->operands[i])->direct;
+    return any;
+}
+
+static PlaitForm compute(PlaitForms *forms, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(forms->function, value);
+    if (inst->body) return fail(forms, value);
+    if (!any_direct(forms, inst)) return (PlaitForm){0};
+    const PlaitForm *first = plait_form(forms, inst->operands[0]);
+    switch ((int)inst->op) {
+    case PLAIT_OP_REDUCE_SUM: return (PlaitForm){0}; /* a read */
+    case PLAIT_OP_BROADCAST: return *first;
+    case PLAIT_OP_CAST:
+        if (inst->type.scalar != plait_type_of(forms->function, inst->operands[0]).scalar) return fail(forms, value);
+        return *first;
+    case PLAIT_OP_NEG: return minus(forms, first);
+    case PLAIT_OP_ADD:
+    case PLAIT_OP_SUB: return sum_form(forms, value, inst);
+    case PLAIT_OP_MUL: {
+        const PlaitForm *second = plait_form(forms, inst->operands[1]);
+        if (first->direct && second->direct) return fail(forms, value);
+        return first->direct ? scaled(forms, first, plait_expr_value(forms, inst->operands[1]))
+                             : scaled(forms, second, plait_expr_value(forms, inst->operands[0]));
+    }
+    case PLAIT_OP_DIV:
+        if (!first->direct || plait_form(forms, inst->operands[1])->direct) return fail(forms, value);
+        return scaled(forms, first, quotient(forms, NULL, plait_expr_value(forms, inst->operands[1])));
+    case PLAIT_OP_SELECT: return first->direct ? fail(forms, value) : select_form(forms, value, inst);
+    default: return fail(forms, value);
+    }
+}
+
+/* The carry whose next value this is; the number of carries when it is none. */
+static uint32_t next_of(const PlaitForms *forms, PlaitValue value)
+{
+    uint32_t carry = 0, count = forms->body->params.count;
+    while (carry < count && forms->body->yields.data[carry] != value) carry++;
+    return carry;
+}
+
+const PlaitForm *plait_form(PlaitForms *forms, PlaitValue value)
+{
+    static const PlaitForm independent = {0};
+    const PlaitInst *inst = plait_inst(forms->function, value);
+    if (inst->region != forms->body) return &independent;
+    if (inst->op == PLAIT_OP_ARGUMENT) {
+        PlaitForm form = {.direct = true};
+        while (forms->body->params.data[form.carry] != value) form.carry++;
+        return plait_arena_copy(forms->function->module->arena, &form, sizeof form);
+    }
+    if (!forms->known[value]) {
+        forms->known[value] = true;
+        forms->forms[value] = compute(forms, value);
+    }
+    uint32_t carry = next_of(forms, value);
+    if (!forms->forms[value].direct || carry == forms->body->params.count) return &forms->forms[value];
+    PlaitForm after = {.direct = true, .after = true, .carry = carry};
+    return plait_arena_copy(forms->function->module->arena, &after, sizeof after);
+}
+
+const PlaitForm *plait_form_next(PlaitForms *forms, uint32_t carry)
+{
+    static const PlaitForm none = {0};
+    PlaitValue next = forms->body->yields.data[carry];
+    plait_form(forms, next);
+    const PlaitForm *form =
+        plait_inst(forms->function, next)->region == forms->body && forms->known[next] ? &forms->forms[next] : &none;
+    if (!form->direct || form->carry != carry)
+        plait_form_fail(forms, next, "the next value of a carry is not made of the carry");
+    else if (form->terms.count > MOST_TERMS) plait_form_fail(forms, next, "a sum of many terms");
+    return form;
+}
