@@ -299,12 +299,33 @@ static bool fits_on_stack(const PlaitCpuKernel *kernel)
     return false;
 }
 
+static void find_rename(void *context, PlaitValue value)
+{
+    const PlaitFunction **function = context;
+    if (*function && plait_op_of(*function, value) == PLAIT_OP_RENAME) *function = NULL;
+}
+
+/* `rename` is for tiles that lie in threads: no lowering for the CPU makes one. Reports that a hand-written text does.
+ */
+static bool has_no_rename(const PlaitFunction *function)
+{
+    const PlaitFunction *found = function;
+    plait_region_walk(function, function->body, find_rename, &found);
+    if (found) return true;
+    plait_report(function->module->diagnostics, (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER,
+                                                                  .span = function->span,
+                                                                  .found = "`rename` in a kernel of the CPU",
+                                                                  .help = "give the kernel the target of a GPU"});
+    return false;
+}
+
 void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module)
 {
     for (uint32_t i = 0; i < module->functions.count; i++) {
         const PlaitFunction *function = module->functions.data[i];
         if (function->level != PLAIT_LEVEL_TILE) continue;
         if (strcmp(plait_names_text(module->names, function->target), emit->target->name) != 0) continue;
+        if (!has_no_rename(function)) continue;
         PlaitCpuKernel *kernel = PLAIT_NEW(emit->arena, PlaitCpuKernel);
         kernel->arena = emit->arena;
         kernel->function = function;

@@ -60,3 +60,24 @@ void plait_ptx_emit_convert(PlaitPtx *ptx, PlaitValue value)
                               &slots[slot]);
     }
 }
+
+/* The same elements in the same threads; only the order of the axes, and so of the slots, may be another. */
+void plait_ptx_emit_rename(PlaitPtx *ptx, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(ptx->kernel, value);
+    PlaitValue source = inst->operands[0];
+    const PlaitPtxShape *from = plait_ptx_shape_of(ptx, source), *to = plait_ptx_shape_of(ptx, value);
+    LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, to->slots);
+    for (uint32_t slot = 0; slot < to->slots; slot++) {
+        uint32_t at = 0;
+        for (uint32_t i = 0; i < from->rank; i++) {
+            uint32_t index = 0;
+            PlaitAxis axis = from->axes[i].axis == inst->axes[0] ? inst->axes[1] : from->axes[i].axis;
+            while (to->axes[index].axis != axis) index++;
+            if (!plait_ptx_same_lie(&from->axes[i], &to->axes[index]))
+                plait_bug("a renamed tile lies over the threads in another way than what it was made of");
+            at = at * from->axes[i].slots + plait_ptx_axis_slot(to, slot, index);
+        }
+        slots[slot] = ptx->values[source][at];
+    }
+}

@@ -299,10 +299,42 @@ static PlaitValue gather_carried(PlaitLowering *lowering, const PlaitInst *inst,
     return plait_build_cast(&builder, result, PLAIT_BOOL);
 }
 
+/* Whether a value is a tensor in memory, perhaps widened: it is read again at other positions rather than kept. */
+static bool is_stored(const PlaitLowering *lowering, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(lowering->operator_, value);
+    while (inst->op == PLAIT_OP_CAST || inst->op == PLAIT_OP_BROADCAST) {
+        value = inst->operands[0];
+        inst = plait_inst(lowering->operator_, value);
+    }
+    return lowering->tensor_names[value] != 0;
+}
+
+/* A value at the tokens of the loop's block, along the axis that stands for the same tokens. */
+static PlaitValue gather_block(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
+{
+    PlaitAxis axis = inst->axes[0], twin = lowering->plan.twin;
+    if (is_stored(lowering, inst->operands[0])) {
+        PlaitPlaces there = with_place(lowering, places, axis, places->index[twin]);
+        return plait_lower_value(lowering, inst->operands[0], &there);
+    }
+    PlaitValue x = plait_lower_value(lowering, inst->operands[0], places);
+    if (!x || !plait_type_has(plait_type_of(lowering->kernel, x), axis)) return x;
+    PlaitType type = plait_type_of(lowering->kernel, x);
+    PlaitBuilder builder = plait_lower_at(lowering, &x, 1);
+    type = plait_type_with(plait_type_without(type, axis), twin);
+    PlaitValue renamed = plait_build(&builder, PLAIT_OP_RENAME, type, &x, 1);
+    plait_set_axes(lowering->kernel, renamed, (PlaitAxis[]){axis, twin}, 2);
+    return plait_build(&builder, PLAIT_OP_CONVERT, type, &renamed, 1);
+}
+
 static PlaitValue lower_gather(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
 {
     PlaitAxis axis = inst->axes[0];
     int64_t offset;
+    if (lowering->plan.twin != PLAIT_NO_AXIS &&
+        plait_reads_block(lowering->operator_, inst, plait_inst(lowering->operator_, inst->region->owner)))
+        return gather_block(lowering, inst, places);
     if (lowering->carried[inst->operands[0]] && lowering->plan.axes[axis].use == PLAIT_AXIS_WHOLE)
         return gather_carried(lowering, inst, places);
     if (plait_affine_offset(lowering->operator_, inst->operands[1], axis, &offset))
@@ -363,7 +395,9 @@ static PlaitValue lower_mask(PlaitLowering *lowering, const PlaitInst *inst, con
         inst->operand_count == 2 && !unmasked ? plait_lower_value(lowering, inst->operands[1], places) : 0;
     for (uint32_t i = 0; i < inst->axis_count && !unmasked; i++) {
         PlaitAxis axis = inst->axes[i];
-        if (lowering->plan.axes[axis].use != PLAIT_AXIS_FOLD || lowering->plan.axes[axis].tile == 1) continue;
+        PlaitAxisUse use = lowering->plan.axes[axis].use;
+        if ((use != PLAIT_AXIS_FOLD && use != PLAIT_AXIS_LOOP) || lowering->plan.axes[axis].tile == 1) continue;
+        if (use == PLAIT_AXIS_LOOP && lowering->whole_blocks) continue;
         PlaitValue inside =
             plait_lower_binary(lowering, PLAIT_OP_LT, places->index[axis], plait_lower_size(lowering, axis));
         mask = mask ? plait_lower_binary(lowering, PLAIT_OP_AND, mask, inside) : inside;
@@ -408,6 +442,23 @@ static PlaitValue in_storage_type(PlaitLowering *lowering, PlaitValue value, Pla
     return plait_build_cast(&builder, plait_build_cast(&builder, tile, PLAIT_BF16), PLAIT_F32);
 }
 
+/* An operand of a product. What was renamed goes to shared memory from where it is, rounded before. */
+static PlaitValue product_operand(PlaitLowering *lowering, PlaitValue value, PlaitValue tile)
+{
+    const PlaitInst *inst = plait_inst(lowering->kernel, tile);
+    const PlaitInst *inner = inst->op == PLAIT_OP_CONVERT ? plait_inst(lowering->kernel, inst->operands[0]) : inst;
+    if (inner->op != PLAIT_OP_RENAME) return in_storage_type(lowering, value, tile);
+    PlaitValue renamed = inst->operands[0], x = inner->operands[0], rounded = in_storage_type(lowering, value, x);
+    if (rounded == x) return renamed;
+    x = plait_inst(lowering->kernel, rounded)->operands[0]; /* before it was widened again */
+    PlaitBuilder builder = plait_lower_at(lowering, &x, 1);
+    PlaitType type = plait_type_as(plait_type_of(lowering->kernel, renamed), PLAIT_BF16);
+    PlaitValue narrow = plait_build(&builder, PLAIT_OP_RENAME, type, &x, 1);
+    const PlaitInst *old = plait_inst(lowering->kernel, renamed);
+    plait_set_axes(lowering->kernel, narrow, old->axes, 2);
+    return plait_build_cast(&builder, narrow, PLAIT_F32);
+}
+
 /* A matrix product; 0 when the mask fits on neither operand. */
 static PlaitValue lower_dot(PlaitLowering *lowering, const PlaitContraction *contraction, PlaitValue mask,
                             const PlaitPlaces *places)
@@ -422,8 +473,8 @@ static PlaitValue lower_dot(PlaitLowering *lowering, const PlaitContraction *con
         b = masked(lowering, mask, b, 0);
     else if (mask) return 0;
     if (lowering->target->gpu) {
-        a = in_storage_type(lowering, contraction->a, a);
-        b = in_storage_type(lowering, contraction->b, b);
+        a = product_operand(lowering, contraction->a, a);
+        b = product_operand(lowering, contraction->b, b);
     }
     if (!has_tile_axis(lowering, a, contraction->axis) || !has_tile_axis(lowering, b, contraction->axis)) return 0;
     PlaitBuilder builder = plait_lower_at(lowering, (PlaitValue[]){a, b}, 2);
@@ -499,7 +550,7 @@ static PlaitValue lower_result(PlaitLowering *lowering, PlaitValue value, const 
                                const PlaitPlaces *places)
 {
     const PlaitInst *owner = plait_inst(lowering->operator_, inst->operands[0]);
-    bool output = owner->op == PLAIT_OP_SCAN && inst->ints[0] >= (int64_t)owner->body->params.count;
+    bool output = inst->ints[0] >= (int64_t)owner->body->params.count; /* of a scan, or a fold by blocks */
     if (output) return plait_lower_value(lowering, owner->body->yields.data[inst->ints[0]], places);
     if (owner->op == PLAIT_OP_FOLD && owner->axes[0] != lowering->plan.loop &&
         plait_lower_fold(lowering, inst->operands[0], places))

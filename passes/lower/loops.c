@@ -88,13 +88,19 @@ static void forget(void *context, PlaitValue value)
     lowering->memo[value] = NULL;
 }
 
-/* Writes the loop over [from, to). What is known of the fold's body belongs to an earlier loop. */
+/* What is known of a fold's body belongs to one loop. */
+static void forget_body(PlaitLowering *lowering, const PlaitRegion *body)
+{
+    plait_region_walk(lowering->operator_, body, forget, lowering);
+    for (uint32_t i = 0; i < body->params.count; i++) forget(lowering, body->params.data[i]);
+}
+
+/* Writes the loop over [from, to). */
 static bool write_loop(FoldLoop *fold, PlaitValue from, PlaitValue to, bool masked)
 {
     PlaitLowering *lowering = fold->lowering;
     PlaitFunction *kernel = lowering->kernel;
-    plait_region_walk(lowering->operator_, fold->inst->body, forget, lowering);
-    for (uint32_t i = 0; i < fold->count; i++) forget(lowering, fold->inst->body->params.data[i]);
+    forget_body(lowering, fold->inst->body);
     fold->region = plait_region_create(kernel, fold->home);
     fold->carries = (Carries){0};
     PlaitValue position = plait_build_argument(kernel, fold->region, plait_type(PLAIT_I32), lowering->span);
@@ -224,15 +230,20 @@ static bool fill_delays(PlaitLowering *lowering, Carries *carries, const PlaitPl
     return true;
 }
 
-static bool begin_carries(PlaitLowering *lowering, Carries *carries, const PlaitPlaces *inside)
+/* `started`: the carries after an earlier loop, or NULL. */
+static bool begin_carries(PlaitLowering *lowering, Carries *carries, const PlaitValue *started,
+                          const PlaitPlaces *inside)
 {
     for (uint32_t i = 0; i < lowering->region->body.count; i++) {
         const PlaitInst *inst = plait_inst(lowering->operator_, lowering->region->body.data[i]);
         if (!loop_owner(lowering, inst)) continue;
-        for (uint32_t k = 0; k < inst->body->params.count; k++)
-            if (!add_carry(lowering, carries, lowering->loop_region, inst->body->params.data[k],
-                           plait_lower_value(lowering, inst->operands[k], &lowering->outer), inside))
+        if (lowering->plan.twin != PLAIT_NO_AXIS) forget_body(lowering, inst->body);
+        for (uint32_t k = 0; k < inst->body->params.count; k++) {
+            PlaitValue start =
+                started ? started[carries->count] : plait_lower_value(lowering, inst->operands[k], &lowering->outer);
+            if (!add_carry(lowering, carries, lowering->loop_region, inst->body->params.data[k], start, inside))
                 return false;
+        }
     }
     return true;
 }
@@ -249,29 +260,84 @@ static bool finish_carries(PlaitLowering *lowering, Carries *carries, const Plai
     return fill_delays(lowering, carries, inside);
 }
 
+/* The kernel's loop, or one of two, being written. */
+typedef struct KernelLoop {
+    PlaitLowering *lowering;
+    void (*inside)(PlaitLowering *lowering, const PlaitPlaces *places, void *context);
+    void *context;
+    PlaitRegion *region;
+    PlaitValue loop;
+    Carries carries;
+} KernelLoop;
+
+/* Where the loop's axis, and its twin, stand in a turn. */
+static PlaitPlaces loop_places(KernelLoop *loop)
+{
+    PlaitLowering *lowering = loop->lowering;
+    PlaitPlaces places = plait_places_copy(lowering, &lowering->outer);
+    PlaitBuilder body = {lowering->kernel, loop->region, lowering->span};
+    PlaitValue position = plait_build_argument(lowering->kernel, loop->region, plait_type(PLAIT_I32), lowering->span);
+    lowering->loop_position = position;
+    places.index[lowering->plan.loop] = position;
+    if (lowering->plan.twin == PLAIT_NO_AXIS) return places;
+    places.index[lowering->plan.loop] = plait_build_iota(&body, lowering->plan.loop, position);
+    places.index[lowering->plan.twin] = plait_build_iota(&body, lowering->plan.twin, position);
+    return places;
+}
+
+/* Writes the loop over [from, to); 0: over the whole axis. */
+static bool write_kernel_loop(KernelLoop *loop, PlaitValue from, PlaitValue to, int64_t step)
+{
+    PlaitLowering *lowering = loop->lowering;
+    PlaitFunction *kernel = lowering->kernel;
+    PlaitValue *started = NULL;
+    if (loop->loop) {
+        started = PLAIT_NEW_ARRAY(lowering->arena, PlaitValue, loop->carries.count);
+        for (uint32_t i = 0; i < loop->carries.count; i++) {
+            PlaitBuilder outside = {kernel, kernel->body, lowering->span};
+            PlaitType type = plait_type_of(kernel, loop->region->params.data[i + 1]);
+            started[i] = plait_build_result(&outside, loop->loop, i, type);
+        }
+    }
+    loop->region = lowering->loop_region = plait_region_create(kernel, kernel->body);
+    loop->carries = (Carries){0};
+    PlaitPlaces places = loop_places(loop);
+    if (!begin_carries(lowering, &loop->carries, started, &places)) return false;
+    loop->inside(lowering, &places, loop->context);
+    if (lowering->failed || !finish_carries(lowering, &loop->carries, &places)) return false;
+    if (!from) from = plait_lower_i32(lowering, 0);
+    if (!to) to = plait_lower_size(lowering, lowering->plan.loop);
+    loop->loop = build_for(lowering, kernel->body, loop->region, lowering->plan.loop, step, from, to, &loop->carries);
+    lowering->loop_region = NULL;
+    return true;
+}
+
+/* By blocks: those that lie inside of the axis, then the rest of it, which is masked. */
+static bool write_block_loops(KernelLoop *loop)
+{
+    PlaitLowering *lowering = loop->lowering;
+    int64_t tile = lowering->plan.axes[lowering->plan.loop].tile;
+    PlaitValue zero = plait_lower_i32(lowering, 0), size = plait_lower_size(lowering, lowering->plan.loop);
+    PlaitValue blocks = plait_lower_binary(lowering, PLAIT_OP_FLOORDIV, size, plait_lower_i32(lowering, tile));
+    PlaitValue whole = plait_lower_binary(lowering, PLAIT_OP_MUL, blocks, plait_lower_i32(lowering, tile));
+    lowering->whole_blocks = true;
+    bool good = write_kernel_loop(loop, zero, whole, tile);
+    lowering->whole_blocks = false;
+    return good && write_kernel_loop(loop, whole, size, tile);
+}
+
 void plait_lower_loop(PlaitLowering *lowering,
                       void (*inside)(PlaitLowering *lowering, const PlaitPlaces *places, void *context), void *context)
 {
-    PlaitFunction *kernel = lowering->kernel;
-    PlaitAxis axis = lowering->plan.loop;
-    PlaitRegion *region = plait_region_create(kernel, kernel->body);
-    lowering->loop_region = region;
-    lowering->loop_position = plait_build_argument(kernel, region, plait_type(PLAIT_I32), lowering->span);
-    PlaitPlaces places = plait_places_copy(lowering, &lowering->outer);
-    places.index[axis] = lowering->loop_position;
-    Carries carries = {0};
-    if (!begin_carries(lowering, &carries, &places)) return;
-    inside(lowering, &places, context);
-    if (lowering->failed || !finish_carries(lowering, &carries, &places)) return;
-    PlaitValue loop = build_for(lowering, kernel->body, region, axis, lowering->plan.direction,
-                                plait_lower_i32(lowering, 0), plait_lower_size(lowering, axis), &carries);
-    lowering->loop_region = NULL;
+    KernelLoop loop = {.lowering = lowering, .inside = inside, .context = context};
+    bool blocks = lowering->plan.twin != PLAIT_NO_AXIS;
+    if (!(blocks ? write_block_loops(&loop) : write_kernel_loop(&loop, 0, 0, lowering->plan.direction))) return;
     uint32_t first = 0;
     for (uint32_t i = 0; i < lowering->region->body.count; i++) {
         const PlaitInst *inst = plait_inst(lowering->operator_, lowering->region->body.data[i]);
         if (!loop_owner(lowering, inst)) continue;
-        bind_results(lowering, lowering->region->body.data[i], loop, region, &carries, first, inst->body->params.count,
-                     &lowering->outer);
+        bind_results(lowering, lowering->region->body.data[i], loop.loop, loop.region, &loop.carries, first,
+                     inst->body->params.count, &lowering->outer);
         first += inst->body->params.count;
     }
 }

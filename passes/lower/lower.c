@@ -294,7 +294,7 @@ static void place_axes(PlaitLowering *lowering)
     for (PlaitAxis axis = 0; axis < kernel->axes.count; axis++) {
         const PlaitAxisPlan *plan = &lowering->plan.axes[axis];
         bool tiled = plan->use == PLAIT_AXIS_BLOCK || plan->use == PLAIT_AXIS_WHOLE ||
-                     (plan->use == PLAIT_AXIS_FOLD && plan->tile > 1);
+                     ((plan->use == PLAIT_AXIS_FOLD || plan->use == PLAIT_AXIS_LOOP) && plan->tile > 1);
         kernel->axes.data[axis].tile = tiled ? plan->tile : 0;
     }
     for (int rank = 0; rank < 4; rank++)

@@ -11,18 +11,19 @@ typedef enum PlaitAxisUse {
     PLAIT_AXIS_PROGRAM, /* one position a program: a scalar index */
     PLAIT_AXIS_BLOCK,   /* a block of positions a program: a tile along it */
     PLAIT_AXIS_WHOLE,   /* all positions in one tile */
-    PLAIT_AXIS_LOOP,    /* the program walks along it, one position at a time */
+    PLAIT_AXIS_LOOP,    /* the program walks along it, one position at a time, or a tile at a time */
     PLAIT_AXIS_FOLD     /* loops inside the program walk along it, a tile at a time (or one position, tile 1) */
 } PlaitAxisUse;
 
 typedef struct PlaitAxisPlan {
     PlaitAxisUse use;
-    uint32_t tile; /* of BLOCK, WHOLE, FOLD */
+    uint32_t tile; /* of BLOCK, WHOLE, FOLD, and of a LOOP by blocks; else 0 */
 } PlaitAxisPlan;
 
 typedef struct PlaitKernelPlan {
     PlaitAxisPlan *axes; /* by axis of the operator */
     PlaitAxis loop;      /* or PLAIT_NO_AXIS */
+    PlaitAxis twin;      /* of a loop by blocks: the axis that stands for the same positions; else PLAIT_NO_AXIS */
     int direction;
     PlaitAxis rows; /* the axis of run-time length in BLOCK use, or PLAIT_NO_AXIS */
 } PlaitKernelPlan;
@@ -75,6 +76,7 @@ typedef struct PlaitLowering {
     bool *carried;                 /* by value of the operator: depends on a carry of the kernel's loop */
     bool *moves;              /* by value of the operator: a reduction or a convolution of the kernel, or made of one */
     PlaitAxis unmasked;       /* a fold's axis, while a loop is written whose tiles need no mask; else PLAIT_NO_AXIS */
+    bool whole_blocks;        /* while a loop by blocks is written whose blocks are inside of the axis */
     PlaitPlaces outer;        /* places in the kernel's body */
     PlaitRegion *loop_region; /* while the loop is being written */
     PlaitValue loop_position;

@@ -26,6 +26,10 @@ static Limits limits_of(const PlaitTileTarget *target, bool has_fold)
 /* Blocks for the matrix units of a GPU: a group of four warps has 64 rows. */
 static const Limits matrix_limits = {4096, 32768, 128, 128, 64, 256};
 
+/* Loops by blocks of tokens: as many tokens as a group of four warps has rows; a state of 64 columns or rows likewise.
+ */
+static const Limits block_limits = {16384, 16384, 64, 64, 64, 64};
+
 typedef struct Planner {
     const PlaitFunction *operator_;
     const PlaitRegion *region;
@@ -54,7 +58,13 @@ static void scan_inst(Planner *planner, const PlaitInst *inst)
         planner->operator_->axes.data[read].role == PLAIT_ROLE_FEATURE &&
         plait_op_of(planner->operator_, inst->operands[0]) != PLAIT_OP_PARAM)
         planner->whole[read] = planner->used[read] = true;
-    if (inst->op == PLAIT_OP_FOLD) planner->folded[inst->axes[0]] = true;
+    if (inst->op == PLAIT_OP_FOLD && inst->axis_count == 2) {
+        planner->plan.loop = inst->axes[0];
+        planner->plan.twin = inst->axes[1];
+        planner->plan.direction = 1;
+    } else if (inst->op == PLAIT_OP_FOLD) {
+        planner->folded[inst->axes[0]] = true;
+    }
     for (uint32_t i = 0; reduce && i < inst->axis_count; i++)
         planner->whole[inst->axes[i]] = planner->used[inst->axes[i]] = true;
     if (inst->body) scan_region(planner, inst->body);
@@ -92,9 +102,9 @@ static PlaitAxisPlan plan_axis(const Planner *planner, PlaitAxis axis, const Lim
 {
     const PlaitAxisInfo *info = &planner->operator_->axes.data[axis];
     bool time = info->role == PLAIT_ROLE_TIME;
-    if (!planner->used[axis] && !planner->folded[axis] && axis != planner->plan.loop)
-        return (PlaitAxisPlan){PLAIT_AXIS_UNUSED, 0};
-    if (axis == planner->plan.loop) return (PlaitAxisPlan){PLAIT_AXIS_LOOP, 0};
+    bool loop = axis == planner->plan.loop || axis == planner->plan.twin;
+    if (loop) return (PlaitAxisPlan){PLAIT_AXIS_LOOP, planner->plan.twin != PLAIT_NO_AXIS ? limits->rows : 0};
+    if (!planner->used[axis] && !planner->folded[axis]) return (PlaitAxisPlan){PLAIT_AXIS_UNUSED, 0};
     if (planner->folded[axis]) return (PlaitAxisPlan){PLAIT_AXIS_FOLD, time ? limits->fold : 1};
     if (planner->whole[axis]) return (PlaitAxisPlan){PLAIT_AXIS_WHOLE, (uint32_t)info->size};
     if (axis == planner->plan.rows) return (PlaitAxisPlan){PLAIT_AXIS_BLOCK, limits->rows};
@@ -311,7 +321,8 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
                        .used = PLAIT_NEW_ARRAY(arena, bool, count),
                        .whole = PLAIT_NEW_ARRAY(arena, bool, count),
                        .folded = PLAIT_NEW_ARRAY(arena, bool, count)};
-    planner.plan = (PlaitKernelPlan){PLAIT_NEW_ARRAY(arena, PlaitAxisPlan, count), PLAIT_NO_AXIS, 1, PLAIT_NO_AXIS};
+    planner.plan =
+        (PlaitKernelPlan){PLAIT_NEW_ARRAY(arena, PlaitAxisPlan, count), PLAIT_NO_AXIS, PLAIT_NO_AXIS, 1, PLAIT_NO_AXIS};
     scan_region(&planner, region);
     /* Every other axis of a value inside ends in a reduction, which has marked it, or in a gather, which replaces it.
      */
@@ -323,7 +334,7 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
         has_fold |= planner.folded[i];
     }
     if (planner.plan.loop == PLAIT_NO_AXIS) planner.plan.rows = find_rows(&planner);
-    Limits limits = limits_of(target, has_fold);
+    Limits limits = planner.plan.twin == PLAIT_NO_AXIS ? limits_of(target, has_fold) : block_limits;
     plan_axes(&planner, &limits);
     /* Sums of products live in registers: more columns of a result leave room for fewer positions of the fold, as do
      * operands that pass through registers. */
@@ -339,7 +350,7 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
         if (axis == PLAIT_NO_AXIS) break;
         planner.plan.axes[axis].tile = (planner.plan.axes[axis].tile + 1) / 2;
     }
-    if (planner.plan.loop != PLAIT_NO_AXIS) widen(&planner, &limits);
+    if (planner.plan.loop != PLAIT_NO_AXIS && planner.plan.twin == PLAIT_NO_AXIS) widen(&planner, &limits);
     return planner.plan;
 }
 
@@ -348,7 +359,8 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
 static bool in_tiles(const PlaitAxisPlan *axes, PlaitAxis axis)
 {
     PlaitAxisUse use = axes[axis].use;
-    return use == PLAIT_AXIS_BLOCK || use == PLAIT_AXIS_WHOLE || (use == PLAIT_AXIS_FOLD && axes[axis].tile > 1);
+    bool walked = use == PLAIT_AXIS_FOLD || use == PLAIT_AXIS_LOOP;
+    return use == PLAIT_AXIS_BLOCK || use == PLAIT_AXIS_WHOLE || (walked && axes[axis].tile > 1);
 }
 
 bool plait_find_contraction(const PlaitFunction *operator_, const PlaitAxisPlan *axes, PlaitValue reduce,

@@ -51,9 +51,9 @@ typedef struct Chunk {
     Carry *carries;
     uint32_t count;
     PlaitRegion *region;
-    PlaitBuilder b;
-    PlaitCloneMap made; /* values of the body -> values of the fold's */
-    bool *open;         /* by value: being made */
+    PlaitBuilder b, outside; /* in the fold, before it */
+    PlaitCloneMap made;      /* values of the body -> values of the fold's */
+    bool *open;              /* by value: being made */
 } Chunk;
 
 static bool give_up(Chunk *chunk, PlaitValue value, const char *reason)
@@ -190,14 +190,31 @@ static bool check(Chunk *chunk)
 
 /* ---- writing the fold ---- */
 
-static PlaitValue binary(Chunk *chunk, PlaitOp op, PlaitValue x, PlaitValue y)
+/* Where an operation on these goes: before the fold, unless something made in the fold is among them. 0 counts not. */
+static PlaitBuilder *at(Chunk *chunk, PlaitValue x, PlaitValue y, PlaitValue z)
 {
-    return x && y ? plait_build_binary(&chunk->b, op, x, y) : x ? x : y;
+    PlaitValue operands[] = {x, y, z};
+    bool inside = false;
+    for (uint32_t i = 0; i < 3; i++)
+        inside |= operands[i] && plait_inst(chunk->function, operands[i])->region == chunk->region;
+    chunk->outside.span = chunk->b.span;
+    return inside ? &chunk->b : &chunk->outside;
 }
 
-static PlaitValue unary(Chunk *chunk, PlaitOp op, PlaitValue x) { return plait_build_unary(&chunk->b, op, x); }
+/* 0 stands for 1, or for nothing to add. */
+static PlaitValue binary(Chunk *chunk, PlaitOp op, PlaitValue x, PlaitValue y)
+{
+    return x && y ? plait_build_binary(at(chunk, x, y, 0), op, x, y) : x ? x : y;
+}
 
-static PlaitValue number(Chunk *chunk, double value) { return plait_build_const(&chunk->b, PLAIT_F32, value); }
+static PlaitValue unary(Chunk *chunk, PlaitOp op, PlaitValue x) { return plait_build_unary(at(chunk, x, 0, 0), op, x); }
+
+static PlaitValue choice(Chunk *chunk, PlaitValue condition, PlaitValue yes, PlaitValue no)
+{
+    return plait_build_select(at(chunk, condition, yes, no), condition, yes, no);
+}
+
+static PlaitValue number(Chunk *chunk, double value) { return plait_build_const(at(chunk, 0, 0, 0), PLAIT_F32, value); }
 
 /* `value` at the block's other positions s. */
 static PlaitValue there(Chunk *chunk, PlaitValue value)
@@ -213,7 +230,23 @@ static PlaitValue sum_over(Chunk *chunk, PlaitValue value, PlaitAxis axis, Plait
 
 static PlaitValue with_axis(Chunk *chunk, PlaitValue value, PlaitAxis axis)
 {
-    return plait_build_broadcast(&chunk->b, value, plait_type_with(type_of(chunk, value), axis));
+    return plait_build_broadcast(at(chunk, value, 0, 0), value, plait_type_with(type_of(chunk, value), axis));
+}
+
+/* An operand of products along feature axes that is known before the fold: rounded to 16 bits there, as the matrix
+ * units take it, and stored (`fuse`), so that the fold's kernel reads what is ready to be multiplied. */
+static PlaitValue rounded(Chunk *chunk, PlaitValue value)
+{
+    if (!value || plait_inst(chunk->function, value)->region == chunk->region) return value;
+    const PlaitInst *inst = plait_inst(chunk->function, value);
+    while (inst->op == PLAIT_OP_BROADCAST) inst = plait_inst(chunk->function, inst->operands[0]);
+    bool features = false, stored = inst->op == PLAIT_OP_CAST &&
+                                    plait_scalar_is_16_bit(plait_type_of(chunk->function, inst->operands[0]).scalar);
+    for (uint32_t i = 0; i < inst->type.rank; i++) features |= is_feature(chunk, inst->type.axes[i]);
+    if (stored || !features || !plait_type_has(inst->type, chunk->time)) return value;
+    if (plait_storage_of(chunk->function, value) != PLAIT_BF16) return value;
+    PlaitValue narrow = plait_build_cast(at(chunk, value, 0, 0), value, PLAIT_BF16);
+    return plait_build_cast(&chunk->b, narrow, PLAIT_F32);
 }
 
 /* s <= t, or s < t. */
@@ -234,7 +267,7 @@ static PlaitValue emit_expr(Chunk *chunk, const PlaitExpr *expr)
     case PLAIT_EXPR_NEG: return unary(chunk, PLAIT_OP_NEG, emit_expr(chunk, expr->a));
     case PLAIT_EXPR_SELECT: {
         PlaitValue condition = emit(chunk, expr->value), a = emit_expr(chunk, expr->a), b = emit_expr(chunk, expr->b);
-        return failed(chunk) ? 0 : plait_build_select(&chunk->b, condition, a, b);
+        return failed(chunk) ? 0 : choice(chunk, condition, a, b);
     }
     case PLAIT_EXPR_MUL:
     case PLAIT_EXPR_DIV:
@@ -242,7 +275,7 @@ static PlaitValue emit_expr(Chunk *chunk, const PlaitExpr *expr)
         static const PlaitOp ops[] = {
             [PLAIT_EXPR_MUL] = PLAIT_OP_MUL, [PLAIT_EXPR_DIV] = PLAIT_OP_DIV, [PLAIT_EXPR_ADD] = PLAIT_OP_ADD};
         PlaitValue a = emit_expr(chunk, expr->a), b = emit_expr(chunk, expr->b);
-        return failed(chunk) ? 0 : plait_build_binary(&chunk->b, ops[expr->kind], a, b);
+        return failed(chunk) ? 0 : binary(chunk, ops[expr->kind], a, b);
     }
     }
     return 0;
@@ -266,7 +299,7 @@ static PlaitValue log_of(Chunk *chunk, const PlaitExpr *expr)
         sum = binary(chunk, PLAIT_OP_ADD, sum, part);
     }
     if (!sum || failed(chunk)) return sum;
-    return plait_build_binary(&chunk->b, PLAIT_OP_MAX, sum, number(chunk, LEAST_LOG));
+    return binary(chunk, PLAIT_OP_MAX, sum, number(chunk, LEAST_LOG));
 }
 
 /* A running product of signs up to t: with or without its own. */
@@ -278,8 +311,8 @@ static PlaitValue running_sign(Chunk *chunk, PlaitValue sign_there, bool self)
 static void make_signs(Chunk *chunk, Carry *carry)
 {
     if (plait_expr_is_positive(chunk->function, carry->factor)) return;
-    PlaitValue negative = plait_build_binary(&chunk->b, PLAIT_OP_LT, emit_expr(chunk, carry->factor), number(chunk, 0));
-    PlaitValue sign = plait_build_select(&chunk->b, negative, number(chunk, -1), number(chunk, 1));
+    PlaitValue negative = binary(chunk, PLAIT_OP_LT, emit_expr(chunk, carry->factor), number(chunk, 0));
+    PlaitValue sign = choice(chunk, negative, number(chunk, -1), number(chunk, 1));
     sign = with_axis(chunk, sign, chunk->time);
     PlaitValue sign_there = there(chunk, sign);
     carry->sign_before = running_sign(chunk, sign_there, false);
@@ -317,6 +350,8 @@ static void make_terms(Chunk *chunk, Carry *carry)
         PlaitValue k = emit_expr(chunk, carry->terms[i].k), v = emit_expr(chunk, carry->terms[i].v);
         if (failed(chunk)) return;
         if (!k) k = with_axis(chunk, number(chunk, 1), carry->axis);
+        k = rounded(chunk, k);
+        v = rounded(chunk, v);
         carry->k[i] = k;
         carry->v[i] = v;
         carry->k_there[i] = there(chunk, k);
@@ -332,13 +367,13 @@ static PlaitValue own_part(Chunk *chunk, const Carry *carry, uint32_t term, bool
     score = with_axis(chunk, with_axis(chunk, score, chunk->time), chunk->twin);
     PlaitValue decay = self ? carry->after : carry->before;
     if (decay) {
-        decay = unary(chunk, PLAIT_OP_EXP, plait_build_binary(&chunk->b, PLAIT_OP_SUB, decay, carry->there));
+        decay = unary(chunk, PLAIT_OP_EXP, binary(chunk, PLAIT_OP_SUB, decay, carry->there));
         score = binary(chunk, PLAIT_OP_MUL, decay, score);
     }
     if (carry->sign_there)
         score = binary(chunk, PLAIT_OP_MUL, score,
                        binary(chunk, PLAIT_OP_MUL, self ? carry->sign_after : carry->sign_before, carry->sign_there));
-    score = plait_build_select(&chunk->b, earlier(chunk, self), score, number(chunk, 0));
+    score = choice(chunk, earlier(chunk, self), score, number(chunk, 0));
     return sum_over(chunk, binary(chunk, PLAIT_OP_MUL, score, carry->v_there[term]), chunk->twin, 0);
 }
 
@@ -349,7 +384,7 @@ static PlaitValue read_state(Chunk *chunk, uint32_t number_, bool after, PlaitVa
     make_decay(chunk, carry);
     make_terms(chunk, carry);
     if (failed(chunk)) return 0;
-    w = with_axis(chunk, with_axis(chunk, w, carry->axis), chunk->time);
+    w = rounded(chunk, with_axis(chunk, with_axis(chunk, w, carry->axis), chunk->time));
     PlaitValue sum = sum_over(chunk, binary(chunk, PLAIT_OP_MUL, w, carry->state), carry->axis, 0);
     PlaitValue decay = after ? carry->after : carry->before;
     if (decay) sum = binary(chunk, PLAIT_OP_MUL, unary(chunk, PLAIT_OP_EXP, decay), sum);
@@ -375,7 +410,7 @@ static PlaitValue emit_read(Chunk *chunk, PlaitValue value)
         if (failed(chunk)) return 0;
         sum = binary(chunk, PLAIT_OP_ADD, sum, sum_over(chunk, with_axis(chunk, x, inst.axes[0]), inst.axes[0], 0));
     }
-    return failed(chunk) ? 0 : plait_build_broadcast(&chunk->b, sum, inst.type);
+    return failed(chunk) ? 0 : plait_build_broadcast(at(chunk, sum, 0, 0), sum, inst.type);
 }
 
 static PlaitValue emit_inst(Chunk *chunk, PlaitValue value)
@@ -422,13 +457,18 @@ static PlaitValue next_state(Chunk *chunk, uint32_t number_)
     PlaitValue next = carry->state, rest = 0;
     if (carry->whole) {
         next = binary(chunk, PLAIT_OP_MUL, unary(chunk, PLAIT_OP_EXP, carry->whole), next);
-        rest = unary(chunk, PLAIT_OP_EXP, plait_build_binary(&chunk->b, PLAIT_OP_SUB, carry->whole, carry->after));
+        rest = unary(chunk, PLAIT_OP_EXP, binary(chunk, PLAIT_OP_SUB, carry->whole, carry->after));
     }
     if (carry->sign_whole) {
         next = binary(chunk, PLAIT_OP_MUL, carry->sign_whole, next);
         rest = binary(chunk, PLAIT_OP_MUL, rest, binary(chunk, PLAIT_OP_MUL, carry->sign_whole, carry->sign_after));
     }
     for (uint32_t i = 0; i < carry->term_count; i++) {
+        if (carry->rest.rank == 0) { /* a vector: a sum, no product */
+            PlaitValue x = binary(chunk, PLAIT_OP_MUL, carry->k[i], binary(chunk, PLAIT_OP_MUL, carry->v[i], rest));
+            next = binary(chunk, PLAIT_OP_ADD, next, sum_over(chunk, with_axis(chunk, x, chunk->time), chunk->time, 0));
+            continue;
+        }
         PlaitValue v = there(chunk, binary(chunk, PLAIT_OP_MUL, carry->v[i], rest));
         PlaitValue product = binary(chunk, PLAIT_OP_MUL, carry->k_there[i], v);
         product = with_axis(chunk, product, chunk->twin);
@@ -498,6 +538,7 @@ static bool write(Chunk *chunk)
     chunk->twin = make_twin(chunk);
     chunk->region = plait_region_create(function, plait_inst(function, chunk->scan)->region);
     chunk->b = (PlaitBuilder){function, chunk->region, plait_inst(function, chunk->scan)->span};
+    chunk->outside = (PlaitBuilder){function, plait_inst(function, chunk->scan)->region, chunk->b.span};
     chunk->made = plait_clone_map(arena);
     chunk->open = PLAIT_NEW_ARRAY(arena, bool, function->insts.count);
     make_params(chunk);

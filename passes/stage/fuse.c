@@ -7,6 +7,8 @@
  *     convolutions, folds over another axis that read only memory at other positions;
  *   - a scan gives its kernel a loop along its axis, token by token; everything that needs the past of what the kernel
  * makes only through constant delays can join, and what needs final states joins after the loop;
+ *   - a fold with a second axis gives its kernel a loop by blocks of tokens; in it nothing that the kernel makes is
+ * kept for later tokens, so what it makes can be read at the same token, or inside the fold at others of the block;
  *   - whatever reads a value at other positions than that (a score against all keys) needs it in memory: another
  * kernel.
  *
@@ -27,6 +29,11 @@ static bool long_axis(const PlaitFusion *fusion, PlaitAxis axis)
     return info->size == PLAIT_RUNTIME_SIZE || info->role != PLAIT_ROLE_FEATURE;
 }
 
+/* A fold over blocks of tokens: what walks along its axis, and computes something at each token. */
+static bool is_block_fold(const PlaitInst *inst) { return inst->op == PLAIT_OP_FOLD && inst->axis_count == 2; }
+
+static bool makes_loop(const PlaitInst *inst) { return inst->op == PLAIT_OP_SCAN || is_block_fold(inst); }
+
 /* Kernels that kernel k needs, directly or not, as bits. */
 uint64_t plait_fuse_all_needs(const PlaitFusion *fusion, uint64_t needs)
 {
@@ -43,9 +50,9 @@ bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel 
                               const PlaitAccess *access)
 {
     const PlaitInst *inst = def(fusion, value), *made = def(fusion, access->anchor);
-    bool fold = inst->op == PLAIT_OP_FOLD, scan = inst->op == PLAIT_OP_SCAN;
+    bool scan = makes_loop(inst), fold = inst->op == PLAIT_OP_FOLD && !scan;
     if (access->shifted != PLAIT_NO_AXIS) {
-        if (fold || scan || !access->delay) return false;
+        if (fold || scan || !access->delay || kernel->blocks) return false;
         if (kernel->loop == PLAIT_NO_AXIS ? kernel->has_fold
                                           : kernel->loop != access->shifted || kernel->direction != 1)
             return false;
@@ -61,15 +68,20 @@ bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel 
 bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
     const PlaitInst *inst = def(fusion, value);
-    if (inst->op == PLAIT_OP_SCAN) {
+    if (makes_loop(inst)) {
+        bool blocks = is_block_fold(inst);
+        int direction = blocks ? 1 : (int)inst->ints[0];
         if (kernel->loop != PLAIT_NO_AXIS)
-            return kernel->loop == inst->axes[0] && kernel->direction == (int)inst->ints[0];
-        return !kernel->has_fold && (inst->ints[0] == 1 || !kernel->has_delay);
+            return kernel->loop == inst->axes[0] && kernel->direction == direction && kernel->blocks == blocks;
+        return !kernel->has_fold && !(kernel->has_delay && direction == -1) && (!blocks || kernel->members.count == 0);
     }
+    if (kernel->blocks && plait_fuse_is_rounding(fusion->function, inst) && !plait_is_output(fusion->function, value))
+        return false; /* made for a fold, before it */
     for (uint32_t i = 0; i < inst->type.rank && !inst->body; i++)
         if (kernel->folded[inst->type.axes[i]]) return false; /* its programs walk along the axis, all of it */
     if (inst->op != PLAIT_OP_FOLD) return true;
-    return kernel->loop == inst->axes[0] || (kernel->loop == PLAIT_NO_AXIS && !kernel->long_axes[inst->axes[0]]);
+    if (kernel->loop == inst->axes[0]) return !kernel->blocks;
+    return kernel->loop == PLAIT_NO_AXIS && !kernel->long_axes[inst->axes[0]];
 }
 
 /* Elements of the value along axes that are neither run-time nor batch-like. */
@@ -121,7 +133,7 @@ static bool can_join(const PlaitFusion *fusion, uint32_t k, PlaitValue value, co
 {
     const PlaitFusedKernel *kernel = &fusion->kernels[k];
     uint64_t needs = plait_fuse_needs_of(fusion, accesses), self = (uint64_t)1 << k;
-    bool scan = def(fusion, value)->op == PLAIT_OP_SCAN;
+    bool scan = makes_loop(def(fusion, value));
     if (plait_fuse_all_needs(fusion, needs & ~self) & self)
         return false; /* something that it reads waits for kernel k */
     if (!plait_fuse_structure_allows(fusion, kernel, value) || !plait_fuse_size_allows(fusion, kernel, value))
@@ -154,11 +166,12 @@ void plait_fuse_join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const Pl
         if (own && accesses->data[i].shifted != PLAIT_NO_AXIS) kernel->has_delay = true;
         if (own && fusion->post[accesses->data[i].anchor]) fusion->post[value] = true;
     }
-    if (inst->op == PLAIT_OP_FOLD && kernel->loop != inst->axes[0])
+    if (inst->op == PLAIT_OP_FOLD && !is_block_fold(inst) && kernel->loop != inst->axes[0])
         kernel->has_fold = kernel->folded[inst->axes[0]] = true;
-    if (inst->op == PLAIT_OP_SCAN) {
+    if (makes_loop(inst)) {
         kernel->loop = inst->axes[0];
-        kernel->direction = (int)inst->ints[0];
+        kernel->blocks = is_block_fold(inst);
+        kernel->direction = kernel->blocks ? 1 : (int)inst->ints[0];
         for (uint32_t i = 0; i < inst->body->params.count; i++)
             note_axes(fusion, kernel, plait_type_of(fusion->function, inst->body->params.data[i]));
     }

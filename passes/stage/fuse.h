@@ -6,10 +6,11 @@
 
 enum { PLAIT_MAX_KERNELS = 64, PLAIT_NO_KERNEL = -1 };
 
-/* A kernel being planned. With a loop axis its programs walk along that axis token by token. */
+/* A kernel being planned. With a loop axis its programs walk along that axis, token by token or by blocks of tokens. */
 typedef struct PlaitFusedKernel {
     PlaitAxis loop; /* PLAIT_NO_AXIS: none */
     int direction;  /* of the loop: 1 or -1 */
+    bool blocks;   /* the loop goes by blocks of tokens: its folds have outputs */
     bool has_fold, has_delay;
     bool long_axes[PLAIT_MAX_FUNCTION_AXES]; /* run-time and batch-like axes of its values */
     bool folded[PLAIT_MAX_FUNCTION_AXES];    /* axes that its folds walk along, other than the loop's */
@@ -39,6 +40,8 @@ typedef struct PlaitFusion {
     bool full; /* a kernel more was needed: nothing is fused, and that was reported */
 } PlaitFusion;
 
+/* Whether it rounds to 16 bits: what another kernel reads is stored so. */
+bool plait_fuse_is_rounding(const PlaitFunction *function, const PlaitInst *inst);
 /* Marks cheap values. */
 void plait_fuse_find_cheap(PlaitFusion *fusion);
 /* Finds the reads of every anchor but results. */

@@ -4,6 +4,12 @@
 
 enum { CHEAP_LIMIT = 32 }; /* operations of a cheap value's whole expression */
 
+bool plait_fuse_is_rounding(const PlaitFunction *function, const PlaitInst *inst)
+{
+    return inst->op == PLAIT_OP_CAST && plait_scalar_is_16_bit((PlaitScalar)inst->type.scalar) &&
+           !plait_scalar_is_16_bit((PlaitScalar)plait_type_of(function, inst->operands[0]).scalar);
+}
+
 static bool may_be_cheap(const PlaitInst *inst)
 {
     return plait_op_is_pointwise((PlaitOp)inst->op) || inst->op == PLAIT_OP_CONST || inst->op == PLAIT_OP_IOTA ||
@@ -17,7 +23,7 @@ void plait_fuse_find_cheap(PlaitFusion *fusion)
     for (uint32_t i = 0; i < function->body->body.count; i++) {
         PlaitValue value = function->body->body.data[i];
         const PlaitInst *inst = plait_inst(function, value);
-        bool cheap = may_be_cheap(inst);
+        bool cheap = may_be_cheap(inst) && !plait_fuse_is_rounding(function, inst);
         work[value] = 1;
         for (uint32_t k = 0; k < inst->operand_count && cheap; k++) {
             PlaitValue operand = inst->operands[k];
@@ -32,6 +38,7 @@ void plait_fuse_find_cheap(PlaitFusion *fusion)
 typedef struct Reader {
     const PlaitFusion *fusion;
     PlaitAccesses accesses;
+    const PlaitInst *fold; /* whose region is looked at; NULL: none */
 } Reader;
 
 static void read_value(Reader *reader, PlaitValue value, PlaitAxis shifted, bool delay);
@@ -41,6 +48,7 @@ static void read_operands(Reader *reader, const PlaitInst *inst, PlaitAxis shift
     const PlaitFunction *function = reader->fusion->function;
     for (uint32_t i = 0; i < inst->operand_count; i++) {
         bool moves = i == 0 && (inst->op == PLAIT_OP_GATHER || inst->op == PLAIT_OP_CONV);
+        if (moves && reader->fold && plait_reads_block(function, inst, reader->fold)) moves = false;
         if (!moves) {
             read_value(reader, inst->operands[i], shifted, delay);
             continue;
@@ -55,6 +63,8 @@ static void read_operands(Reader *reader, const PlaitInst *inst, PlaitAxis shift
 static void read_region(Reader *reader, const PlaitRegion *region)
 {
     const PlaitFunction *function = reader->fusion->function;
+    const PlaitInst *fold = reader->fold, *owner = plait_inst(function, region->owner);
+    reader->fold = owner->op == PLAIT_OP_FOLD ? owner : fold;
     for (uint32_t i = 0; i < region->body.count; i++) {
         const PlaitInst *inst = plait_inst(function, region->body.data[i]);
         read_operands(reader, inst, PLAIT_NO_AXIS, false);
@@ -62,6 +72,7 @@ static void read_region(Reader *reader, const PlaitRegion *region)
     }
     for (uint32_t i = 0; i < region->yields.count; i++)
         read_value(reader, region->yields.data[i], PLAIT_NO_AXIS, false);
+    reader->fold = fold;
 }
 
 static void read_value(Reader *reader, PlaitValue value, PlaitAxis shifted, bool delay)

@@ -31,13 +31,45 @@ typedef struct Rewrite {
  * `cost` instructions on w warps for each of the four schedulers of a multiprocessor grows like w + 1. */
 static double time_of(double cost, uint32_t thread_bits) { return cost * (ldexp(1, (int)thread_bits - 7) + 1); }
 
-static double choose_all(const PlaitLayoutGroups *groups, uint32_t thread_bits, PlaitLayout *layouts)
+typedef struct Renames {
+    PlaitLayoutGroups *groups;
+    PlaitLayout *layouts;
+} Renames;
+
+/* A renamed tile lies where it was made: the same layout under the other axis. */
+static void derive_layout(void *context, PlaitValue value)
+{
+    const Renames *renames = context;
+    const PlaitInst *inst = plait_inst(renames->groups->kernel, value);
+    if (inst->op != PLAIT_OP_RENAME) return;
+    PlaitLayout *to = &renames->layouts[plait_layout_group_of(renames->groups, value)];
+    *to = renames->layouts[plait_layout_group_of_operand(renames->groups, value, 0)];
+    PlaitType type = inst->type;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < to->count; i++) {
+        if (to->axes[i].axis == inst->axes[1]) continue;
+        to->axes[kept] = to->axes[i];
+        if (to->axes[kept].axis == inst->axes[0]) to->axes[kept].axis = inst->axes[1];
+        kept += plait_type_has(type, to->axes[kept].axis);
+    }
+    to->count = (uint8_t)kept;
+    for (uint32_t i = 1; i < kept; i++) /* in the order of the axis table */
+        for (uint32_t k = i; k > 0 && to->axes[k - 1].axis > to->axes[k].axis; k--) {
+            PlaitLayoutAxis axis = to->axes[k];
+            to->axes[k] = to->axes[k - 1];
+            to->axes[k - 1] = axis;
+        }
+}
+
+static double choose_all(PlaitLayoutGroups *groups, uint32_t thread_bits, PlaitLayout *layouts)
 {
     double total = 0, cost;
     for (uint32_t g = 0; g < groups->group_count; g++) {
         layouts[g] = plait_layout_choose(&groups->groups[g], thread_bits, &cost);
         total += cost;
     }
+    Renames renames = {groups, layouts};
+    plait_region_walk(groups->kernel, groups->kernel->body, derive_layout, &renames);
     return time_of(total, thread_bits);
 }
 

@@ -2,7 +2,8 @@
  *
  * 1. Values connected by pointwise operations, reductions, broadcasts, loads, stores and loop carries are united: then
  *    none of these operations ever moves an element to another thread. A product's operands are not united with its
- *    result: the code generator stages them through shared memory in any case. Nor is the operand of a `convert`.
+ *    result: the code generator stages them through shared memory in any case. Nor is the operand of a `convert` or
+ *    `rename`; only those two and products read a renamed tile, which takes its layout from what it was made of.
  * 2. Cheap values (positions, constants and arithmetic on them) would tie groups together for no gain: they are left
  *    out, and each remembers the groups that need it.
  */
@@ -55,7 +56,7 @@ static void mark_cheap(void *context, PlaitValue value)
 
 static bool is_boundary(PlaitOp op, uint32_t operand)
 {
-    return (op == PLAIT_OP_DOT && operand < 2) || op == PLAIT_OP_CONVERT;
+    return (op == PLAIT_OP_DOT && operand < 2) || op == PLAIT_OP_CONVERT || op == PLAIT_OP_RENAME;
 }
 
 /* The value whose group operand `index` of `value` has to be in; 0 for none. */

@@ -137,13 +137,15 @@ static bool has_one_column_axis(const Chooser *chooser, uint32_t group, PlaitAxi
     return true;
 }
 
-static void choose_rows(Chooser *chooser, uint32_t group)
+/* `tile`: the rows must have as many positions; 0: any number. */
+static void choose_rows(Chooser *chooser, uint32_t group, uint32_t tile)
 {
     uint32_t most = 0;
     if (chooser->fixed[group]) return;
     chooser->rows[group] = PLAIT_NO_AXIS;
     for (PlaitAxis axis = 0; axis < chooser->kernel->axes.count; axis++) {
         if (!can_be_rows(chooser->kernel, axis)) continue;
+        if (tile && chooser->kernel->axes.data[axis].tile != tile) continue;
         uint32_t count = served(chooser, group, axis);
         if (count <= most || !has_one_column_axis(chooser, group, axis)) continue;
         chooser->rows[group] = axis;
@@ -151,18 +153,18 @@ static void choose_rows(Chooser *chooser, uint32_t group)
     }
 }
 
-/* All products of a kernel run on the same threads: groups with another number of rows than the first stay as they
- * are. */
-static void keep_one_size(Chooser *chooser)
+/* All products of a kernel run on the same threads, so rows of all groups have one size: that of the first group which
+ * has a choice, or which was rewritten before. Groups that cannot have it stay as they are. */
+static void choose_all_rows(Chooser *chooser)
 {
+    const PlaitFunction *kernel = chooser->kernel;
     uint32_t tile = 0;
     for (uint32_t group = 0; group < chooser->groups.group_count; group++)
-        if (chooser->fixed[group]) tile = chooser->kernel->axes.data[chooser->rows[group]].tile;
+        if (chooser->fixed[group]) tile = kernel->axes.data[chooser->rows[group]].tile;
     for (uint32_t group = 0; group < chooser->groups.group_count; group++) {
+        choose_rows(chooser, group, tile);
         PlaitAxis rows = chooser->rows[group];
-        if (rows == PLAIT_NO_AXIS) continue;
-        if (tile == 0) tile = chooser->kernel->axes.data[rows].tile;
-        if (chooser->kernel->axes.data[rows].tile != tile) chooser->rows[group] = PLAIT_NO_AXIS;
+        if (tile == 0 && rows != PLAIT_NO_AXIS) tile = kernel->axes.data[rows].tile;
     }
 }
 
@@ -172,6 +174,19 @@ static PlaitValue rounded(Chooser *chooser, PlaitRegion *region, PlaitValue oper
     return plait_build_cast(&builder, operand, scalar);
 }
 
+/* A renamed operand, rounded where it was made. */
+static PlaitValue rounded_renamed(Chooser *chooser, PlaitRegion *region, PlaitValue operand, PlaitScalar scalar,
+                                  PlaitSpan span)
+{
+    PlaitFunction *kernel = chooser->kernel;
+    PlaitBuilder builder = {kernel, region, span};
+    PlaitValue source = rounded(chooser, region, plait_inst(kernel, operand)->operands[0], scalar, span);
+    PlaitType type = plait_type_as(plait_type_of(kernel, operand), scalar);
+    PlaitValue result = plait_build(&builder, PLAIT_OP_RENAME, type, &source, 1);
+    plait_set_axes(kernel, result, plait_inst(kernel, operand)->axes, 2);
+    return result;
+}
+
 /* Rewrites one product; casts that it needs are appended to its region, which is being written anew. */
 static void rewrite(Chooser *chooser, const Candidate *candidate, PlaitAxis rows)
 {
@@ -179,8 +194,10 @@ static void rewrite(Chooser *chooser, const Candidate *candidate, PlaitAxis rows
     PlaitRegion *region = plait_inst(kernel, candidate->dot)->region;
     for (uint32_t side = 0; side < 2; side++) {
         PlaitValue operand = plait_inst(kernel, candidate->dot)->operands[side], narrow = candidate->sources[side];
-        if (!narrow)
-            narrow = rounded(chooser, region, operand, candidate->scalar, plait_inst(kernel, candidate->dot)->span);
+        PlaitSpan span = plait_inst(kernel, candidate->dot)->span;
+        if (!narrow && plait_op_of(kernel, operand) == PLAIT_OP_RENAME)
+            narrow = rounded_renamed(chooser, region, operand, candidate->scalar, span);
+        else if (!narrow) narrow = rounded(chooser, region, operand, candidate->scalar, span);
         plait_inst(kernel, candidate->dot)->operands[side] = narrow;
     }
     PlaitAxis axes[2] = {plait_inst(kernel, candidate->dot)->axes[0], rows};
@@ -252,8 +269,7 @@ bool plait_pass_matrix(PlaitFunction *kernel)
     if (kernel->level != PLAIT_LEVEL_TILE) return false;
     Chooser chooser = {.kernel = kernel, .groups = plait_layout_groups(kernel)};
     plait_region_walk(kernel, kernel->body, find_candidate, &chooser);
-    for (uint32_t group = 0; group < chooser.groups.group_count; group++) choose_rows(&chooser, group);
-    keep_one_size(&chooser);
+    choose_all_rows(&chooser);
     if (!has_work(&chooser)) return false;
     rewrite_region(&chooser, kernel->body);
     accumulate_region(&chooser, kernel->body, plait_use_counts(kernel));

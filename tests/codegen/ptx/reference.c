@@ -183,6 +183,16 @@ static void fill(State *state, PlaitValue value, double number)
     for (uint32_t i = 0; i < size_of(state, type_of(state, value)); i++) tile[i] = number;
 }
 
+/* The operand's elements under the other name of the axis. */
+static void run_rename(State *state, PlaitValue value, const PlaitInst *inst)
+{
+    PlaitType outer = inst->type;
+    double *tile = result(state, value);
+    for (uint32_t i = 0; i < outer.rank; i++)
+        if (outer.axes[i] == inst->axes[1]) outer.axes[i] = inst->axes[0];
+    for (uint32_t i = 0; i < size_of(state, inst->type); i++) tile[i] = at(state, inst->operands[0], outer, i);
+}
+
 static void run_inst(State *state, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(state->kernel, value);
@@ -199,6 +209,7 @@ static void run_inst(State *state, PlaitValue value)
     else if (op == PLAIT_OP_RESULT)
         copy(state, value, plait_inst(state->kernel, inst->operands[0])->body->params.data[inst->ints[0] + 1],
              result(state, value));
+    else if (op == PLAIT_OP_RENAME) run_rename(state, value, inst);
     else if (op == PLAIT_OP_CONVERT) copy(state, value, inst->operands[0], result(state, value));
     else if (plait_op_is_reduce(op)) run_reduce(state, value, inst);
     else run_pointwise(state, value, inst);
