@@ -192,6 +192,15 @@ PlaitValue plait_build_gather(PlaitBuilder *builder, PlaitValue x, PlaitAxis axi
     return value;
 }
 
+PlaitValue plait_build_solve(PlaitBuilder *builder, PlaitValue matrix, PlaitValue x, PlaitAxis axis, PlaitAxis twin)
+{
+    PlaitType type = plait_type_union(plait_type_of(builder->function, x),
+                                      plait_type_without(plait_type_of(builder->function, matrix), twin));
+    PlaitValue value = plait_build(builder, PLAIT_OP_SOLVE, type, (PlaitValue[]){matrix, x}, 2);
+    plait_set_axes(builder->function, value, (PlaitAxis[]){axis, twin}, 2);
+    return value;
+}
+
 PlaitValue plait_build_conv(PlaitBuilder *builder, PlaitValue x, PlaitValue w, PlaitAxis time, PlaitAxis taps)
 {
     PlaitType weights = plait_type_of(builder->function, w);

@@ -30,6 +30,7 @@ PlaitValue plait_build_size(PlaitBuilder *builder, PlaitAxis axis);
 PlaitValue plait_build_reduce(PlaitBuilder *builder, PlaitOp op, PlaitValue x, PlaitValue mask, const PlaitAxis *axes,
                               uint32_t count); /* mask 0: none */
 PlaitValue plait_build_gather(PlaitBuilder *builder, PlaitValue x, PlaitAxis axis, PlaitValue index);
+PlaitValue plait_build_solve(PlaitBuilder *builder, PlaitValue matrix, PlaitValue x, PlaitAxis axis, PlaitAxis twin);
 PlaitValue plait_build_conv(PlaitBuilder *builder, PlaitValue x, PlaitValue w, PlaitAxis time, PlaitAxis taps);
 PlaitValue plait_build_param(PlaitBuilder *builder, PlaitName name, PlaitType type,
                              double fallback); /* also adds it to function->params */

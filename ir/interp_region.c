@@ -80,8 +80,8 @@ static void mark_varying(const PlaitFunction *function, const PlaitRegion *regio
         PlaitValue value = region->body.data[i];
         const PlaitInst *inst = plait_inst(function, value);
         for (uint32_t k = 0; k < inst->operand_count; k++) varies[value] |= varies[inst->operands[k]];
-        for (uint32_t k = 0; k < inst->axis_count && plait_op_is_reduce((PlaitOp)inst->op); k++)
-            varies[value] |= is_block_axis(owner, inst->axes[k]);
+        bool over = plait_op_is_reduce((PlaitOp)inst->op) || inst->op == PLAIT_OP_SOLVE;
+        for (uint32_t k = 0; k < inst->axis_count && over; k++) varies[value] |= is_block_axis(owner, inst->axes[k]);
         if (!inst->body) continue;
         mark_varying(function, inst->body, owner, varies);
         for (uint32_t k = 0; k < inst->body->yields.count; k++) varies[value] |= varies[inst->body->yields.data[k]];

@@ -344,3 +344,57 @@ bool plait_interp_CONV(PlaitMachine *machine, PlaitValue value, const PlaitInst 
     free(conv.weights);
     return good;
 }
+
+/* ---- triangular systems ---- */
+
+typedef struct SolveContext {
+    PlaitWindow window;
+    int64_t y_stride, x_stride, row_stride, column_stride;
+} SolveContext;
+
+/* One column: data[0] the result, [1] x, [2] the matrix, each at position 0 of the axis, the matrix at the window's
+ * first column. */
+static void solve_loop(const void *context, int64_t n, double *const *data, const int64_t *strides)
+{
+    const SolveContext *solve = context;
+    int64_t start = solve->window.start, end = start + solve->window.count;
+    for (int64_t i = 0; i < n; i++) {
+        double *y = data[0] + i * strides[0], *x = data[1] + i * strides[1], *matrix = data[2] + i * strides[2];
+        for (int64_t t = start; t < end; t++) {
+            double sum = x[t * solve->x_stride];
+            for (int64_t s = start; s < t; s++)
+                sum += matrix[t * solve->row_stride + (s - start) * solve->column_stride] * y[s * solve->y_stride];
+            y[t * solve->y_stride] = sum;
+        }
+    }
+}
+
+static void solve_columns(PlaitMachine *machine, PlaitValue value, const PlaitInst *inst)
+{
+    PlaitAxis axis = inst->axes[0];
+    const PlaitSlot *y = &machine->slots[value], *x = &machine->slots[inst->operands[1]],
+                    *matrix = &machine->slots[inst->operands[0]];
+    SolveContext context = {machine->windows[axis], plait_interp_stride(y, axis), plait_interp_stride(x, axis),
+                            plait_interp_stride(matrix, axis), plait_interp_stride(matrix, inst->axes[1])};
+    PlaitNest nest = plait_interp_nest(machine, plait_type_without(inst->type, axis));
+    plait_interp_nest_add(machine, &nest, y, axis);
+    plait_interp_nest_add(machine, &nest, x, axis);
+    plait_interp_nest_add(machine, &nest, matrix, axis);
+    plait_interp_nest_run(&nest, solve_loop, &context);
+}
+
+/* Over the whole block, whatever part of it is wanted. */
+bool plait_interp_SOLVE(PlaitMachine *machine, PlaitValue value, const PlaitInst *inst)
+{
+    PlaitWindow kept[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        kept[i] = machine->windows[inst->axes[i]];
+        machine->windows[inst->axes[i]] = reduced_positions(machine, inst->region, inst->axes[i]);
+    }
+    const PlaitValue operands[] = {inst->operands[0], inst->operands[1]};
+    bool good = plait_interp_need_all(machine, operands, 2) &&
+                plait_interp_allocate(machine, &machine->slots[value], inst->type);
+    if (good && plait_interp_count(machine, inst->type) > 0) solve_columns(machine, value, inst);
+    for (uint32_t i = 0; i < 2; i++) machine->windows[inst->axes[i]] = kept[i];
+    return good;
+}

@@ -101,6 +101,20 @@ static bool verify_reduce(PlaitVerifier *verifier, PlaitValue value, const Plait
     return true;
 }
 
+bool plait_verify_SOLVE(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
+{
+    PlaitType matrix = plait_verify_operand(verifier, inst, 0), x = plait_verify_operand(verifier, inst, 1);
+    if (inst->axis_count != 2 || inst->axes[0] == inst->axes[1] || !plait_type_has(matrix, inst->axes[0]) ||
+        !plait_type_has(matrix, inst->axes[1]) || !plait_type_has(x, inst->axes[0]) || plait_type_has(x, inst->axes[1]))
+        return plait_verify_fail(verifier, value, "a matrix over two axes, and operand 1 over the first of them");
+    if ((x.scalar != PLAIT_F32 && x.scalar != PLAIT_F64) || x.scalar != matrix.scalar || x.scalar != inst->type.scalar)
+        return plait_verify_fail(verifier, value, "f32 or f64 numbers, all alike");
+    PlaitType type = plait_type_union(x, plait_type_without(matrix, inst->axes[1]));
+    if (!plait_type_same_axes(inst->type, type))
+        return plait_verify_fail(verifier, value, "a result with the operands' axes without the second");
+    return true;
+}
+
 bool plait_verify_REDUCE_SUM(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
     return verify_reduce(verifier, value, inst);

@@ -299,22 +299,24 @@ static bool fits_on_stack(const PlaitCpuKernel *kernel)
     return false;
 }
 
-static void find_rename(void *context, PlaitValue value)
+static void find_gpu_only(void *context, PlaitValue value)
 {
     const PlaitFunction **function = context;
-    if (*function && plait_op_of(*function, value) == PLAIT_OP_RENAME) *function = NULL;
+    if (!*function) return;
+    PlaitOp op = plait_op_of(*function, value);
+    if (op == PLAIT_OP_RENAME || op == PLAIT_OP_SOLVE) *function = NULL;
 }
 
 /* `rename` is for tiles that lie in threads: no lowering for the CPU makes one. Reports that a hand-written text does.
  */
-static bool has_no_rename(const PlaitFunction *function)
+static bool has_no_gpu_only(const PlaitFunction *function)
 {
     const PlaitFunction *found = function;
-    plait_region_walk(function, function->body, find_rename, &found);
+    plait_region_walk(function, function->body, find_gpu_only, &found);
     if (found) return true;
     plait_report(function->module->diagnostics, (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER,
                                                                   .span = function->span,
-                                                                  .found = "`rename` in a kernel of the CPU",
+                                                                  .found = "`rename` or `solve` in a kernel of the CPU",
                                                                   .help = "give the kernel the target of a GPU"});
     return false;
 }
@@ -325,7 +327,7 @@ void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module)
         const PlaitFunction *function = module->functions.data[i];
         if (function->level != PLAIT_LEVEL_TILE) continue;
         if (strcmp(plait_names_text(module->names, function->target), emit->target->name) != 0) continue;
-        if (!has_no_rename(function)) continue;
+        if (!has_no_gpu_only(function)) continue;
         PlaitCpuKernel *kernel = PLAIT_NEW(emit->arena, PlaitCpuKernel);
         kernel->arena = emit->arena;
         kernel->function = function;

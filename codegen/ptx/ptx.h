@@ -164,6 +164,10 @@ uint32_t plait_ptx_reduce_bytes(const PlaitFunction *kernel, PlaitValue value);
 void plait_ptx_emit_dot(PlaitPtx *ptx, PlaitValue value);
 void plait_ptx_emit_convert(PlaitPtx *ptx, PlaitValue value);
 void plait_ptx_emit_rename(PlaitPtx *ptx, PlaitValue value);
+
+/* ---- solve.c ---- */
+void plait_ptx_emit_solve(PlaitPtx *ptx, PlaitValue value);
+uint32_t plait_ptx_solve_bytes(const PlaitFunction *kernel, PlaitValue value);
 uint32_t plait_ptx_convert_bytes(const PlaitFunction *kernel, PlaitValue value);
 
 /* ---- stage.c: operands of products in shared memory ---- */

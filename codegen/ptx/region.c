@@ -97,6 +97,7 @@ void plait_ptx_emit_inst(PlaitPtx *ptx, PlaitValue value)
     else if (op == PLAIT_OP_STORE) plait_ptx_emit_store(ptx, value);
     else if (op == PLAIT_OP_DOT) plait_ptx_emit_dot(ptx, value);
     else if (op == PLAIT_OP_CONVERT) plait_ptx_emit_convert(ptx, value);
+    else if (op == PLAIT_OP_SOLVE) plait_ptx_emit_solve(ptx, value);
     else if (op == PLAIT_OP_RENAME) plait_ptx_emit_rename(ptx, value);
     else if (plait_op_is_reduce(op)) plait_ptx_emit_reduce(ptx, value);
     else if (plait_op_is_pointwise(op)) emit_pointwise(ptx, value);

@@ -38,6 +38,7 @@ static uint32_t bytes_of(const PlaitFunction *kernel, PlaitValue value, bool map
     PlaitOp op = plait_op_of(kernel, value);
     if (op == PLAIT_OP_DOT) return plait_ptx_dot_bytes(kernel, value, maps, kept_at);
     if (op == PLAIT_OP_CONVERT) return plait_ptx_convert_bytes(kernel, value);
+    if (op == PLAIT_OP_SOLVE) return plait_ptx_solve_bytes(kernel, value);
     return plait_op_is_reduce(op) ? plait_ptx_reduce_bytes(kernel, value) : 0;
 }
 

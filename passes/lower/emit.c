@@ -559,6 +559,22 @@ static PlaitValue lower_result(PlaitLowering *lowering, PlaitValue value, const 
                             "use it after the scan only");
 }
 
+/* Tokens outside of the axis come last in a block: no row inside of it reads them. */
+static PlaitValue lower_solve(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
+{
+    PlaitValue matrix = plait_lower_value(lowering, inst->operands[0], places),
+               x = plait_lower_value(lowering, inst->operands[1], places);
+    if (!matrix || !x) return 0;
+    PlaitType type = plait_type_of(lowering->kernel, matrix);
+    for (uint32_t i = 0; i < 2; i++)
+        type = plait_type_union(type, plait_type_of(lowering->kernel, places->index[inst->axes[i]]));
+    matrix = plait_lower_broadcast(lowering, matrix, type);
+    x = plait_lower_broadcast(
+        lowering, x, plait_type_union(plait_type_of(lowering->kernel, x), plait_type_without(type, inst->axes[1])));
+    PlaitBuilder builder = plait_lower_at(lowering, (PlaitValue[]){matrix, x}, 2);
+    return plait_build_solve(&builder, matrix, x, inst->axes[0], inst->axes[1]);
+}
+
 static PlaitValue lower_inst(PlaitLowering *lowering, PlaitValue value, const PlaitPlaces *places)
 {
     const PlaitInst *inst = plait_inst(lowering->operator_, value);
@@ -573,6 +589,7 @@ static PlaitValue lower_inst(PlaitLowering *lowering, PlaitValue value, const Pl
     case PLAIT_OP_SIZE: return plait_lower_size(lowering, inst->axes[0]);
     case PLAIT_OP_GATHER: return lower_gather(lowering, inst, places);
     case PLAIT_OP_CONV: return lower_conv(lowering, value, inst, places);
+    case PLAIT_OP_SOLVE: return lower_solve(lowering, inst, places);
     case PLAIT_OP_RESULT: return lower_result(lowering, value, inst, places);
     case PLAIT_OP_BROADCAST: {
         PlaitValue x = plait_lower_value(lowering, inst->operands[0], places);

@@ -13,9 +13,11 @@
  * are what the matrix units take. A read of the state before the token has s < t. The rest of the body runs on all
  * tokens of the block at once. The same for every partition into blocks, so the size of a block is not decided here.
  *
+ * A read of the state before the token may be part of what is added to the state, linearly:  v = m R + r  (the delta
+ * rule). Then R is the solution of a unit lower-triangular system over the block's tokens (`solve`).
+ *
  * Left as they are: scans that walk backwards, or whose state is neither f32 nor made of bf16 tensors (products on the
- * matrix units round), is not read by sums over one axis, has a factor along its own axes, or feeds what it reads back
- * into what is added to it. plait_chunk_reason says which.
+ * matrix units round), is not read by sums over one axis, or has a factor along its own axes.
  */
 #include "ir/clone.h"
 #include "ir/order.h"
@@ -40,7 +42,7 @@ typedef struct Carry {
     PlaitValue k[MOST_TERMS], v[MOST_TERMS], k_there[MOST_TERMS], v_there[MOST_TERMS]; /* k, v; at s */
     PlaitValue before, after, there, whole; /* decays; 0: none, or not made */
     PlaitValue sign_before, sign_after, sign_there, sign_whole;
-    bool has_decay, has_terms, making_terms;
+    bool has_decay, has_terms, making_terms, solving;
 } Carry;
 
 typedef struct Chunk {
@@ -377,6 +379,76 @@ static PlaitValue own_part(Chunk *chunk, const Carry *carry, uint32_t term, bool
     return sum_over(chunk, binary(chunk, PLAIT_OP_MUL, score, carry->v_there[term]), chunk->twin, 0);
 }
 
+/* ---- reads that are added to the state again ---- */
+
+/* Whether a term of the carry depends on the read. */
+static bool feeds_back(Chunk *chunk, const Carry *carry, PlaitValue read)
+{
+    bool feeds = false;
+    for (uint32_t i = 0; i < carry->term_count; i++)
+        feeds |= plait_expr_depends(&chunk->forms, carry->terms[i].k, read) ||
+                 plait_expr_depends(&chunk->forms, carry->terms[i].v, read);
+    return feeds;
+}
+
+/* score * decay at s < t, of weights w and a term's k. */
+static PlaitValue strict_scores(Chunk *chunk, const Carry *carry, PlaitValue k, PlaitValue w)
+{
+    PlaitValue score = sum_over(chunk, binary(chunk, PLAIT_OP_MUL, w, there(chunk, k)), carry->axis, 0);
+    score = with_axis(chunk, with_axis(chunk, score, chunk->time), chunk->twin);
+    if (carry->before)
+        score = binary(chunk, PLAIT_OP_MUL,
+                       unary(chunk, PLAIT_OP_EXP, binary(chunk, PLAIT_OP_SUB, carry->before, carry->there)), score);
+    if (carry->sign_there)
+        score = binary(chunk, PLAIT_OP_MUL, score, binary(chunk, PLAIT_OP_MUL, carry->sign_before, carry->sign_there));
+    return choice(chunk, earlier(chunk, false), score, number(chunk, 0));
+}
+
+static PlaitValue from_state(Chunk *chunk, const Carry *carry, bool after, PlaitValue w)
+{
+    PlaitValue sum = sum_over(chunk, binary(chunk, PLAIT_OP_MUL, w, carry->state), carry->axis, 0);
+    PlaitValue decay = after ? carry->after : carry->before;
+    if (decay) sum = binary(chunk, PLAIT_OP_MUL, unary(chunk, PLAIT_OP_EXP, decay), sum);
+    if (carry->sign_there) sum = binary(chunk, PLAIT_OP_MUL, after ? carry->sign_after : carry->sign_before, sum);
+    return sum;
+}
+
+/* A read R before each token, with v = m R + r in the terms:  R[t] = (what the state and r give) + sum over s < t of
+ * score[t, s] m[s] R[s], a triangular system. */
+static PlaitValue solve_read(Chunk *chunk, Carry *carry, PlaitValue read, PlaitValue w, PlaitValue extra)
+{
+    PlaitValue matrix = 0, known;
+    if (carry->solving) {
+        give_up(chunk, read, "two reads of the carry are added to it again");
+        return 0;
+    }
+    carry->solving = true;
+    make_decay(chunk, carry);
+    if (failed(chunk)) return 0;
+    known = binary(chunk, PLAIT_OP_ADD, from_state(chunk, carry, false, w), extra);
+    for (uint32_t i = 0; i < carry->term_count && !failed(chunk); i++) {
+        PlaitLinear v = plait_expr_linear(&chunk->forms, carry->terms[i].v, read);
+        if (plait_expr_depends(&chunk->forms, carry->terms[i].k, read))
+            give_up(chunk, read,
+                    "what is read from the carry is added to it again along the axis that it was summed over");
+        if (v.factor && has_rest(carry, plait_expr_type(chunk->function, v.factor)))
+            give_up(chunk, read, "what is read from the carry is added to it again, with a factor along its own axis");
+        PlaitValue k =
+            carry->terms[i].k ? emit_expr(chunk, carry->terms[i].k) : with_axis(chunk, number(chunk, 1), carry->axis);
+        PlaitValue factor = v.factor ? emit_expr(chunk, v.factor) : 0, rest = v.rest ? emit_expr(chunk, v.rest) : 0;
+        if (failed(chunk)) return 0;
+        PlaitValue scores = strict_scores(chunk, carry, rounded(chunk, k), w);
+        if (rest) {
+            PlaitValue part = binary(chunk, PLAIT_OP_MUL, scores, there(chunk, rounded(chunk, rest)));
+            known = binary(chunk, PLAIT_OP_ADD, known, sum_over(chunk, part, chunk->twin, 0));
+        }
+        if (factor)
+            matrix = binary(chunk, PLAIT_OP_ADD, matrix, binary(chunk, PLAIT_OP_MUL, scores, there(chunk, factor)));
+    }
+    carry->solving = false;
+    return failed(chunk) ? 0 : plait_build_solve(&chunk->b, matrix, known, chunk->time, chunk->twin);
+}
+
 /* reduce.sum[axis] of w times the state before or after each token. */
 static PlaitValue read_state(Chunk *chunk, uint32_t number_, bool after, PlaitValue w)
 {
@@ -384,11 +456,7 @@ static PlaitValue read_state(Chunk *chunk, uint32_t number_, bool after, PlaitVa
     make_decay(chunk, carry);
     make_terms(chunk, carry);
     if (failed(chunk)) return 0;
-    w = rounded(chunk, with_axis(chunk, with_axis(chunk, w, carry->axis), chunk->time));
-    PlaitValue sum = sum_over(chunk, binary(chunk, PLAIT_OP_MUL, w, carry->state), carry->axis, 0);
-    PlaitValue decay = after ? carry->after : carry->before;
-    if (decay) sum = binary(chunk, PLAIT_OP_MUL, unary(chunk, PLAIT_OP_EXP, decay), sum);
-    if (carry->sign_there) sum = binary(chunk, PLAIT_OP_MUL, after ? carry->sign_after : carry->sign_before, sum);
+    PlaitValue sum = from_state(chunk, carry, after, w);
     for (uint32_t i = 0; i < carry->term_count; i++)
         sum = binary(chunk, PLAIT_OP_ADD, sum, own_part(chunk, carry, i, after, w));
     return sum;
@@ -401,15 +469,20 @@ static PlaitValue emit_read(Chunk *chunk, PlaitValue value)
     const PlaitForm form = *plait_form(&chunk->forms, inst.operands[0]);
     const PlaitExpr *weight = form.coefficient;
     if (inst.operand_count == 2) weight = plait_expr_where(&chunk->forms, inst.operands[1], true, weight);
-    PlaitValue w = weight ? emit_expr(chunk, weight) : number(chunk, 1);
-    PlaitValue sum = failed(chunk) ? 0 : read_state(chunk, form.carry, form.after, w);
+    Carry *carry = &chunk->carries[form.carry];
+    PlaitValue w = weight ? emit_expr(chunk, weight) : number(chunk, 1), extra = 0;
     for (uint32_t i = 0; i < form.terms.count && !failed(chunk); i++) {
         const PlaitExpr *term = form.terms.data[i];
         if (inst.operand_count == 2) term = plait_expr_where(&chunk->forms, inst.operands[1], true, term);
         PlaitValue x = emit_expr(chunk, term);
         if (failed(chunk)) return 0;
-        sum = binary(chunk, PLAIT_OP_ADD, sum, sum_over(chunk, with_axis(chunk, x, inst.axes[0]), inst.axes[0], 0));
+        extra = binary(chunk, PLAIT_OP_ADD, extra, sum_over(chunk, with_axis(chunk, x, inst.axes[0]), inst.axes[0], 0));
     }
+    if (failed(chunk)) return 0;
+    w = rounded(chunk, with_axis(chunk, with_axis(chunk, w, carry->axis), chunk->time));
+    PlaitValue sum = !form.after && feeds_back(chunk, carry, value)
+                         ? solve_read(chunk, carry, value, w, extra)
+                         : binary(chunk, PLAIT_OP_ADD, read_state(chunk, form.carry, form.after, w), extra);
     return failed(chunk) ? 0 : plait_build_broadcast(at(chunk, sum, 0, 0), sum, inst.type);
 }
 

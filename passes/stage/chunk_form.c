@@ -12,7 +12,8 @@
 
 #include <math.h>
 
-enum { MOST_TERMS = 8 };
+/* Expressions are trees over a graph of values: those of more steps than that are not looked at. */
+enum { MOST_TERMS = 8, MOST_STEPS = 2000, MOST_FACTORS = 32 };
 
 bool plait_form_fail(PlaitForms *forms, PlaitValue value, const char *reason)
 {
@@ -79,7 +80,9 @@ PlaitType plait_expr_type(const PlaitFunction *function, const PlaitExpr *expr)
 static void value_factors(PlaitForms *forms, PlaitValue value, PlaitExprs *factors)
 {
     const PlaitInst *inst = plait_inst(forms->function, value);
-    if (inst->op == PLAIT_OP_BROADCAST) {
+    if (factors->count >= MOST_FACTORS) {
+        plait_push(forms->function->module->arena, factors, plait_expr_value(forms, value));
+    } else if (inst->op == PLAIT_OP_BROADCAST) {
         value_factors(forms, inst->operands[0], factors);
     } else if (inst->op == PLAIT_OP_MUL) {
         value_factors(forms, inst->operands[0], factors);
@@ -140,18 +143,17 @@ static Interval product(Interval x, Interval y)
     return result;
 }
 
-static Interval bounds_of(const PlaitFunction *function, PlaitValue value, uint32_t depth)
+static Interval bounds_of(const PlaitFunction *function, PlaitValue value, uint32_t *steps)
 {
-    enum { MOST_DEPTH = 40 };
     const PlaitInst *inst = plait_inst(function, value);
     PlaitOp op = (PlaitOp)inst->op;
-    if (depth == MOST_DEPTH) return anything;
+    if (++*steps > MOST_STEPS) return anything;
     if (op == PLAIT_OP_CONST) return (Interval){inst->number, inst->number};
     if (op == PLAIT_OP_IOTA) return (Interval){0, INFINITY};
     if (op == PLAIT_OP_SIZE) return (Interval){0, INFINITY};
     if (!plait_op_is_pointwise(op) && op != PLAIT_OP_BROADCAST) return anything;
     Interval x[3] = {anything, anything, anything};
-    for (uint32_t i = 0; i < inst->operand_count; i++) x[i] = bounds_of(function, inst->operands[i], depth + 1);
+    for (uint32_t i = 0; i < inst->operand_count; i++) x[i] = bounds_of(function, inst->operands[i], steps);
     switch ((int)op) {
     case PLAIT_OP_BROADCAST:
     case PLAIT_OP_CAST: return x[0];
@@ -180,14 +182,15 @@ static Interval bounds_of(const PlaitFunction *function, PlaitValue value, uint3
     }
 }
 
-static Interval expr_bounds(const PlaitFunction *function, const PlaitExpr *expr)
+static Interval expr_bounds(const PlaitFunction *function, const PlaitExpr *expr, uint32_t *steps)
 {
     if (!expr) return (Interval){1, 1};
-    Interval a =
-        expr->kind == PLAIT_EXPR_VALUE || expr->kind == PLAIT_EXPR_NUMBER ? anything : expr_bounds(function, expr->a);
-    Interval b = expr->b ? expr_bounds(function, expr->b) : anything;
+    Interval a = expr->kind == PLAIT_EXPR_VALUE || expr->kind == PLAIT_EXPR_NUMBER
+                     ? anything
+                     : expr_bounds(function, expr->a, steps);
+    Interval b = expr->b ? expr_bounds(function, expr->b, steps) : anything;
     switch (expr->kind) {
-    case PLAIT_EXPR_VALUE: return bounds_of(function, expr->value, 0);
+    case PLAIT_EXPR_VALUE: return bounds_of(function, expr->value, steps);
     case PLAIT_EXPR_NUMBER: return (Interval){expr->number, expr->number};
     case PLAIT_EXPR_MUL: return product(a, b);
     case PLAIT_EXPR_DIV: return b.low > 0 ? product(a, (Interval){1 / b.high, 1 / b.low}) : anything;
@@ -200,7 +203,8 @@ static Interval expr_bounds(const PlaitFunction *function, const PlaitExpr *expr
 
 bool plait_expr_is_positive(const PlaitFunction *function, const PlaitExpr *expr)
 {
-    return expr_bounds(function, expr).low >= 0;
+    uint32_t steps = 0;
+    return expr_bounds(function, expr, &steps).low >= 0;
 }
 
 /* ---- forms ---- */
@@ -211,6 +215,7 @@ PlaitForms plait_forms(PlaitFunction *function, PlaitValue scan)
     return (PlaitForms){.function = function,
                         .scan = plait_inst(function, scan),
                         .body = plait_inst(function, scan)->body,
+                        .count = function->insts.count,
                         .forms = PLAIT_NEW_ARRAY(arena, PlaitForm, function->insts.count),
                         .known = PLAIT_NEW_ARRAY(arena, bool, function->insts.count)};
 }
@@ -372,4 +377,118 @@ const PlaitForm *plait_form_next(PlaitForms *forms, uint32_t carry)
         plait_form_fail(forms, next, "the next value of a carry is not made of the carry");
     else if (form->terms.count > MOST_TERMS) plait_form_fail(forms, next, "a sum of many terms");
     return form;
+}
+
+/* ---- linear in a read ---- */
+
+static bool depends(PlaitForms *forms, PlaitValue value, PlaitValue on, bool *seen)
+{
+    const PlaitInst *inst = plait_inst(forms->function, value);
+    if (value == on) return true;
+    if (inst->region != forms->body || seen[value]) return false;
+    seen[value] = true;
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        if (depends(forms, inst->operands[i], on, seen)) return true;
+    return false;
+}
+
+bool plait_form_depends(PlaitForms *forms, PlaitValue value, PlaitValue on)
+{
+    if (plait_inst(forms->function, value)->region != forms->body) return false;
+    return depends(forms, value, on, PLAIT_NEW_ARRAY(forms->function->module->arena, bool, forms->count));
+}
+
+bool plait_expr_depends(PlaitForms *forms, const PlaitExpr *expr, PlaitValue on)
+{
+    if (!expr) return false;
+    return (expr->value && plait_form_depends(forms, expr->value, on)) || plait_expr_depends(forms, expr->a, on) ||
+           plait_expr_depends(forms, expr->b, on);
+}
+
+static const PlaitExpr *total(PlaitForms *forms, const PlaitExpr *a, const PlaitExpr *b)
+{
+    if (!a || !b) return a ? a : b;
+    return make(forms, (PlaitExpr){.kind = PLAIT_EXPR_ADD, .a = a, .b = b});
+}
+
+static PlaitLinear scaled_linear(PlaitForms *forms, PlaitLinear x, const PlaitExpr *by)
+{
+    return (PlaitLinear){x.factor ? plait_expr_mul(forms, x.factor, by) : NULL,
+                         x.rest ? plait_expr_mul(forms, x.rest, by) : NULL};
+}
+
+static PlaitLinear added_linear(PlaitForms *forms, PlaitLinear x, PlaitLinear y)
+{
+    return (PlaitLinear){total(forms, x.factor, y.factor), total(forms, x.rest, y.rest)};
+}
+
+static PlaitLinear where_linear(PlaitForms *forms, PlaitValue condition, bool when, PlaitLinear x)
+{
+    return scaled_linear(forms, x, plait_expr_where(forms, condition, when, NULL));
+}
+
+static PlaitLinear not_linear(PlaitForms *forms, PlaitValue value)
+{
+    plait_form_fail(forms, value, "what is read from the carry is added to it again, and not linearly");
+    return (PlaitLinear){0};
+}
+
+static PlaitLinear linear_value(PlaitForms *forms, PlaitValue value, PlaitValue unknown)
+{
+    const PlaitInst *inst = plait_inst(forms->function, value);
+    if (++forms->steps > MOST_STEPS) return not_linear(forms, value);
+    if (value == unknown) return (PlaitLinear){number(forms, 1), NULL};
+    if (!plait_form_depends(forms, value, unknown)) return (PlaitLinear){NULL, plait_expr_value(forms, value)};
+    bool first = inst->operand_count > 0 && plait_form_depends(forms, inst->operands[0], unknown);
+    switch ((int)inst->op) {
+    case PLAIT_OP_BROADCAST: return linear_value(forms, inst->operands[0], unknown);
+    case PLAIT_OP_NEG: return scaled_linear(forms, linear_value(forms, inst->operands[0], unknown), number(forms, -1));
+    case PLAIT_OP_ADD:
+    case PLAIT_OP_SUB: {
+        PlaitLinear y = linear_value(forms, inst->operands[1], unknown);
+        if (inst->op == PLAIT_OP_SUB) y = scaled_linear(forms, y, number(forms, -1));
+        return added_linear(forms, linear_value(forms, inst->operands[0], unknown), y);
+    }
+    case PLAIT_OP_MUL: {
+        uint32_t side = first ? 0 : 1;
+        if (first && plait_form_depends(forms, inst->operands[1], unknown)) return not_linear(forms, value);
+        return scaled_linear(forms, linear_value(forms, inst->operands[side], unknown),
+                             plait_expr_value(forms, inst->operands[1 - side]));
+    }
+    case PLAIT_OP_DIV:
+        if (plait_form_depends(forms, inst->operands[1], unknown)) return not_linear(forms, value);
+        return scaled_linear(forms, linear_value(forms, inst->operands[0], unknown),
+                             quotient(forms, NULL, plait_expr_value(forms, inst->operands[1])));
+    case PLAIT_OP_SELECT:
+        if (first) return not_linear(forms, value);
+        return added_linear(
+            forms, where_linear(forms, inst->operands[0], true, linear_value(forms, inst->operands[1], unknown)),
+            where_linear(forms, inst->operands[0], false, linear_value(forms, inst->operands[2], unknown)));
+    default: return not_linear(forms, value);
+    }
+}
+
+PlaitLinear plait_expr_linear(PlaitForms *forms, const PlaitExpr *expr, PlaitValue unknown)
+{
+    if (!expr || expr->kind == PLAIT_EXPR_NUMBER) return (PlaitLinear){NULL, expr ? expr : number(forms, 1)};
+    switch (expr->kind) {
+    case PLAIT_EXPR_VALUE: return linear_value(forms, expr->value, unknown);
+    case PLAIT_EXPR_NEG: return scaled_linear(forms, plait_expr_linear(forms, expr->a, unknown), number(forms, -1));
+    case PLAIT_EXPR_ADD:
+        return added_linear(forms, plait_expr_linear(forms, expr->a, unknown),
+                            plait_expr_linear(forms, expr->b, unknown));
+    case PLAIT_EXPR_MUL: {
+        bool first = plait_expr_depends(forms, expr->a, unknown), second = plait_expr_depends(forms, expr->b, unknown);
+        if (first && second) return not_linear(forms, unknown);
+        if (!first && !second) return (PlaitLinear){NULL, expr};
+        return scaled_linear(forms, plait_expr_linear(forms, first ? expr->a : expr->b, unknown),
+                             first ? expr->b : expr->a);
+    }
+    case PLAIT_EXPR_DIV:
+    case PLAIT_EXPR_SELECT:
+        if (plait_expr_depends(forms, expr, unknown)) return not_linear(forms, unknown);
+        return (PlaitLinear){NULL, expr};
+    case PLAIT_EXPR_NUMBER: break;
+    }
+    return (PlaitLinear){0};
 }

@@ -39,6 +39,8 @@ typedef struct PlaitForms {
     const PlaitRegion *body;
     PlaitForm *forms; /* by value */
     bool *known;
+    uint32_t count; /* of values when the analysis began */
+    uint32_t steps; /* of looking for linear factors */
     const char *reason; /* why some value has no form; NULL: all have */
     PlaitValue culprit;
 } PlaitForms;
@@ -60,6 +62,14 @@ const PlaitExpr *plait_expr_mul(PlaitForms *forms, const PlaitExpr *a, const Pla
 const PlaitExpr *plait_expr_where(PlaitForms *forms, PlaitValue condition, bool when, const PlaitExpr *expr);
 /* The factors of a product, through multiplications in and outside of the body. */
 void plait_expr_factors(PlaitForms *forms, const PlaitExpr *expr, PlaitExprs *factors);
+/* Whether the value depends on `on`, inside the body. */
+bool plait_form_depends(PlaitForms *forms, PlaitValue value, PlaitValue on);
+bool plait_expr_depends(PlaitForms *forms, const PlaitExpr *expr, PlaitValue on);
+/* expr = factor * unknown + rest, where NULL stands for 0 (and plait_expr_one for 1). Fails when it is not so. */
+typedef struct PlaitLinear {
+    const PlaitExpr *factor, *rest;
+} PlaitLinear;
+PlaitLinear plait_expr_linear(PlaitForms *forms, const PlaitExpr *expr, PlaitValue unknown);
 /* Whether the expression is known to be >= 0. */
 bool plait_expr_is_positive(const PlaitFunction *function, const PlaitExpr *expr);
 

@@ -128,6 +128,7 @@ static void count_one(Counter *counter, PlaitValue value, PlaitShare share)
     if (plait_op_is_scalar(op) || op == PLAIT_OP_SELECT)
         count_pointwise(counter, inst, share.share * plait_cost_positions(counter->extents, inst->type));
     if (op == PLAIT_OP_CONV) count_conv(counter, inst);
+    if (op == PLAIT_OP_SOLVE) counter->cost.operations += plait_cost_positions(counter->extents, inst->type);
     bool in_place = plait_op_is_pointwise(op) || op == PLAIT_OP_BROADCAST;
     need_all(counter, inst->operands, inst->operand_count, in_place ? share : everything);
     if (inst->body) count_region(counter, inst->body);

@@ -193,6 +193,27 @@ static void run_rename(State *state, PlaitValue value, const PlaitInst *inst)
     for (uint32_t i = 0; i < size_of(state, inst->type); i++) tile[i] = at(state, inst->operands[0], outer, i);
 }
 
+static void run_solve(State *state, PlaitValue value, const PlaitInst *inst)
+{
+    double *tile = result(state, value);
+    PlaitType type = inst->type, matrix = type_of(state, inst->operands[0]);
+    uint32_t length = state->kernel->axes.data[inst->axes[0]].tile;
+    for (uint32_t row = 0; row < length; row++)
+        for (uint32_t i = 0; i < size_of(state, type); i++) {
+            if (project(state, type, i, plait_type_with(plait_type(PLAIT_F32), inst->axes[0]), PLAIT_NO_AXIS, 0) != row)
+                continue;
+            float sum = (float)at(state, inst->operands[1], type, i);
+            for (uint32_t s = 0; s < row; s++) {
+                PlaitType rest = plait_type_without(type, inst->axes[0]);
+                uint32_t rest_index = project(state, type, i, rest, PLAIT_NO_AXIS, 0);
+                uint32_t before = project(state, rest, rest_index, type, inst->axes[0], s);
+                uint32_t entry = project(state, type, i, matrix, inst->axes[1], s);
+                sum += (float)(state->tiles[inst->operands[0]][entry] * tile[before]);
+            }
+            tile[i] = sum;
+        }
+}
+
 static void run_inst(State *state, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(state->kernel, value);
@@ -209,6 +230,7 @@ static void run_inst(State *state, PlaitValue value)
     else if (op == PLAIT_OP_RESULT)
         copy(state, value, plait_inst(state->kernel, inst->operands[0])->body->params.data[inst->ints[0] + 1],
              result(state, value));
+    else if (op == PLAIT_OP_SOLVE) run_solve(state, value, inst);
     else if (op == PLAIT_OP_RENAME) run_rename(state, value, inst);
     else if (op == PLAIT_OP_CONVERT) copy(state, value, inst->operands[0], result(state, value));
     else if (plait_op_is_reduce(op)) run_reduce(state, value, inst);

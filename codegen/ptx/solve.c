@@ -1,0 +1,231 @@
+/* Unit lower-triangular systems, in f32 (or f64): y[t] = x[t] + sum over s < t of matrix[t, s] y[s].
+ *
+ * Matrix (columns next to each other's rows: [s][t]) and x stand in shared memory. Each thread solves whole columns of
+ * x, BLOCK rows at a time: first it adds what all earlier rows give, in a loop, then the block's own triangle, written
+ * out. All sums are in order, so runs repeat.
+ */
+#include "codegen/ptx/ptx.h"
+
+enum { BLOCK = 16, PAD = 4 };
+
+typedef struct Solve {
+    PlaitPtx *ptx;
+    const PlaitInst *inst;
+    PlaitScalar scalar;
+    uint32_t length, columns; /* rows of the system; columns of x */
+    uint32_t pitch;           /* of the matrix: elements from one column to the next */
+    uint32_t matrix, x;       /* bytes where they stand */
+} Solve;
+
+static uint32_t rounded(uint32_t length) { return (length + BLOCK - 1) / BLOCK * BLOCK; }
+
+static Solve describe(const PlaitFunction *kernel, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(kernel, value);
+    Solve solve = {.inst = inst, .scalar = (PlaitScalar)inst->type.scalar, .columns = 1};
+    solve.length = kernel->axes.data[inst->axes[0]].tile;
+    for (uint32_t i = 0; i < inst->type.rank; i++)
+        if (inst->type.axes[i] != inst->axes[0]) solve.columns *= kernel->axes.data[inst->type.axes[i]].tile;
+    solve.pitch = rounded(solve.length) + PAD;
+    return solve;
+}
+
+static uint32_t matrix_bytes(const Solve *solve)
+{
+    return rounded(solve->length) * solve->pitch * plait_scalar_bytes(solve->scalar);
+}
+
+uint32_t plait_ptx_solve_bytes(const PlaitFunction *kernel, PlaitValue value)
+{
+    Solve solve = describe(kernel, value);
+    return matrix_bytes(&solve) + rounded(solve.length) * solve.columns * plait_scalar_bytes(solve.scalar);
+}
+
+/* The place of a slot in an array in which axis i of the shape has pitch[i]; `element`: this thread's part. */
+static uint32_t place_of(Solve *solve, const PlaitPtxShape *shape, uint32_t slot, const uint32_t *pitch,
+                         LLVMValueRef *element)
+{
+    PlaitPtx *ptx = solve->ptx;
+    LLVMBuilderRef b = ptx->emit->builder;
+    uint32_t fixed = 0;
+    *element = NULL;
+    for (uint32_t i = 0; i < shape->rank; i++) {
+        fixed += pitch[i] * plait_ptx_static_position(&shape->axes[i], plait_ptx_axis_slot(shape, slot, i));
+        LLVMValueRef field = plait_ptx_field(ptx, &shape->axes[i]);
+        if (!field) continue;
+        field = LLVMBuildMul(b, field, plait_ptx_int32(ptx, pitch[i]), "");
+        *element = *element ? LLVMBuildAdd(b, *element, field, "") : field;
+    }
+    return fixed;
+}
+
+static void pitches(const Solve *solve, const PlaitPtxShape *shape, bool matrix, uint32_t *pitch)
+{
+    uint32_t step = 1;
+    for (uint32_t i = shape->rank; i-- > 0;) {
+        PlaitAxis axis = shape->axes[i].axis;
+        if (axis == solve->inst->axes[0]) pitch[i] = matrix ? 1 : solve->columns;
+        else if (matrix) pitch[i] = solve->pitch;
+        else {
+            pitch[i] = step;
+            step *= shape->axes[i].tile;
+        }
+    }
+}
+
+/* Surplus slots of a matrix axis would lie outside of the array. */
+static void write(Solve *solve, PlaitValue value, bool matrix)
+{
+    PlaitPtx *ptx = solve->ptx;
+    const PlaitPtxShape *shape = plait_ptx_shape_of(ptx, value);
+    uint32_t pitch[PLAIT_MAX_RANK], byte = matrix ? solve->matrix : solve->x;
+    LLVMValueRef first = plait_ptx_first_copy(ptx, shape), element;
+    pitches(solve, shape, matrix, pitch);
+    for (uint32_t slot = 0; slot < shape->slots; slot++) {
+        uint32_t fixed = place_of(solve, shape, slot, pitch, &element);
+        LLVMValueRef predicate = plait_ptx_both(ptx, first, plait_ptx_valid(ptx, shape, slot));
+        LLVMValueRef pointer = plait_ptx_shared_pointer(ptx, solve->scalar, byte, element, fixed);
+        plait_ptx_shared_store(ptx, solve->scalar, pointer, ptx->values[value][slot], predicate);
+    }
+}
+
+static void read(Solve *solve, PlaitValue value)
+{
+    PlaitPtx *ptx = solve->ptx;
+    const PlaitPtxShape *shape = plait_ptx_shape_of(ptx, value);
+    LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, shape->slots), element;
+    uint32_t pitch[PLAIT_MAX_RANK];
+    pitches(solve, shape, false, pitch);
+    for (uint32_t slot = 0; slot < shape->slots; slot++) {
+        uint32_t fixed = place_of(solve, shape, slot, pitch, &element);
+        LLVMValueRef valid = plait_ptx_valid(ptx, shape, slot);
+        if (valid && element)
+            element = LLVMBuildSelect(ptx->emit->builder, valid, element, plait_ptx_int32(ptx, 0), "");
+        plait_ptx_shared_load(ptx, solve->scalar,
+                              plait_ptx_shared_pointer(ptx, solve->scalar, solve->x, element, fixed), 1, &slots[slot]);
+    }
+}
+
+/* ---- loops ---- */
+
+typedef struct Loop {
+    LLVMBasicBlockRef before, head, body, after;
+    LLVMValueRef index;
+} Loop;
+
+static LLVMBasicBlockRef new_block(const Solve *solve)
+{
+    return LLVMAppendBasicBlockInContext(solve->ptx->emit->context, solve->ptx->emit->function, "solve");
+}
+
+/* for (index = from; index < to; index += step): begin, phis of the caller's own, enter, the body, end. */
+static Loop begin_loop(Solve *solve, LLVMValueRef from)
+{
+    LLVMBuilderRef b = solve->ptx->emit->builder;
+    Loop loop = {
+        .before = LLVMGetInsertBlock(b), .head = new_block(solve), .body = new_block(solve), .after = new_block(solve)};
+    LLVMBuildBr(b, loop.head);
+    LLVMPositionBuilderAtEnd(b, loop.head);
+    loop.index = LLVMBuildPhi(b, LLVMTypeOf(from), "");
+    LLVMAddIncoming(loop.index, &from, &loop.before, 1);
+    return loop;
+}
+
+static void enter_loop(Solve *solve, Loop *loop, LLVMValueRef to)
+{
+    LLVMBuilderRef b = solve->ptx->emit->builder;
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, loop->index, to, ""), loop->body, loop->after);
+    LLVMPositionBuilderAtEnd(b, loop->body);
+}
+
+static void end_loop(Solve *solve, Loop *loop, uint32_t step)
+{
+    LLVMBuilderRef b = solve->ptx->emit->builder;
+    LLVMBasicBlockRef last = LLVMGetInsertBlock(b);
+    LLVMValueRef next = LLVMBuildAdd(b, loop->index, plait_ptx_int32(solve->ptx, step), "");
+    LLVMAddIncoming(loop->index, &next, &last, 1);
+    LLVMBuildBr(b, loop->head);
+    LLVMPositionBuilderAtEnd(b, loop->after);
+}
+
+/* Element (column s, rows from t on) of the matrix: BLOCK neighbours. */
+static void load_column(Solve *solve, LLVMValueRef s, LLVMValueRef t, LLVMValueRef *loaded)
+{
+    PlaitPtx *ptx = solve->ptx;
+    LLVMBuilderRef b = ptx->emit->builder;
+    LLVMValueRef element = LLVMBuildAdd(b, LLVMBuildMul(b, s, plait_ptx_int32(ptx, solve->pitch), ""), t, "");
+    uint32_t width = 16 / plait_scalar_bytes(solve->scalar);
+    for (uint32_t i = 0; i < BLOCK; i += width)
+        plait_ptx_shared_load(ptx, solve->scalar,
+                              plait_ptx_shared_pointer(ptx, solve->scalar, solve->matrix, element, i), width,
+                              loaded + i);
+}
+
+static LLVMValueRef x_pointer(Solve *solve, LLVMValueRef t, LLVMValueRef column, uint32_t more)
+{
+    PlaitPtx *ptx = solve->ptx;
+    LLVMBuilderRef b = ptx->emit->builder;
+    LLVMValueRef element = LLVMBuildAdd(b, LLVMBuildMul(b, t, plait_ptx_int32(ptx, solve->columns), ""), column, "");
+    return plait_ptx_shared_pointer(ptx, solve->scalar, solve->x, element, more * solve->columns);
+}
+
+/* sums += matrix[rows of the block, s] y[s] for s in [0, block). */
+static void add_earlier(Solve *solve, LLVMValueRef block, LLVMValueRef column, LLVMValueRef *sums)
+{
+    PlaitPtx *ptx = solve->ptx;
+    PlaitEmit *emit = ptx->emit;
+    LLVMValueRef phis[BLOCK], entries[BLOCK], y, zero = plait_ptx_int32(ptx, 0);
+    Loop loop = begin_loop(solve, zero);
+    for (uint32_t i = 0; i < BLOCK; i++) {
+        phis[i] = LLVMBuildPhi(emit->builder, LLVMTypeOf(sums[i]), "");
+        LLVMAddIncoming(phis[i], &sums[i], &loop.before, 1);
+    }
+    enter_loop(solve, &loop, block);
+    load_column(solve, loop.index, block, entries);
+    plait_ptx_shared_load(ptx, solve->scalar, x_pointer(solve, loop.index, column, 0), 1, &y);
+    LLVMValueRef next[BLOCK];
+    for (uint32_t i = 0; i < BLOCK; i++) next[i] = plait_emit_fma(emit, entries[i], y, phis[i]);
+    LLVMBasicBlockRef last = LLVMGetInsertBlock(emit->builder);
+    for (uint32_t i = 0; i < BLOCK; i++) {
+        LLVMAddIncoming(phis[i], &next[i], &last, 1);
+        sums[i] = phis[i];
+    }
+    end_loop(solve, &loop, 1);
+}
+
+static void solve_block(Solve *solve, LLVMValueRef block, LLVMValueRef column)
+{
+    PlaitPtx *ptx = solve->ptx;
+    LLVMBuilderRef b = ptx->emit->builder;
+    LLVMValueRef sums[BLOCK], entries[BLOCK];
+    for (uint32_t i = 0; i < BLOCK; i++)
+        plait_ptx_shared_load(ptx, solve->scalar, x_pointer(solve, block, column, i), 1, &sums[i]);
+    add_earlier(solve, block, column, sums);
+    for (uint32_t s = 0; s < BLOCK; s++) {
+        load_column(solve, LLVMBuildAdd(b, block, plait_ptx_int32(ptx, s), ""), block, entries);
+        for (uint32_t t = s + 1; t < BLOCK; t++) sums[t] = plait_emit_fma(ptx->emit, entries[t], sums[s], sums[t]);
+    }
+    for (uint32_t i = 0; i < BLOCK; i++)
+        plait_ptx_shared_store(ptx, solve->scalar, x_pointer(solve, block, column, i), sums[i], NULL);
+}
+
+void plait_ptx_emit_solve(PlaitPtx *ptx, PlaitValue value)
+{
+    Solve solve = describe(ptx->kernel, value);
+    solve.ptx = ptx;
+    solve.matrix = plait_ptx_scratch(ptx);
+    solve.x = solve.matrix + matrix_bytes(&solve);
+    write(&solve, solve.inst->operands[0], true);
+    write(&solve, solve.inst->operands[1], false);
+    plait_ptx_barrier(ptx);
+    Loop columns = begin_loop(&solve, ptx->thread);
+    enter_loop(&solve, &columns, plait_ptx_int32(ptx, solve.columns));
+    LLVMValueRef end = plait_ptx_int32(ptx, solve.length);
+    Loop blocks = begin_loop(&solve, plait_ptx_int32(ptx, 0));
+    enter_loop(&solve, &blocks, end);
+    solve_block(&solve, blocks.index, columns.index);
+    end_loop(&solve, &blocks, BLOCK);
+    end_loop(&solve, &columns, ptx->kernel->threads);
+    plait_ptx_barrier(ptx);
+    read(&solve, value);
+}
