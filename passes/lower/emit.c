@@ -320,12 +320,17 @@ static PlaitValue gather_block(PlaitLowering *lowering, const PlaitInst *inst, c
     }
     PlaitValue x = plait_lower_value(lowering, inst->operands[0], places);
     if (!x || !plait_type_has(plait_type_of(lowering->kernel, x), axis)) return x;
+    const PlaitInst *made = plait_inst(lowering->kernel, x);
+    bool widened = made->op == PLAIT_OP_CAST &&
+                   plait_scalar_is_16_bit((PlaitScalar)plait_type_of(lowering->kernel, made->operands[0]).scalar);
+    PlaitScalar scalar = (PlaitScalar)made->type.scalar;
+    if (widened) x = made->operands[0];
     PlaitType type = plait_type_of(lowering->kernel, x);
     PlaitBuilder builder = plait_lower_at(lowering, &x, 1);
     type = plait_type_with(plait_type_without(type, axis), twin);
     PlaitValue renamed = plait_build(&builder, PLAIT_OP_RENAME, type, &x, 1);
     plait_set_axes(lowering->kernel, renamed, (PlaitAxis[]){axis, twin}, 2);
-    return plait_build(&builder, PLAIT_OP_CONVERT, type, &renamed, 1);
+    return plait_build_cast(&builder, plait_build(&builder, PLAIT_OP_CONVERT, type, &renamed, 1), scalar);
 }
 
 static PlaitValue lower_gather(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
@@ -396,7 +401,10 @@ static PlaitValue lower_mask(PlaitLowering *lowering, const PlaitInst *inst, con
     for (uint32_t i = 0; i < inst->axis_count && !unmasked; i++) {
         PlaitAxis axis = inst->axes[i];
         PlaitAxisUse use = lowering->plan.axes[axis].use;
-        if ((use != PLAIT_AXIS_FOLD && use != PLAIT_AXIS_LOOP) || lowering->plan.axes[axis].tile == 1) continue;
+        int64_t size = lowering->operator_->axes.data[axis].size;
+        bool walked = (use == PLAIT_AXIS_FOLD || use == PLAIT_AXIS_LOOP) && lowering->plan.axes[axis].tile != 1;
+        bool padded = use == PLAIT_AXIS_WHOLE && (int64_t)lowering->plan.axes[axis].tile > size;
+        if (!walked && !padded) continue;
         if (use == PLAIT_AXIS_LOOP && lowering->whole_blocks) continue;
         PlaitValue inside =
             plait_lower_binary(lowering, PLAIT_OP_LT, places->index[axis], plait_lower_size(lowering, axis));
@@ -426,7 +434,8 @@ static bool follows_product(const PlaitLowering *lowering, PlaitValue value, boo
 }
 
 /* A GPU's products take the storage type: an f32 value made of bf16 tensors is rounded to bf16. What is made from
- * another product of the same loop is left to the pass `matrix`, as is f16, whose range a computed value may leave. */
+ * another product of the same loop is left to the
+ * pass `matrix`, as is f16, whose range a computed value may leave. */
 static PlaitValue in_storage_type(PlaitLowering *lowering, PlaitValue value, PlaitValue tile)
 {
     const PlaitInst *inst = plait_inst(lowering->operator_, value);
@@ -442,21 +451,19 @@ static PlaitValue in_storage_type(PlaitLowering *lowering, PlaitValue value, Pla
     return plait_build_cast(&builder, plait_build_cast(&builder, tile, PLAIT_BF16), PLAIT_F32);
 }
 
-/* An operand of a product. What was renamed goes to shared memory from where it is, rounded before. */
+/* An operand of a product. What was renamed goes to shared memory from where it is. */
 static PlaitValue product_operand(PlaitLowering *lowering, PlaitValue value, PlaitValue tile)
 {
-    const PlaitInst *inst = plait_inst(lowering->kernel, tile);
-    const PlaitInst *inner = inst->op == PLAIT_OP_CONVERT ? plait_inst(lowering->kernel, inst->operands[0]) : inst;
-    if (inner->op != PLAIT_OP_RENAME) return in_storage_type(lowering, value, tile);
-    PlaitValue renamed = inst->operands[0], x = inner->operands[0], rounded = in_storage_type(lowering, value, x);
-    if (rounded == x) return renamed;
-    x = plait_inst(lowering->kernel, rounded)->operands[0]; /* before it was widened again */
-    PlaitBuilder builder = plait_lower_at(lowering, &x, 1);
-    PlaitType type = plait_type_as(plait_type_of(lowering->kernel, renamed), PLAIT_BF16);
-    PlaitValue narrow = plait_build(&builder, PLAIT_OP_RENAME, type, &x, 1);
-    const PlaitInst *old = plait_inst(lowering->kernel, renamed);
-    plait_set_axes(lowering->kernel, narrow, old->axes, 2);
-    return plait_build_cast(&builder, narrow, PLAIT_F32);
+    const PlaitFunction *kernel = lowering->kernel;
+    const PlaitInst *inst = plait_inst(kernel, tile);
+    PlaitScalar scalar = (PlaitScalar)inst->type.scalar;
+    PlaitValue inner = inst->op == PLAIT_OP_CAST ? inst->operands[0] : tile;
+    inst = plait_inst(kernel, inner);
+    if (inst->op != PLAIT_OP_CONVERT || plait_op_of(kernel, inst->operands[0]) != PLAIT_OP_RENAME)
+        return in_storage_type(lowering, value, tile);
+    PlaitValue renamed = inst->operands[0];
+    PlaitBuilder builder = plait_lower_at(lowering, &renamed, 1);
+    return plait_build_cast(&builder, renamed, scalar);
 }
 
 /* A matrix product; 0 when the mask fits on neither operand. */

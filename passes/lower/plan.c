@@ -35,6 +35,7 @@ typedef struct Planner {
     const PlaitRegion *region;
     PlaitKernelPlan plan;
     bool *used, *whole, *folded;
+    bool *rest;    /* of loops by blocks: see find_rest */
     uint64_t most; /* elements of the largest tile under the present plan */
 } Planner;
 
@@ -98,6 +99,36 @@ static PlaitAxis find_rows(const Planner *planner)
     return rows;
 }
 
+/* Marks the axes that the region, or one inside of it, sums over. */
+static void mark_reduced(const PlaitFunction *operator_, const PlaitRegion *region, bool *reduced)
+{
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(operator_, region->body.data[i]);
+        for (uint32_t k = 0; k < inst->axis_count && plait_op_is_reduce((PlaitOp)inst->op); k++)
+            reduced[inst->axes[k]] = true;
+        if (inst->body) mark_reduced(operator_, inst->body, reduced);
+    }
+}
+
+/* Marks the axes that a state of a loop by blocks has beside those that are summed over in its fold. They become rows
+ * of the products that add to it, so there are always as many positions as a block has tokens. */
+static void find_rest(Planner *planner)
+{
+    const PlaitFunction *operator_ = planner->operator_;
+    for (uint32_t i = 0; i < planner->region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(operator_, planner->region->body.data[i]);
+        if (inst->op != PLAIT_OP_FOLD || inst->axis_count != 2) continue;
+        bool *reduced = PLAIT_NEW_ARRAY(operator_->module->arena, bool, operator_->axes.count);
+        mark_reduced(operator_, inst->body, reduced);
+        for (uint32_t k = 0; k < inst->body->params.count; k++) {
+            PlaitType type = plait_type_of(operator_, inst->body->params.data[k]);
+            for (uint32_t a = 0; a < type.rank; a++)
+                if (operator_->axes.data[type.axes[a]].role == PLAIT_ROLE_FEATURE && !reduced[type.axes[a]])
+                    planner->rest[type.axes[a]] = true;
+        }
+    }
+}
+
 static PlaitAxisPlan plan_axis(const Planner *planner, PlaitAxis axis, const Limits *limits)
 {
     const PlaitAxisInfo *info = &planner->operator_->axes.data[axis];
@@ -106,6 +137,8 @@ static PlaitAxisPlan plan_axis(const Planner *planner, PlaitAxis axis, const Lim
     if (loop) return (PlaitAxisPlan){PLAIT_AXIS_LOOP, planner->plan.twin != PLAIT_NO_AXIS ? limits->rows : 0};
     if (!planner->used[axis] && !planner->folded[axis]) return (PlaitAxisPlan){PLAIT_AXIS_UNUSED, 0};
     if (planner->folded[axis]) return (PlaitAxisPlan){PLAIT_AXIS_FOLD, time ? limits->fold : 1};
+    if (planner->rest[axis] && info->size > 0 && (!planner->whole[axis] || info->size <= limits->rows))
+        return (PlaitAxisPlan){planner->whole[axis] ? PLAIT_AXIS_WHOLE : PLAIT_AXIS_BLOCK, limits->rows};
     if (planner->whole[axis]) return (PlaitAxisPlan){PLAIT_AXIS_WHOLE, (uint32_t)info->size};
     if (axis == planner->plan.rows) return (PlaitAxisPlan){PLAIT_AXIS_BLOCK, limits->rows};
     if (info->size == PLAIT_RUNTIME_SIZE || info->role != PLAIT_ROLE_FEATURE || info->size == 0)
@@ -320,7 +353,8 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
                        .region = region,
                        .used = PLAIT_NEW_ARRAY(arena, bool, count),
                        .whole = PLAIT_NEW_ARRAY(arena, bool, count),
-                       .folded = PLAIT_NEW_ARRAY(arena, bool, count)};
+                       .folded = PLAIT_NEW_ARRAY(arena, bool, count),
+                       .rest = PLAIT_NEW_ARRAY(arena, bool, count)};
     planner.plan =
         (PlaitKernelPlan){PLAIT_NEW_ARRAY(arena, PlaitAxisPlan, count), PLAIT_NO_AXIS, PLAIT_NO_AXIS, 1, PLAIT_NO_AXIS};
     scan_region(&planner, region);
@@ -328,6 +362,7 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
      */
     for (uint32_t i = 0; i < region->yields.count; i++)
         use_type(&planner, plait_type_of(operator_, region->yields.data[i]));
+    if (planner.plan.twin != PLAIT_NO_AXIS) find_rest(&planner);
     bool has_fold = false;
     for (uint32_t i = 0; i < count; i++) {
         planner.folded[i] = planner.folded[i] && i != planner.plan.loop;

@@ -40,6 +40,8 @@ typedef struct Carry {
     uint32_t term_count;
     PlaitValue state;                                                                  /* the fold's parameter */
     PlaitValue k[MOST_TERMS], v[MOST_TERMS], k_there[MOST_TERMS], v_there[MOST_TERMS]; /* k, v; at s */
+    PlaitValue read; /* that is added again: v = v_factor read + v_rest; 0: none */
+    PlaitValue v_factor[MOST_TERMS], v_rest[MOST_TERMS];
     PlaitValue before, after, there, whole; /* decays; 0: none, or not made */
     PlaitValue sign_before, sign_after, sign_there, sign_whole;
     bool has_decay, has_terms, making_terms, solving;
@@ -131,6 +133,20 @@ static bool has_rest(const Carry *carry, PlaitType type)
     return false;
 }
 
+/* Products on the matrix units round to 16 bits: only where the tensors over time that a factor is made of have no
+ * more. What depends on the carry is looked at where it is made. */
+static bool check_storage(Chunk *chunk, const PlaitExpr *factor, PlaitValue where)
+{
+    const PlaitFunction *function = chunk->function;
+    PlaitType type = plait_expr_type(function, factor);
+    bool features = false;
+    for (uint32_t i = 0; i < type.rank; i++) features |= is_feature(chunk, type.axes[i]);
+    if (factor->kind != PLAIT_EXPR_VALUE || !features || !plait_type_has(type, chunk->time)) return true;
+    if (plait_inst(function, factor->value)->region == chunk->forms.body) return true;
+    return plait_storage_of(function, factor->value) == PLAIT_BF16 ||
+           give_up(chunk, where, "not all tensors over time and features that the carry is made of are bf16");
+}
+
 static bool split_term(Chunk *chunk, Carry *carry, const PlaitExpr *expr, PlaitValue where)
 {
     PlaitExprs factors = {0};
@@ -142,6 +158,7 @@ static bool split_term(Chunk *chunk, Carry *carry, const PlaitExpr *expr, PlaitV
         bool along = plait_type_has(type, carry->axis);
         if (along && has_rest(carry, type))
             return give_up(chunk, where, "something is added to the carry that is no product of separate axes");
+        if (!check_storage(chunk, factors.data[i], where)) return false;
         const PlaitExpr **side = along ? &term->k : &term->v;
         *side = plait_expr_mul(&chunk->forms, *side, factors.data[i]);
     }
@@ -163,16 +180,6 @@ static bool check_carry(Chunk *chunk, uint32_t number)
     return true;
 }
 
-/* Products on the matrix units round to 16 bits: only where the tensors have no more. */
-static bool check_storage(Chunk *chunk)
-{
-    for (uint32_t i = 0; i < chunk->count; i++)
-        if (plait_storage_of(chunk->function, chunk->forms.body->yields.data[i]) != PLAIT_BF16)
-            return give_up(chunk, chunk->forms.body->yields.data[i],
-                           "not all tensors over time that the carry is made of are bf16");
-    return true;
-}
-
 static bool check(Chunk *chunk)
 {
     const PlaitInst *scan = plait_inst(chunk->function, chunk->scan);
@@ -181,7 +188,7 @@ static bool check(Chunk *chunk)
     for (uint32_t i = 0; i < chunk->count; i++) chunk->carries[i].axis = PLAIT_NO_AXIS;
     if (chunk->count == 0) return give_up(chunk, chunk->scan, "no carry");
     if (scan->ints[0] != 1) return give_up(chunk, chunk->scan, "a scan that walks backwards");
-    if (!check_body(chunk) || !check_storage(chunk)) return false;
+    if (!check_body(chunk)) return false;
     for (uint32_t i = 0; i < chunk->count; i++)
         if (!check_carry(chunk, i)) return false;
     for (uint32_t i = chunk->count; i < scan->body->yields.count; i++)
@@ -235,18 +242,18 @@ static PlaitValue with_axis(Chunk *chunk, PlaitValue value, PlaitAxis axis)
     return plait_build_broadcast(at(chunk, value, 0, 0), value, plait_type_with(type_of(chunk, value), axis));
 }
 
-/* An operand of products along feature axes that is known before the fold: rounded to 16 bits there, as the matrix
- * units take it, and stored (`fuse`), so that the fold's kernel reads what is ready to be multiplied. */
+/* An operand of products, rounded to 16 bits, as the matrix units take it. What is known before the fold is rounded
+ * there and stored (`fuse`), so that the fold's kernel reads what is ready to be multiplied. */
 static PlaitValue rounded(Chunk *chunk, PlaitValue value)
 {
-    if (!value || plait_inst(chunk->function, value)->region == chunk->region) return value;
+    if (!value) return value;
     const PlaitInst *inst = plait_inst(chunk->function, value);
     while (inst->op == PLAIT_OP_BROADCAST) inst = plait_inst(chunk->function, inst->operands[0]);
-    bool features = false, stored = inst->op == PLAIT_OP_CAST &&
-                                    plait_scalar_is_16_bit(plait_type_of(chunk->function, inst->operands[0]).scalar);
+    bool features = false,
+         stored = inst->op == PLAIT_OP_CAST &&
+                  plait_scalar_is_16_bit((PlaitScalar)plait_type_of(chunk->function, inst->operands[0]).scalar);
     for (uint32_t i = 0; i < inst->type.rank; i++) features |= is_feature(chunk, inst->type.axes[i]);
     if (stored || !features || !plait_type_has(inst->type, chunk->time)) return value;
-    if (plait_storage_of(chunk->function, value) != PLAIT_BF16) return value;
     PlaitValue narrow = plait_build_cast(at(chunk, value, 0, 0), value, PLAIT_BF16);
     return plait_build_cast(&chunk->b, narrow, PLAIT_F32);
 }
@@ -339,6 +346,30 @@ static void make_decay(Chunk *chunk, Carry *carry)
     make_signs(chunk, carry);
 }
 
+/* Whether a term of the carry depends on the read. */
+static bool feeds_back(Chunk *chunk, const Carry *carry, PlaitValue read)
+{
+    bool feeds = false;
+    for (uint32_t i = 0; i < carry->term_count; i++)
+        feeds |= plait_expr_depends(&chunk->forms, carry->terms[i].k, read) ||
+                 plait_expr_depends(&chunk->forms, carry->terms[i].v, read);
+    return feeds;
+}
+
+/* Makes the read that the carry's terms depend on: they are then written with it. */
+static void make_fed_back(Chunk *chunk, const Carry *carry)
+{
+    const PlaitRegion *body = chunk->forms.body;
+    for (uint32_t i = 0; i < body->body.count && !failed(chunk); i++) {
+        PlaitValue value = body->body.data[i];
+        const PlaitInst *inst = plait_inst(chunk->function, value);
+        const PlaitForm *form = inst->op == PLAIT_OP_REDUCE_SUM ? plait_form(&chunk->forms, inst->operands[0]) : NULL;
+        if (form && form->direct && !form->after && form->carry == (uint32_t)(carry - chunk->carries) &&
+            feeds_back(chunk, carry, value))
+            emit(chunk, value);
+    }
+}
+
 static void make_terms(Chunk *chunk, Carry *carry)
 {
     if (carry->has_terms) return;
@@ -348,16 +379,19 @@ static void make_terms(Chunk *chunk, Carry *carry)
         return;
     }
     carry->making_terms = true;
+    make_fed_back(chunk, carry);
     for (uint32_t i = 0; i < carry->term_count && !failed(chunk); i++) {
-        PlaitValue k = emit_expr(chunk, carry->terms[i].k), v = emit_expr(chunk, carry->terms[i].v);
+        PlaitValue k = emit_expr(chunk, carry->terms[i].k), v;
+        if (carry->v_factor[i])
+            v = binary(chunk, PLAIT_OP_ADD, carry->v_rest[i],
+                       binary(chunk, PLAIT_OP_MUL, carry->v_factor[i], carry->read));
+        else v = emit_expr(chunk, carry->terms[i].v);
         if (failed(chunk)) return;
         if (!k) k = with_axis(chunk, number(chunk, 1), carry->axis);
-        k = rounded(chunk, k);
-        v = rounded(chunk, v);
-        carry->k[i] = k;
+        carry->k[i] = k = rounded(chunk, k);
         carry->v[i] = v;
         carry->k_there[i] = there(chunk, k);
-        carry->v_there[i] = there(chunk, v);
+        carry->v_there[i] = there(chunk, rounded(chunk, v));
     }
     carry->has_terms = true;
 }
@@ -380,16 +414,6 @@ static PlaitValue own_part(Chunk *chunk, const Carry *carry, uint32_t term, bool
 }
 
 /* ---- reads that are added to the state again ---- */
-
-/* Whether a term of the carry depends on the read. */
-static bool feeds_back(Chunk *chunk, const Carry *carry, PlaitValue read)
-{
-    bool feeds = false;
-    for (uint32_t i = 0; i < carry->term_count; i++)
-        feeds |= plait_expr_depends(&chunk->forms, carry->terms[i].k, read) ||
-                 plait_expr_depends(&chunk->forms, carry->terms[i].v, read);
-    return feeds;
-}
 
 /* score * decay at s < t, of weights w and a term's k. */
 static PlaitValue strict_scores(Chunk *chunk, const Carry *carry, PlaitValue k, PlaitValue w)
@@ -414,8 +438,10 @@ static PlaitValue from_state(Chunk *chunk, const Carry *carry, bool after, Plait
 }
 
 /* A read R before each token, with v = m R + r in the terms:  R[t] = (what the state and r give) + sum over s < t of
- * score[t, s] m[s] R[s], a triangular system. */
-static PlaitValue solve_read(Chunk *chunk, Carry *carry, PlaitValue read, PlaitValue w, PlaitValue extra)
+ * score[t, s] m[s] R[s], a triangular system. `scale`, by row, and `extra` (0: none): R = scale * what is read + extra.
+ */
+static PlaitValue solve_read(Chunk *chunk, Carry *carry, PlaitValue read, PlaitValue w, PlaitValue scale,
+                             PlaitValue extra)
 {
     PlaitValue matrix = 0, known;
     if (carry->solving) {
@@ -425,7 +451,9 @@ static PlaitValue solve_read(Chunk *chunk, Carry *carry, PlaitValue read, PlaitV
     carry->solving = true;
     make_decay(chunk, carry);
     if (failed(chunk)) return 0;
-    known = binary(chunk, PLAIT_OP_ADD, from_state(chunk, carry, false, w), extra);
+    if (scale && has_rest(carry, type_of(chunk, scale)))
+        give_up(chunk, read, "what is read from the carry is added to it again, with a factor along its own axis");
+    known = from_state(chunk, carry, false, w);
     for (uint32_t i = 0; i < carry->term_count && !failed(chunk); i++) {
         PlaitLinear v = plait_expr_linear(&chunk->forms, carry->terms[i].v, read);
         if (plait_expr_depends(&chunk->forms, carry->terms[i].k, read))
@@ -438,15 +466,21 @@ static PlaitValue solve_read(Chunk *chunk, Carry *carry, PlaitValue read, PlaitV
         PlaitValue factor = v.factor ? emit_expr(chunk, v.factor) : 0, rest = v.rest ? emit_expr(chunk, v.rest) : 0;
         if (failed(chunk)) return 0;
         PlaitValue scores = strict_scores(chunk, carry, rounded(chunk, k), w);
+        carry->v_factor[i] = factor;
+        carry->v_rest[i] = rest = rounded(chunk, rest);
         if (rest) {
-            PlaitValue part = binary(chunk, PLAIT_OP_MUL, scores, there(chunk, rounded(chunk, rest)));
+            PlaitValue part = binary(chunk, PLAIT_OP_MUL, scores, there(chunk, rest));
             known = binary(chunk, PLAIT_OP_ADD, known, sum_over(chunk, part, chunk->twin, 0));
         }
         if (factor)
             matrix = binary(chunk, PLAIT_OP_ADD, matrix, binary(chunk, PLAIT_OP_MUL, scores, there(chunk, factor)));
     }
     carry->solving = false;
-    return failed(chunk) ? 0 : plait_build_solve(&chunk->b, matrix, known, chunk->time, chunk->twin);
+    if (failed(chunk)) return 0;
+    known = binary(chunk, PLAIT_OP_ADD, binary(chunk, PLAIT_OP_MUL, known, scale), extra);
+    matrix = binary(chunk, PLAIT_OP_MUL, matrix, scale);
+    carry->read = plait_build_solve(&chunk->b, matrix, known, chunk->time, chunk->twin);
+    return carry->read;
 }
 
 /* reduce.sum[axis] of w times the state before or after each token. */
@@ -462,6 +496,22 @@ static PlaitValue read_state(Chunk *chunk, uint32_t number_, bool after, PlaitVa
     return sum;
 }
 
+static void split_weight(Chunk *chunk, const Carry *carry, PlaitValue read, const PlaitExpr *weight,
+                         const PlaitExpr **along, const PlaitExpr **scale)
+{
+    PlaitExprs factors = {0};
+    plait_expr_factors(&chunk->forms, weight, &factors);
+    for (uint32_t i = 0; i < factors.count; i++) {
+        PlaitType type = plait_expr_type(chunk->function, factors.data[i]);
+        bool varies = plait_type_has(type, carry->axis);
+        const PlaitExpr **side = varies ? along : scale;
+        if (varies && has_rest(carry, type))
+            give_up(chunk, read, "a sum over the carry whose weights vary along all of its axes");
+        if (varies) check_storage(chunk, factors.data[i], read);
+        *side = plait_expr_mul(&chunk->forms, *side, factors.data[i]);
+    }
+}
+
 /* A sum over an axis of a state: of its part in the state, and of what was added to it at the token itself. */
 static PlaitValue emit_read(Chunk *chunk, PlaitValue value)
 {
@@ -470,7 +520,10 @@ static PlaitValue emit_read(Chunk *chunk, PlaitValue value)
     const PlaitExpr *weight = form.coefficient;
     if (inst.operand_count == 2) weight = plait_expr_where(&chunk->forms, inst.operands[1], true, weight);
     Carry *carry = &chunk->carries[form.carry];
-    PlaitValue w = weight ? emit_expr(chunk, weight) : number(chunk, 1), extra = 0;
+    const PlaitExpr *along = NULL, *scale = NULL; /* of the weight: what varies along the axis, what does not */
+    split_weight(chunk, carry, value, weight, &along, &scale);
+    PlaitValue w = failed(chunk) ? 0 : along ? emit_expr(chunk, along) : number(chunk, 1), extra = 0, by = 0;
+    if (scale && !failed(chunk)) by = emit_expr(chunk, scale);
     for (uint32_t i = 0; i < form.terms.count && !failed(chunk); i++) {
         const PlaitExpr *term = form.terms.data[i];
         if (inst.operand_count == 2) term = plait_expr_where(&chunk->forms, inst.operands[1], true, term);
@@ -480,9 +533,12 @@ static PlaitValue emit_read(Chunk *chunk, PlaitValue value)
     }
     if (failed(chunk)) return 0;
     w = rounded(chunk, with_axis(chunk, with_axis(chunk, w, carry->axis), chunk->time));
-    PlaitValue sum = !form.after && feeds_back(chunk, carry, value)
-                         ? solve_read(chunk, carry, value, w, extra)
-                         : binary(chunk, PLAIT_OP_ADD, read_state(chunk, form.carry, form.after, w), extra);
+    PlaitValue sum;
+    if (!form.after && feeds_back(chunk, carry, value)) sum = solve_read(chunk, carry, value, w, by, extra);
+    else {
+        sum = read_state(chunk, form.carry, form.after, w);
+        sum = failed(chunk) ? 0 : binary(chunk, PLAIT_OP_ADD, binary(chunk, PLAIT_OP_MUL, sum, by), extra);
+    }
     return failed(chunk) ? 0 : plait_build_broadcast(at(chunk, sum, 0, 0), sum, inst.type);
 }
 
@@ -542,7 +598,7 @@ static PlaitValue next_state(Chunk *chunk, uint32_t number_)
             next = binary(chunk, PLAIT_OP_ADD, next, sum_over(chunk, with_axis(chunk, x, chunk->time), chunk->time, 0));
             continue;
         }
-        PlaitValue v = there(chunk, binary(chunk, PLAIT_OP_MUL, carry->v[i], rest));
+        PlaitValue v = there(chunk, rounded(chunk, binary(chunk, PLAIT_OP_MUL, carry->v[i], rest)));
         PlaitValue product = binary(chunk, PLAIT_OP_MUL, carry->k_there[i], v);
         product = with_axis(chunk, product, chunk->twin);
         next = binary(chunk, PLAIT_OP_ADD, next, sum_over(chunk, product, chunk->twin, 0));

@@ -19,6 +19,7 @@
 #include "passes/passes.h"
 #include "passes/stage/fuse.h"
 
+enum { MOST_BLOCK_FEATURES = 64 };     /* of a state in a loop by blocks that one program has */
 enum { MOST_TILE_ELEMENTS = 1 << 16 }; /* of the largest value over axes that a kernel must hold whole */
 
 static const PlaitInst *def(const PlaitFusion *fusion, PlaitValue value) { return plait_inst(fusion->function, value); }
@@ -102,6 +103,7 @@ bool plait_fuse_size_allows(const PlaitFusion *fusion, const PlaitFusedKernel *k
     for (uint32_t i = 0; i < inst->axis_count; i++) {
         if (fusion->function->axes.data[inst->axes[i]].role != PLAIT_ROLE_FEATURE && kernel->loop != PLAIT_NO_AXIS)
             return false;
+        if (kernel->blocks && fusion->function->axes.data[inst->axes[i]].size > MOST_BLOCK_FEATURES) return false;
         for (uint32_t m = 0; m < kernel->members.count; m++) {
             PlaitValue member = kernel->members.data[m];
             if (plait_type_has(def(fusion, member)->type, inst->axes[i]) &&

@@ -137,7 +137,7 @@ static bool has_one_column_axis(const Chooser *chooser, uint32_t group, PlaitAxi
     return true;
 }
 
-/* `tile`: the rows must have as many positions; 0: any number. */
+/* Rows of `tile` positions. */
 static void choose_rows(Chooser *chooser, uint32_t group, uint32_t tile)
 {
     uint32_t most = 0;
@@ -145,7 +145,7 @@ static void choose_rows(Chooser *chooser, uint32_t group, uint32_t tile)
     chooser->rows[group] = PLAIT_NO_AXIS;
     for (PlaitAxis axis = 0; axis < chooser->kernel->axes.count; axis++) {
         if (!can_be_rows(chooser->kernel, axis)) continue;
-        if (tile && chooser->kernel->axes.data[axis].tile != tile) continue;
+        if (chooser->kernel->axes.data[axis].tile != tile) continue;
         uint32_t count = served(chooser, group, axis);
         if (count <= most || !has_one_column_axis(chooser, group, axis)) continue;
         chooser->rows[group] = axis;
@@ -153,19 +153,30 @@ static void choose_rows(Chooser *chooser, uint32_t group, uint32_t tile)
     }
 }
 
-/* All products of a kernel run on the same threads, so rows of all groups have one size: that of the first group which
- * has a choice, or which was rewritten before. Groups that cannot have it stay as they are. */
-static void choose_all_rows(Chooser *chooser)
+/* Products that are served when all rows have `tile` positions. */
+static uint32_t served_by(Chooser *chooser, uint32_t tile)
 {
-    const PlaitFunction *kernel = chooser->kernel;
-    uint32_t tile = 0;
-    for (uint32_t group = 0; group < chooser->groups.group_count; group++)
-        if (chooser->fixed[group]) tile = kernel->axes.data[chooser->rows[group]].tile;
+    uint32_t count = 0;
     for (uint32_t group = 0; group < chooser->groups.group_count; group++) {
         choose_rows(chooser, group, tile);
-        PlaitAxis rows = chooser->rows[group];
-        if (tile == 0 && rows != PLAIT_NO_AXIS) tile = kernel->axes.data[rows].tile;
+        if (chooser->rows[group] != PLAIT_NO_AXIS) count += served(chooser, group, chooser->rows[group]);
     }
+    return count;
+}
+
+/* All products of a kernel run on the same threads, so rows of all groups have one size: that of products that were
+ * rewritten before, else the one that serves most, the larger of two. */
+static void choose_all_rows(Chooser *chooser)
+{
+    uint32_t fixed = 0, best = UNIT_ROWS, most = 0;
+    for (uint32_t group = 0; group < chooser->groups.group_count; group++)
+        if (chooser->fixed[group]) fixed = chooser->kernel->axes.data[chooser->rows[group]].tile;
+    for (uint32_t tile = MOST_ROWS; tile >= UNIT_ROWS; tile /= 2) {
+        uint32_t count = served_by(chooser, tile);
+        if (count > most) best = tile;
+        if (count > most) most = count;
+    }
+    served_by(chooser, fixed ? fixed : best);
 }
 
 static PlaitValue rounded(Chooser *chooser, PlaitRegion *region, PlaitValue operand, PlaitScalar scalar, PlaitSpan span)

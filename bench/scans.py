@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Times recurrences on a GPU beside flash-linear-attention's kernels (fla-core), in one run, and prints one table.
+
+    python3 bench/scans.py prepare build/bin/plait FOLDER    builds the libraries (needs no GPU)
+    python3 bench/scans.py run FOLDER [CASE ...]             needs a GPU, PyTorch, fla-core and einops; no compiler of Plait's
+
+Inputs bf16, gates f32. A time is the median over runs, each between two CUDA events, the L2 cache flushed before each. The error is
+RMS(difference) / RMS of Plait's output against the peer's. The floor reads each input once and writes the output once at 3.0 TB/s.
+"""
+import pathlib
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from attention import DLTensor, median_ms  # noqa: E402
+
+import ctypes  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parent
+TARGET = "sm_90a"
+BYTES_PER_MS = 3.0e9
+
+# operator: the inputs after q, k, v
+OPERATORS = {
+    "retention": (), "simple_gla": ("g",), "gla": ("gd",), "delta_net": ("beta",), "gated_delta_net": ("g", "beta"),
+}
+SIZES = {
+    "": dict(b=2, t=16384, h=16, d=128),
+    "_d64": dict(b=2, t=16384, h=32, d=64),
+    "_d256": dict(b=2, t=16384, h=8, d=256),
+    "_short": dict(b=1, t=2048, h=4, d=128),
+}
+
+
+def cases():
+    for operator in OPERATORS:
+        for suffix, sizes in SIZES.items():
+            yield operator + suffix, operator, sizes
+
+
+def prepare(plait, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    for operator in OPERATORS:
+        for d in sorted({sizes["d"] for sizes in SIZES.values()}):
+            begin = time.monotonic()
+            subprocess.run([plait, "build", ROOT / "scans" / f"{operator}.plait", "-o", folder / f"lib{operator}_{d}.so", "--target", TARGET,
+                            "--no-cache", "-D", f"d={d}", "-D", f"e={d}"], check=True, stdout=subprocess.DEVNULL)
+            print(f"{operator} d={d}: built in {time.monotonic() - begin:.2f} s")
+
+
+def dl_tensor(x):
+    shape, strides = (ctypes.c_int64 * x.dim())(*x.shape), (ctypes.c_int64 * x.dim())(*x.stride())
+    code, bits = (4, 16) if x.element_size() == 2 else (2, 32)
+    return DLTensor(x.data_ptr(), 2, x.device.index or 0, x.dim(), code, bits, 1, shape, strides, 0)
+
+
+def operator_of(library, name, tensors):
+    import torch
+    library.plait_error.restype = ctypes.c_char_p
+    held = [dl_tensor(x) for x in tensors]
+    arguments = [ctypes.byref(x) for x in held]
+
+    def call():
+        if getattr(library, name)(*arguments, ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)):
+            raise RuntimeError(library.plait_error().decode())
+    call.held = held
+    return call
+
+
+def peer_of(operator, q, k, v, more):
+    """A call of the peer's kernel, forward, without states."""
+    if operator == "retention":
+        from fla.ops.retention import chunk_retention
+        return lambda: chunk_retention(q, k, v)[0]
+    if operator == "simple_gla":
+        from fla.ops.simple_gla import chunk_simple_gla
+        return lambda: chunk_simple_gla(q, k, v, g=more["g"])[0]
+    if operator == "gla":
+        from fla.ops.gla import chunk_gla
+        return lambda: chunk_gla(q, k, v, g=more["gd"])[0]
+    if operator == "delta_net":
+        from fla.ops.delta_rule import chunk_delta_rule
+        return lambda: chunk_delta_rule(q, k, v, more["beta"])[0]
+    from fla.ops.gated_delta_rule import chunk_gated_delta_rule
+    return lambda: chunk_gated_delta_rule(q, k, v, more["g"], more["beta"])[0]
+
+
+def inputs(operator, sizes):
+    import torch
+    import torch.nn.functional as F
+    b, t, h, d = (sizes[axis] for axis in "bthd")
+    q, k, v = (torch.randn(b, t, h, d, device="cuda") for _ in range(3))
+    k = F.normalize(k, dim=-1) if "delta" in operator else k * d ** -0.5
+    more = {"g": F.logsigmoid(torch.randn(b, t, h, device="cuda")) / 4, "gd": F.logsigmoid(torch.randn(b, t, h, d, device="cuda")) / 16,
+            "beta": torch.rand(b, t, h, device="cuda").bfloat16()}
+    return q.bfloat16(), k.bfloat16(), v.bfloat16(), {name: more[name] for name in OPERATORS[operator]}
+
+
+def error_of(x, reference):
+    x, reference = x.float(), reference.float()
+    return ((x - reference).square().mean().sqrt() / reference.square().mean().sqrt()).item()
+
+
+def run(folder, names):
+    import torch
+    print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}; bf16; medians, milliseconds")
+    print(f"{'case':24} {'sizes':26} {'Plait':>9} {'FLA':>9} {'floor':>8}  {'error':>8}  Plait / FLA  Plait / floor")
+    torch.manual_seed(1)
+    for case, operator, sizes in cases():
+        path = folder / f"lib{operator}_{sizes['d']}.so"
+        if names and case not in names or not path.exists():
+            continue
+        q, k, v, more = inputs(operator, sizes)
+        o = torch.empty_like(v)
+        tensors = (q, k, v, *more.values(), o)
+        ours = operator_of(ctypes.CDLL(str(path)), operator, tensors)
+        times, error = {"Plait": median_ms(ours)}, float("nan")
+        try:
+            theirs = peer_of(operator, q, k, v, more)
+            error = error_of(o, theirs())
+            times["FLA"] = median_ms(theirs)
+        except Exception as problem:  # said, not hidden
+            print(f"    FLA: {str(problem).splitlines()[:1]}", file=sys.stderr)
+        floor = sum(x.numel() * x.element_size() for x in tensors) / BYTES_PER_MS
+        shape = " ".join(f"{axis}{size}" for axis, size in sizes.items())
+        ratio = f"{times['Plait'] / times['FLA']:.2f}" if "FLA" in times else "-"
+        print(f"{case:24} {shape:26} {times['Plait']:9.3f} {times.get('FLA', float('nan')):9.3f} {floor:8.3f}  {error:8.1e}  {ratio:>11}  "
+              f"{times['Plait'] / floor:13.2f}", flush=True)
+
+
+def main():
+    words = sys.argv[1:]
+    if len(words) == 3 and words[0] == "prepare":
+        prepare(words[1], pathlib.Path(words[2]))
+    elif len(words) >= 2 and words[0] == "run":
+        run(pathlib.Path(words[1]), words[2:])
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()
