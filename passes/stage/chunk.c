@@ -32,16 +32,23 @@ typedef struct Term {
     const PlaitExpr *k, *v; /* NULL: 1 */
 } Term;
 
+/* An operand of products: a 16-bit number, and another for what rounding to it lost (0: nothing, or not kept). */
+typedef struct Pair {
+    PlaitValue high, low;
+} Pair;
+
 typedef struct Carry {
     PlaitAxis axis; /* that reads sum over */
     PlaitType rest; /* the state's other feature axes */
     const PlaitExpr *factor;
     Term terms[MOST_TERMS];
     uint32_t term_count;
-    PlaitValue state;                                                                  /* the fold's parameter */
-    PlaitValue k[MOST_TERMS], v[MOST_TERMS], k_there[MOST_TERMS], v_there[MOST_TERMS]; /* k, v; at s */
+    PlaitValue state;                                             /* the fold's parameter */
+    Pair k[MOST_TERMS], k_there[MOST_TERMS], v_there[MOST_TERMS]; /* k and v as operands; there: at s */
+    PlaitValue v[MOST_TERMS];
     PlaitValue read; /* that is added again: v = v_factor read + v_rest; 0: none */
-    PlaitValue v_factor[MOST_TERMS], v_rest[MOST_TERMS];
+    PlaitValue v_factor[MOST_TERMS];
+    Pair v_rest[MOST_TERMS];
     PlaitValue before, after, there, whole; /* decays; 0: none, or not made */
     PlaitValue sign_before, sign_after, sign_there, sign_whole;
     bool has_decay, has_terms, making_terms, solving;
@@ -242,20 +249,41 @@ static PlaitValue with_axis(Chunk *chunk, PlaitValue value, PlaitAxis axis)
     return plait_build_broadcast(at(chunk, value, 0, 0), value, plait_type_with(type_of(chunk, value), axis));
 }
 
-/* An operand of products, rounded to 16 bits, as the matrix units take it. What is known before the fold is rounded
- * there and stored (`fuse`), so that the fold's kernel reads what is ready to be multiplied. */
-static PlaitValue rounded(Chunk *chunk, PlaitValue value)
+/* A value as an operand of products on the matrix units, which take 16 bits. What is known before the fold is split
+ * there into two numbers, which are stored (`fuse`), so that the fold's kernel reads what is ready to be multiplied.
+ * What is made in the fold is rounded. */
+static Pair operand(Chunk *chunk, PlaitValue value)
 {
-    if (!value) return value;
+    if (!value) return (Pair){0};
     const PlaitInst *inst = plait_inst(chunk->function, value);
     while (inst->op == PLAIT_OP_BROADCAST) inst = plait_inst(chunk->function, inst->operands[0]);
     bool features = false,
          stored = inst->op == PLAIT_OP_CAST &&
                   plait_scalar_is_16_bit((PlaitScalar)plait_type_of(chunk->function, inst->operands[0]).scalar);
     for (uint32_t i = 0; i < inst->type.rank; i++) features |= is_feature(chunk, inst->type.axes[i]);
-    if (stored || !features || !plait_type_has(inst->type, chunk->time)) return value;
-    PlaitValue narrow = plait_build_cast(at(chunk, value, 0, 0), value, PLAIT_BF16);
-    return plait_build_cast(&chunk->b, narrow, PLAIT_F32);
+    if (stored || !features || !plait_type_has(inst->type, chunk->time)) return (Pair){value, 0};
+    PlaitBuilder *builder = at(chunk, value, 0, 0);
+    PlaitValue high = plait_build_cast(builder, value, PLAIT_BF16);
+    if (builder == &chunk->b) return (Pair){plait_build_cast(&chunk->b, high, PLAIT_F32), 0};
+    PlaitValue rest = plait_build_binary(builder, PLAIT_OP_SUB, value, plait_build_cast(builder, high, PLAIT_F32));
+    PlaitValue low = plait_build_cast(builder, rest, PLAIT_BF16);
+    return (Pair){plait_build_cast(&chunk->b, high, PLAIT_F32), plait_build_cast(&chunk->b, low, PLAIT_F32)};
+}
+
+static Pair there_pair(Chunk *chunk, Pair pair) { return (Pair){there(chunk, pair.high), there(chunk, pair.low)}; }
+
+/* The number that a pair stands for. */
+static PlaitValue joined(Chunk *chunk, Pair pair) { return binary(chunk, PLAIT_OP_ADD, pair.high, pair.low); }
+
+/* reduce.sum over `axis` of a b; the product of what rounding lost in both is left out. */
+static PlaitValue product(Chunk *chunk, Pair a, Pair b, PlaitAxis axis)
+{
+    PlaitValue sum = sum_over(chunk, binary(chunk, PLAIT_OP_MUL, a.high, b.high), axis, 0);
+    if (b.low)
+        sum = binary(chunk, PLAIT_OP_ADD, sum, sum_over(chunk, binary(chunk, PLAIT_OP_MUL, a.high, b.low), axis, 0));
+    if (a.low)
+        sum = binary(chunk, PLAIT_OP_ADD, sum, sum_over(chunk, binary(chunk, PLAIT_OP_MUL, a.low, b.high), axis, 0));
+    return sum;
 }
 
 /* s <= t, or s < t. */
@@ -381,25 +409,25 @@ static void make_terms(Chunk *chunk, Carry *carry)
     carry->making_terms = true;
     make_fed_back(chunk, carry);
     for (uint32_t i = 0; i < carry->term_count && !failed(chunk); i++) {
-        PlaitValue k = emit_expr(chunk, carry->terms[i].k), v;
-        if (carry->v_factor[i])
-            v = binary(chunk, PLAIT_OP_ADD, carry->v_rest[i],
-                       binary(chunk, PLAIT_OP_MUL, carry->v_factor[i], carry->read));
-        else v = emit_expr(chunk, carry->terms[i].v);
+        PlaitValue k = emit_expr(chunk, carry->terms[i].k);
         if (failed(chunk)) return;
-        if (!k) k = with_axis(chunk, number(chunk, 1), carry->axis);
-        carry->k[i] = k = rounded(chunk, k);
-        carry->v[i] = v;
-        carry->k_there[i] = there(chunk, k);
-        carry->v_there[i] = there(chunk, rounded(chunk, v));
+        carry->k[i] = operand(chunk, k ? k : with_axis(chunk, number(chunk, 1), carry->axis));
+        carry->k_there[i] = there_pair(chunk, carry->k[i]);
+        Pair v = carry->v_factor[i]
+                     ? operand(chunk, binary(chunk, PLAIT_OP_ADD, joined(chunk, carry->v_rest[i]),
+                                             binary(chunk, PLAIT_OP_MUL, carry->v_factor[i], carry->read)))
+                     : operand(chunk, emit_expr(chunk, carry->terms[i].v));
+        if (failed(chunk)) return;
+        carry->v[i] = joined(chunk, v);
+        carry->v_there[i] = there_pair(chunk, v);
     }
     carry->has_terms = true;
 }
 
-/* What the block's own tokens add to a read with weights w. */
-static PlaitValue own_part(Chunk *chunk, const Carry *carry, uint32_t term, bool self, PlaitValue w)
+/* reduce.sum[axis] of w at t times k at s, decayed from s to t, for s <= t, or s < t: without `self`. */
+static PlaitValue scores(Chunk *chunk, const Carry *carry, Pair k_there, bool self, Pair w)
 {
-    PlaitValue score = sum_over(chunk, binary(chunk, PLAIT_OP_MUL, w, carry->k_there[term]), carry->axis, 0);
+    PlaitValue score = product(chunk, w, k_there, carry->axis);
     score = with_axis(chunk, with_axis(chunk, score, chunk->time), chunk->twin);
     PlaitValue decay = self ? carry->after : carry->before;
     if (decay) {
@@ -409,28 +437,21 @@ static PlaitValue own_part(Chunk *chunk, const Carry *carry, uint32_t term, bool
     if (carry->sign_there)
         score = binary(chunk, PLAIT_OP_MUL, score,
                        binary(chunk, PLAIT_OP_MUL, self ? carry->sign_after : carry->sign_before, carry->sign_there));
-    score = choice(chunk, earlier(chunk, self), score, number(chunk, 0));
-    return sum_over(chunk, binary(chunk, PLAIT_OP_MUL, score, carry->v_there[term]), chunk->twin, 0);
+    return choice(chunk, earlier(chunk, self), score, number(chunk, 0));
+}
+
+/* scores times v at s; without v their sums. */
+static PlaitValue own_part(Chunk *chunk, PlaitValue score, Pair v_there)
+{
+    return v_there.high ? product(chunk, (Pair){score, 0}, v_there, chunk->twin)
+                        : sum_over(chunk, score, chunk->twin, 0);
 }
 
 /* ---- reads that are added to the state again ---- */
 
-/* score * decay at s < t, of weights w and a term's k. */
-static PlaitValue strict_scores(Chunk *chunk, const Carry *carry, PlaitValue k, PlaitValue w)
+static PlaitValue from_state(Chunk *chunk, const Carry *carry, bool after, Pair w)
 {
-    PlaitValue score = sum_over(chunk, binary(chunk, PLAIT_OP_MUL, w, there(chunk, k)), carry->axis, 0);
-    score = with_axis(chunk, with_axis(chunk, score, chunk->time), chunk->twin);
-    if (carry->before)
-        score = binary(chunk, PLAIT_OP_MUL,
-                       unary(chunk, PLAIT_OP_EXP, binary(chunk, PLAIT_OP_SUB, carry->before, carry->there)), score);
-    if (carry->sign_there)
-        score = binary(chunk, PLAIT_OP_MUL, score, binary(chunk, PLAIT_OP_MUL, carry->sign_before, carry->sign_there));
-    return choice(chunk, earlier(chunk, false), score, number(chunk, 0));
-}
-
-static PlaitValue from_state(Chunk *chunk, const Carry *carry, bool after, PlaitValue w)
-{
-    PlaitValue sum = sum_over(chunk, binary(chunk, PLAIT_OP_MUL, w, carry->state), carry->axis, 0);
+    PlaitValue sum = product(chunk, w, (Pair){carry->state, 0}, carry->axis);
     PlaitValue decay = after ? carry->after : carry->before;
     if (decay) sum = binary(chunk, PLAIT_OP_MUL, unary(chunk, PLAIT_OP_EXP, decay), sum);
     if (carry->sign_there) sum = binary(chunk, PLAIT_OP_MUL, after ? carry->sign_after : carry->sign_before, sum);
@@ -440,8 +461,7 @@ static PlaitValue from_state(Chunk *chunk, const Carry *carry, bool after, Plait
 /* A read R before each token, with v = m R + r in the terms:  R[t] = (what the state and r give) + sum over s < t of
  * score[t, s] m[s] R[s], a triangular system. `scale`, by row, and `extra` (0: none): R = scale * what is read + extra.
  */
-static PlaitValue solve_read(Chunk *chunk, Carry *carry, PlaitValue read, PlaitValue w, PlaitValue scale,
-                             PlaitValue extra)
+static PlaitValue solve_read(Chunk *chunk, Carry *carry, PlaitValue read, Pair w, PlaitValue scale, PlaitValue extra)
 {
     PlaitValue matrix = 0, known;
     if (carry->solving) {
@@ -465,15 +485,13 @@ static PlaitValue solve_read(Chunk *chunk, Carry *carry, PlaitValue read, PlaitV
             carry->terms[i].k ? emit_expr(chunk, carry->terms[i].k) : with_axis(chunk, number(chunk, 1), carry->axis);
         PlaitValue factor = v.factor ? emit_expr(chunk, v.factor) : 0, rest = v.rest ? emit_expr(chunk, v.rest) : 0;
         if (failed(chunk)) return 0;
-        PlaitValue scores = strict_scores(chunk, carry, rounded(chunk, k), w);
+        PlaitValue score = scores(chunk, carry, there_pair(chunk, operand(chunk, k)), false, w);
         carry->v_factor[i] = factor;
-        carry->v_rest[i] = rest = rounded(chunk, rest);
-        if (rest) {
-            PlaitValue part = binary(chunk, PLAIT_OP_MUL, scores, there(chunk, rest));
-            known = binary(chunk, PLAIT_OP_ADD, known, sum_over(chunk, part, chunk->twin, 0));
-        }
+        carry->v_rest[i] = operand(chunk, rest);
+        if (rest)
+            known = binary(chunk, PLAIT_OP_ADD, known, own_part(chunk, score, there_pair(chunk, carry->v_rest[i])));
         if (factor)
-            matrix = binary(chunk, PLAIT_OP_ADD, matrix, binary(chunk, PLAIT_OP_MUL, scores, there(chunk, factor)));
+            matrix = binary(chunk, PLAIT_OP_ADD, matrix, binary(chunk, PLAIT_OP_MUL, score, there(chunk, factor)));
     }
     carry->solving = false;
     if (failed(chunk)) return 0;
@@ -484,7 +502,7 @@ static PlaitValue solve_read(Chunk *chunk, Carry *carry, PlaitValue read, PlaitV
 }
 
 /* reduce.sum[axis] of w times the state before or after each token. */
-static PlaitValue read_state(Chunk *chunk, uint32_t number_, bool after, PlaitValue w)
+static PlaitValue read_state(Chunk *chunk, uint32_t number_, bool after, Pair w)
 {
     Carry *carry = &chunk->carries[number_];
     make_decay(chunk, carry);
@@ -492,7 +510,8 @@ static PlaitValue read_state(Chunk *chunk, uint32_t number_, bool after, PlaitVa
     if (failed(chunk)) return 0;
     PlaitValue sum = from_state(chunk, carry, after, w);
     for (uint32_t i = 0; i < carry->term_count; i++)
-        sum = binary(chunk, PLAIT_OP_ADD, sum, own_part(chunk, carry, i, after, w));
+        sum = binary(chunk, PLAIT_OP_ADD, sum,
+                     own_part(chunk, scores(chunk, carry, carry->k_there[i], after, w), carry->v_there[i]));
     return sum;
 }
 
@@ -532,11 +551,11 @@ static PlaitValue emit_read(Chunk *chunk, PlaitValue value)
         extra = binary(chunk, PLAIT_OP_ADD, extra, sum_over(chunk, with_axis(chunk, x, inst.axes[0]), inst.axes[0], 0));
     }
     if (failed(chunk)) return 0;
-    w = rounded(chunk, with_axis(chunk, with_axis(chunk, w, carry->axis), chunk->time));
+    Pair weights = operand(chunk, with_axis(chunk, with_axis(chunk, w, carry->axis), chunk->time));
     PlaitValue sum;
-    if (!form.after && feeds_back(chunk, carry, value)) sum = solve_read(chunk, carry, value, w, by, extra);
+    if (!form.after && feeds_back(chunk, carry, value)) sum = solve_read(chunk, carry, value, weights, by, extra);
     else {
-        sum = read_state(chunk, form.carry, form.after, w);
+        sum = read_state(chunk, form.carry, form.after, weights);
         sum = failed(chunk) ? 0 : binary(chunk, PLAIT_OP_ADD, binary(chunk, PLAIT_OP_MUL, sum, by), extra);
     }
     return failed(chunk) ? 0 : plait_build_broadcast(at(chunk, sum, 0, 0), sum, inst.type);
@@ -576,7 +595,22 @@ static PlaitValue emit(Chunk *chunk, PlaitValue value)
     return result;
 }
 
-/* exp(G) S + the block's outer products, each decayed from its token to the block's end. */
+/* What a term adds to the state in a block: its outer products, each decayed (`decay`, 0: none) from its token to the
+ * block's end. A vector is summed over t, where its sum is a value like others; a matrix over s. */
+static PlaitValue added_to_state(Chunk *chunk, const Carry *carry, uint32_t term, PlaitValue decay)
+{
+    PlaitValue v = binary(chunk, PLAIT_OP_MUL, carry->v[term], decay);
+    if (carry->rest.rank == 0) {
+        PlaitValue x = binary(chunk, PLAIT_OP_MUL, joined(chunk, carry->k[term]), v);
+        return sum_over(chunk, with_axis(chunk, x, chunk->time), chunk->time, 0);
+    }
+    Pair k = carry->k_there[term];
+    if (!v) v = with_axis(chunk, number(chunk, 1), chunk->time);
+    k.high = with_axis(chunk, k.high, chunk->twin);
+    return product(chunk, k, there_pair(chunk, operand(chunk, v)), chunk->twin);
+}
+
+/* exp(G) S + what the terms add. */
 static PlaitValue next_state(Chunk *chunk, uint32_t number_)
 {
     Carry *carry = &chunk->carries[number_];
@@ -592,17 +626,8 @@ static PlaitValue next_state(Chunk *chunk, uint32_t number_)
         next = binary(chunk, PLAIT_OP_MUL, carry->sign_whole, next);
         rest = binary(chunk, PLAIT_OP_MUL, rest, binary(chunk, PLAIT_OP_MUL, carry->sign_whole, carry->sign_after));
     }
-    for (uint32_t i = 0; i < carry->term_count; i++) {
-        if (carry->rest.rank == 0) { /* a vector: a sum, no product */
-            PlaitValue x = binary(chunk, PLAIT_OP_MUL, carry->k[i], binary(chunk, PLAIT_OP_MUL, carry->v[i], rest));
-            next = binary(chunk, PLAIT_OP_ADD, next, sum_over(chunk, with_axis(chunk, x, chunk->time), chunk->time, 0));
-            continue;
-        }
-        PlaitValue v = there(chunk, rounded(chunk, binary(chunk, PLAIT_OP_MUL, carry->v[i], rest)));
-        PlaitValue product = binary(chunk, PLAIT_OP_MUL, carry->k_there[i], v);
-        product = with_axis(chunk, product, chunk->twin);
-        next = binary(chunk, PLAIT_OP_ADD, next, sum_over(chunk, product, chunk->twin, 0));
-    }
+    for (uint32_t i = 0; i < carry->term_count; i++)
+        next = binary(chunk, PLAIT_OP_ADD, next, added_to_state(chunk, carry, i, rest));
     return plait_build_broadcast(&chunk->b, next, type_of(chunk, carry->state));
 }
 

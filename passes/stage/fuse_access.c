@@ -10,6 +10,14 @@ bool plait_fuse_is_rounding(const PlaitFunction *function, const PlaitInst *inst
            !plait_scalar_is_16_bit((PlaitScalar)plait_type_of(function, inst->operands[0]).scalar);
 }
 
+/* Whether it only widens what was rounded before: each reader does so itself, so that the rounded number is stored. */
+static bool is_widening(const PlaitFunction *function, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(function, value);
+    return inst->op == PLAIT_OP_CAST && !plait_scalar_is_16_bit((PlaitScalar)inst->type.scalar) &&
+           plait_fuse_is_rounding(function, plait_inst(function, inst->operands[0]));
+}
+
 static bool may_be_cheap(const PlaitInst *inst)
 {
     return plait_op_is_pointwise((PlaitOp)inst->op) || inst->op == PLAIT_OP_CONST || inst->op == PLAIT_OP_IOTA ||
@@ -28,10 +36,11 @@ void plait_fuse_find_cheap(PlaitFusion *fusion)
         for (uint32_t k = 0; k < inst->operand_count && cheap; k++) {
             PlaitValue operand = inst->operands[k];
             if (plait_op_of(function, operand) == PLAIT_OP_PARAM) continue;
-            cheap = fusion->cheap[operand];
+            cheap = fusion->cheap[operand] && !is_widening(function, operand);
             work[value] += work[operand];
         }
-        fusion->cheap[value] = cheap && work[value] <= CHEAP_LIMIT && !plait_is_output(function, value);
+        cheap = (cheap && work[value] <= CHEAP_LIMIT) || is_widening(function, value);
+        fusion->cheap[value] = cheap && !plait_is_output(function, value);
     }
 }
 
@@ -80,7 +89,10 @@ static void read_value(Reader *reader, PlaitValue value, PlaitAxis shifted, bool
     const PlaitFunction *function = reader->fusion->function;
     const PlaitInst *inst = plait_inst(function, value);
     if (inst->region != function->body || inst->op == PLAIT_OP_PARAM) return;
-    if (reader->fusion->cheap[value]) return; /* reads parameters only */
+    if (reader->fusion->cheap[value]) { /* reads parameters only, or what it widens */
+        if (is_widening(function, value)) read_value(reader, inst->operands[0], shifted, delay);
+        return;
+    }
     PlaitAccess access = {value, shifted, delay};
     for (uint32_t i = 0; i < reader->accesses.count; i++) {
         const PlaitAccess *known = &reader->accesses.data[i];
