@@ -434,8 +434,7 @@ static bool follows_product(const PlaitLowering *lowering, PlaitValue value, boo
 }
 
 /* A GPU's products take the storage type: an f32 value made of bf16 tensors is rounded to bf16. What is made from
- * another product of the same loop is left to the
- * pass `matrix`, as is f16, whose range a computed value may leave. */
+ * another product of the same loop is left to the pass `matrix`, as is f16, whose range a computed value may leave. */
 static PlaitValue in_storage_type(PlaitLowering *lowering, PlaitValue value, PlaitValue tile)
 {
     const PlaitInst *inst = plait_inst(lowering->operator_, value);
@@ -451,19 +450,42 @@ static PlaitValue in_storage_type(PlaitLowering *lowering, PlaitValue value, Pla
     return plait_build_cast(&builder, plait_build_cast(&builder, tile, PLAIT_BF16), PLAIT_F32);
 }
 
-/* An operand of a product. What was renamed goes to shared memory from where it is. */
-static PlaitValue product_operand(PlaitLowering *lowering, PlaitValue value, PlaitValue tile)
+/* The renamed tile that an operand is, perhaps converted and widened; 0: none. */
+static PlaitValue renamed_of(const PlaitFunction *kernel, PlaitValue tile)
+{
+    const PlaitInst *inst = plait_inst(kernel, tile);
+    if (inst->op == PLAIT_OP_CAST) inst = plait_inst(kernel, inst->operands[0]);
+    if (inst->op != PLAIT_OP_CONVERT) return 0;
+    return plait_op_of(kernel, inst->operands[0]) == PLAIT_OP_RENAME ? inst->operands[0] : 0;
+}
+
+/* A renamed operand that is 0 at tokens outside of the axis: masked where it was made. */
+static PlaitValue masked_renamed(PlaitLowering *lowering, PlaitValue renamed, const PlaitPlaces *places)
+{
+    const PlaitInst inst = *plait_inst(lowering->kernel, renamed);
+    PlaitAxis axis = lowering->plan.loop;
+    PlaitValue inside =
+        plait_lower_binary(lowering, PLAIT_OP_LT, places->index[axis], plait_lower_size(lowering, axis));
+    PlaitValue x = masked(lowering, inside, inst.operands[0], 0);
+    PlaitBuilder builder = plait_lower_at(lowering, &x, 1);
+    PlaitValue result = plait_build(&builder, PLAIT_OP_RENAME, inst.type, &x, 1);
+    plait_set_axes(lowering->kernel, result, inst.axes, 2);
+    return result;
+}
+
+/* Puts the mask of a product into one of its operands, preferably one that is computed: what is loaded as it is goes
+ * straight to shared memory. False when it fits on neither. */
+static bool mask_product(PlaitLowering *lowering, const PlaitContraction *contraction, PlaitValue mask, PlaitValue *a,
+                         PlaitValue *b)
 {
     const PlaitFunction *kernel = lowering->kernel;
-    const PlaitInst *inst = plait_inst(kernel, tile);
-    PlaitScalar scalar = (PlaitScalar)inst->type.scalar;
-    PlaitValue inner = inst->op == PLAIT_OP_CAST ? inst->operands[0] : tile;
-    inst = plait_inst(kernel, inner);
-    if (inst->op != PLAIT_OP_CONVERT || plait_op_of(kernel, inst->operands[0]) != PLAIT_OP_RENAME)
-        return in_storage_type(lowering, value, tile);
-    PlaitValue renamed = inst->operands[0];
-    PlaitBuilder builder = plait_lower_at(lowering, &renamed, 1);
-    return plait_build_cast(&builder, renamed, scalar);
+    PlaitType type = plait_type_of(kernel, mask);
+    bool on_a = plait_type_inside(type, plait_type_of(kernel, *a)),
+         on_b = plait_type_inside(type, plait_type_of(kernel, *b));
+    bool blocks = lowering->plan.twin != PLAIT_NO_AXIS && is_stored(lowering, contraction->a);
+    if (on_a && !(blocks && on_b)) *a = masked(lowering, mask, *a, 0);
+    else if (on_b) *b = masked(lowering, mask, *b, 0);
+    return on_a || on_b;
 }
 
 /* A matrix product; 0 when the mask fits on neither operand. */
@@ -474,14 +496,25 @@ static PlaitValue lower_dot(PlaitLowering *lowering, const PlaitContraction *con
                b = plait_lower_value(lowering, contraction->b, places);
     if (!a || !b) return 0;
     PlaitFunction *kernel = lowering->kernel;
-    if (mask && plait_type_inside(plait_type_of(kernel, mask), plait_type_of(kernel, a)))
-        a = masked(lowering, mask, a, 0);
-    else if (mask && plait_type_inside(plait_type_of(kernel, mask), plait_type_of(kernel, b)))
-        b = masked(lowering, mask, b, 0);
-    else if (mask) return 0;
-    if (lowering->target->gpu) {
-        a = product_operand(lowering, contraction->a, a);
-        b = product_operand(lowering, contraction->b, b);
+    bool on_gpu = lowering->target->gpu;
+    PlaitValue *sides[2] = {&a, &b}, sources[2] = {contraction->a, contraction->b};
+    bool within_block = mask && lowering->plan.twin == contraction->axis;
+    for (uint32_t i = 0; i < 2; i++) { /* what was renamed goes to shared memory from where it is */
+        PlaitValue renamed = on_gpu ? renamed_of(kernel, *sides[i]) : 0;
+        if (!renamed) continue;
+        PlaitScalar scalar = (PlaitScalar)plait_type_of(kernel, *sides[i]).scalar;
+        if (within_block) renamed = masked_renamed(lowering, renamed, places);
+        if (within_block) mask = 0;
+        within_block = false;
+        PlaitBuilder builder = plait_lower_at(lowering, &renamed, 1);
+        *sides[i] = plait_build_cast(&builder, renamed, scalar);
+    }
+    if (mask && !mask_product(lowering, contraction, mask, &a, &b)) return 0;
+    for (uint32_t i = 0; i < 2 && on_gpu; i++) {
+        const PlaitInst *inst = plait_inst(kernel, *sides[i]);
+        bool renamed = inst->op == PLAIT_OP_RENAME ||
+                       (inst->op == PLAIT_OP_CAST && plait_op_of(kernel, inst->operands[0]) == PLAIT_OP_RENAME);
+        if (!renamed) *sides[i] = in_storage_type(lowering, sources[i], *sides[i]);
     }
     if (!has_tile_axis(lowering, a, contraction->axis) || !has_tile_axis(lowering, b, contraction->axis)) return 0;
     PlaitBuilder builder = plait_lower_at(lowering, (PlaitValue[]){a, b}, 2);
