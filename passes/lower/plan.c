@@ -1,7 +1,7 @@
 /* The plan of a kernel: how each axis is realised and how large tiles are.
  *
- *   1. The axis of a scan is the loop; axes of folds are walked in inner loops; axes that a reduction or a scan's body
- * needs whole are whole tiles.
+ *   1. The axis of a scan is the loop; axes of folds, and those that the scan's body walks along, are walked in inner
+ * loops; axes that a reduction or a scan's body needs whole are whole tiles.
  *   2. Of the other axes, those of run-time length and batch-like ones go to the grid, one position a program; when the
  * kernel has no loop, one time axis is worked on in blocks of rows.
  *   3. Feature axes that nothing needs whole are cut into blocks over the grid until tiles fit what a program should
@@ -11,6 +11,7 @@
  * (bench/README.md).
  */
 #include "passes/lower/lower.h"
+#include "passes/stage/walked.h"
 
 typedef struct Limits {
     uint32_t loop_elements, block_elements; /* of the largest tile, with and without a loop */
@@ -41,13 +42,26 @@ static void use_type(Planner *planner, PlaitType type)
 
 static void scan_region(Planner *planner, const PlaitRegion *region);
 
-static void scan_inst(Planner *planner, const PlaitInst *inst)
+/* A scan of the kernel gives the loop. What its body walks along is walked in inner loops, as are the axes of folds; an
+ * axis of static size that is not of time is whole. */
+static void scan_scan(Planner *planner, PlaitValue value)
 {
-    bool reduce = plait_op_is_reduce((PlaitOp)inst->op);
-    if (inst->op == PLAIT_OP_SCAN) {
-        planner->plan.loop = inst->axes[0];
-        planner->plan.direction = (int)inst->ints[0];
+    const PlaitInst *inst = plait_inst(planner->operator_, value);
+    planner->plan.loop = inst->axes[0];
+    planner->plan.direction = (int)inst->ints[0];
+    plait_walked_axes(planner->operator_, value, planner->plan.walked);
+    for (PlaitAxis axis = 0; axis < planner->operator_->axes.count; axis++) {
+        if (!planner->plan.walked[axis]) continue;
+        bool *how = plait_axis_is_long(planner->operator_, axis) ? planner->folded : planner->whole;
+        how[axis] = planner->used[axis] = true;
     }
+}
+
+static void scan_inst(Planner *planner, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(planner->operator_, value);
+    bool reduce = plait_op_is_reduce((PlaitOp)inst->op);
+    if (inst->op == PLAIT_OP_SCAN && inst->region == planner->region) scan_scan(planner, value);
     /* What a scan makes and another of its positions reads is summed against a mask: the axis is needed whole. */
     PlaitAxis read = inst->op == PLAIT_OP_GATHER ? inst->axes[0] : PLAIT_NO_AXIS;
     if (read != PLAIT_NO_AXIS && planner->operator_->axes.data[read].size >= 0 &&
@@ -62,8 +76,7 @@ static void scan_inst(Planner *planner, const PlaitInst *inst)
 
 static void scan_region(Planner *planner, const PlaitRegion *region)
 {
-    for (uint32_t i = 0; i < region->body.count; i++)
-        scan_inst(planner, plait_inst(planner->operator_, region->body.data[i]));
+    for (uint32_t i = 0; i < region->body.count; i++) scan_inst(planner, region->body.data[i]);
 }
 
 /* The time axis worked on in blocks: the last one that the first yielded value over one has, a fold's partner before
@@ -95,6 +108,8 @@ static PlaitAxisPlan plan_axis(const Planner *planner, PlaitAxis axis, const Lim
     if (!planner->used[axis] && !planner->folded[axis] && axis != planner->plan.loop)
         return (PlaitAxisPlan){PLAIT_AXIS_UNUSED, 0};
     if (axis == planner->plan.loop) return (PlaitAxisPlan){PLAIT_AXIS_LOOP, 0};
+    bool short_walk = planner->plan.walked[axis] && info->size > 0 && info->size < limits->fold;
+    if (planner->folded[axis] && short_walk) return (PlaitAxisPlan){PLAIT_AXIS_FOLD, (uint32_t)info->size};
     if (planner->folded[axis]) return (PlaitAxisPlan){PLAIT_AXIS_FOLD, time ? limits->fold : 1};
     if (planner->whole[axis]) return (PlaitAxisPlan){PLAIT_AXIS_WHOLE, (uint32_t)info->size};
     if (axis == planner->plan.rows) return (PlaitAxisPlan){PLAIT_AXIS_BLOCK, limits->rows};
@@ -311,7 +326,11 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
                        .used = PLAIT_NEW_ARRAY(arena, bool, count),
                        .whole = PLAIT_NEW_ARRAY(arena, bool, count),
                        .folded = PLAIT_NEW_ARRAY(arena, bool, count)};
-    planner.plan = (PlaitKernelPlan){PLAIT_NEW_ARRAY(arena, PlaitAxisPlan, count), PLAIT_NO_AXIS, 1, PLAIT_NO_AXIS};
+    planner.plan = (PlaitKernelPlan){.axes = PLAIT_NEW_ARRAY(arena, PlaitAxisPlan, count),
+                                     .loop = PLAIT_NO_AXIS,
+                                     .direction = 1,
+                                     .rows = PLAIT_NO_AXIS,
+                                     .walked = PLAIT_NEW_ARRAY(arena, bool, count)};
     scan_region(&planner, region);
     /* Every other axis of a value inside ends in a reduction, which has marked it, or in a gather, which replaces it.
      */

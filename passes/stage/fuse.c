@@ -8,7 +8,8 @@
  *   - a scan gives its kernel a loop along its axis, token by token; everything that needs the past of what the kernel
  * makes only through constant delays can join, and what needs final states joins after the loop;
  *   - whatever reads a value at other positions than that (a score against all keys) needs it in memory: another
- * kernel.
+ * kernel;
+ *   - along an axis that a scan's body walks along there is nothing but that scan in its kernel.
  *
  * Then values that one other kernel alone reads move there when less goes through memory that way (fuse_sink.c), and
  * the kernels are outlined into `kernel` regions in an order that respects their needs (fuse_outline.c). None of it
@@ -16,6 +17,7 @@
  */
 #include "passes/passes.h"
 #include "passes/stage/fuse.h"
+#include "passes/stage/walked.h"
 
 enum { MOST_TILE_ELEMENTS = 1 << 16 }; /* of the largest value over axes that a kernel must hold whole */
 
@@ -58,9 +60,41 @@ bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel 
     return true;
 }
 
+static bool has_any(PlaitType type, const bool *axes)
+{
+    for (uint32_t i = 0; i < type.rank; i++)
+        if (axes[type.axes[i]]) return true;
+    return false;
+}
+
+/* Whether the value, what it reads, or what it does has to do with one of the axes. */
+static bool touches(const PlaitFunction *function, PlaitValue value, const bool *axes)
+{
+    const PlaitInst *inst = plait_inst(function, value);
+    bool found = !inst->body && has_any(inst->type, axes);
+    for (uint32_t i = 0; i < inst->axis_count; i++) found |= axes[inst->axes[i]];
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        found |= has_any(plait_type_of(function, inst->operands[i]), axes);
+    for (uint32_t i = 0; inst->body && i < inst->body->body.count && !found; i++)
+        found = touches(function, inst->body->body.data[i], axes);
+    return found;
+}
+
+/* Whether what the body of one scan of the kernel walks along is only that scan's. */
+static bool walks_allow(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
+{
+    bool walked[PLAIT_MAX_FUNCTION_AXES] = {false};
+    if (touches(fusion->function, value, kernel->walked)) return false;
+    if (def(fusion, value)->op != PLAIT_OP_SCAN || !plait_walked_axes(fusion->function, value, walked)) return true;
+    for (uint32_t i = 0; i < kernel->members.count; i++)
+        if (touches(fusion->function, kernel->members.data[i], walked)) return false;
+    return true;
+}
+
 bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
     const PlaitInst *inst = def(fusion, value);
+    if (!walks_allow(fusion, kernel, value)) return false;
     if (inst->op == PLAIT_OP_SCAN) {
         if (kernel->loop != PLAIT_NO_AXIS)
             return kernel->loop == inst->axes[0] && kernel->direction == (int)inst->ints[0];
@@ -159,6 +193,7 @@ void plait_fuse_join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const Pl
     if (inst->op == PLAIT_OP_SCAN) {
         kernel->loop = inst->axes[0];
         kernel->direction = (int)inst->ints[0];
+        plait_walked_axes(fusion->function, value, kernel->walked);
         for (uint32_t i = 0; i < inst->body->params.count; i++)
             note_axes(fusion, kernel, plait_type_of(fusion->function, inst->body->params.data[i]));
     }
