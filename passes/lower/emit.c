@@ -506,19 +506,19 @@ static PlaitValue lower_inner_result(PlaitLowering *lowering, PlaitValue value, 
     if (k >= owner->body->params.count && !plait_type_has(inst->type, owner->axes[0]))
         return plait_lower_value(lowering, owner->body->yields.data[k], places);
     if (!plait_lower_scan(lowering, inst->operands[0])) return 0;
-    const PlaitNest *nest = lowering->nests[inst->operands[0]];
-    return plait_nest_keeps(lowering, nest, k) ? plait_nest_after(lowering, nest, k, places)
-                                               : memo_find(lowering, value, places);
+    const PlaitScan *state = lowering->scans[inst->operands[0]];
+    return plait_scan_keeps(lowering, state, k) ? plait_scan_after(lowering, state, k, places)
+                                                : memo_find(lowering, value, places);
 }
 
 /* A carry of a scan at other places than those of its loop: it lies in memory. */
 static PlaitValue lower_argument(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst,
                                  const PlaitPlaces *places)
 {
-    const PlaitNest *nest = lowering->nests[inst->region->owner];
+    const PlaitScan *state = lowering->scans[inst->region->owner];
     uint32_t k = 0;
     while (inst->region->params.data[k] != value) k++;
-    if (nest && plait_nest_keeps(lowering, nest, k)) return plait_nest_before(lowering, nest, k, places);
+    if (state && plait_scan_keeps(lowering, state, k)) return plait_scan_before(lowering, state, k, places);
     return plait_lower_fail(lowering, value, "a carry read where its loop does not hold it",
                             "this arrangement of stages is not supported yet");
 }
@@ -528,11 +528,11 @@ static PlaitValue lower_result(PlaitLowering *lowering, PlaitValue value, const 
 {
     const PlaitInst *owner = plait_inst(lowering->operator_, inst->operands[0]);
     bool output = owner->op == PLAIT_OP_SCAN && inst->ints[0] >= (int64_t)owner->body->params.count;
-    const PlaitNest *nest = lowering->nests[inst->operands[0]];
+    const PlaitScan *state = lowering->scans[inst->operands[0]];
     if (owner->op == PLAIT_OP_SCAN && owner->region != lowering->region)
         return lower_inner_result(lowering, value, inst, places);
-    if (!output && nest && !lowering->loop_region && plait_nest_keeps(lowering, nest, (uint32_t)inst->ints[0]))
-        return plait_nest_after(lowering, nest, (uint32_t)inst->ints[0], places);
+    if (!output && state && !lowering->loop_region && plait_scan_keeps(lowering, state, (uint32_t)inst->ints[0]))
+        return plait_scan_after(lowering, state, (uint32_t)inst->ints[0], places);
     if (output) return plait_lower_value(lowering, owner->body->yields.data[inst->ints[0]], places);
     if (owner->op == PLAIT_OP_FOLD && owner->axes[0] != lowering->plan.loop &&
         plait_lower_fold(lowering, inst->operands[0], places))

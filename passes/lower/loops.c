@@ -186,8 +186,8 @@ static bool write_loops(FoldLoop *fold)
  * wanted at positions of a loop there. */
 static PlaitRegion *fold_home(const PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
 {
-    const PlaitNest *nest = inst->region->owner ? lowering->nests[inst->region->owner] : NULL;
-    PlaitRegion *home = nest ? nest->region : lowering->loop_region ? lowering->loop_region : lowering->kernel->body;
+    const PlaitScan *state = inst->region->owner ? lowering->scans[inst->region->owner] : NULL;
+    PlaitRegion *home = state ? state->region : lowering->loop_region ? lowering->loop_region : lowering->kernel->body;
     for (uint32_t i = 0; i < inst->body->params.count; i++) {
         PlaitType type = plait_type_of(lowering->operator_, inst->body->params.data[i]);
         for (uint32_t k = 0; k < type.rank; k++) {
@@ -244,15 +244,15 @@ static bool fill_delays(PlaitLowering *lowering, Carries *carries, const PlaitPl
     return true;
 }
 
-/* The carries of a scan, whose nest is given, or of a fold along the loop's axis: as carries of the loop, or stored in
+/* The carries of a scan, which is given, or of a fold along the loop's axis: as carries of the loop, or stored in
  * front of it. */
-static bool begin_owner(PlaitLowering *lowering, const PlaitInst *inst, PlaitNest *nest, Carries *carries,
+static bool begin_owner(PlaitLowering *lowering, const PlaitInst *inst, PlaitScan *state, Carries *carries,
                         PlaitRegion *region, const PlaitPlaces *outside, const PlaitPlaces *inside)
 {
     for (uint32_t k = 0; k < inst->body->params.count; k++) {
-        if (nest && plait_nest_keeps(lowering, nest, k)) {
+        if (state && plait_scan_keeps(lowering, state, k)) {
             plait_push(lowering->arena, carries, (Carry){0});
-            if (!plait_nest_start(lowering, nest, k)) return false;
+            if (!plait_scan_start(lowering, state, k)) return false;
         } else if (!add_carry(lowering, carries, region, inst->body->params.data[k],
                               plait_lower_value(lowering, inst->operands[k], outside), inside)) {
             return false;
@@ -261,12 +261,12 @@ static bool begin_owner(PlaitLowering *lowering, const PlaitInst *inst, PlaitNes
     return true;
 }
 
-static bool finish_owner(PlaitLowering *lowering, const PlaitInst *inst, PlaitNest *nest, Carry *carries,
+static bool finish_owner(PlaitLowering *lowering, const PlaitInst *inst, PlaitScan *state, Carry *carries,
                          const PlaitPlaces *inside)
 {
     for (uint32_t k = 0; k < inst->body->params.count; k++) {
         bool good = carries[k].param ? finish_carry(lowering, &carries[k], inst->body->yields.data[k], inside)
-                                     : plait_nest_store(lowering, nest, k);
+                                     : plait_scan_store(lowering, state, k);
         if (!good) return false;
     }
     return true;
@@ -278,10 +278,11 @@ static bool begin_carries(PlaitLowering *lowering, Carries *carries, const Plait
         PlaitValue owner = lowering->region->body.data[i];
         const PlaitInst *inst = plait_inst(lowering->operator_, owner);
         if (!loop_owner(lowering, inst)) continue;
-        PlaitNest *nest = inst->op == PLAIT_OP_SCAN ? plait_nest_create(lowering, owner, lowering->kernel->body,
-                                                                        lowering->loop_region, &lowering->outer, inside)
-                                                    : NULL;
-        if (!begin_owner(lowering, inst, nest, carries, lowering->loop_region, &lowering->outer, inside)) return false;
+        PlaitScan *state = inst->op == PLAIT_OP_SCAN
+                               ? plait_scan_create(lowering, owner, lowering->kernel->body, lowering->loop_region,
+                                                   &lowering->outer, inside)
+                               : NULL;
+        if (!begin_owner(lowering, inst, state, carries, lowering->loop_region, &lowering->outer, inside)) return false;
     }
     return true;
 }
@@ -292,8 +293,8 @@ static bool finish_carries(PlaitLowering *lowering, Carries *carries, const Plai
     for (uint32_t i = 0; i < lowering->region->body.count; i++) {
         const PlaitInst *inst = plait_inst(lowering->operator_, lowering->region->body.data[i]);
         if (!loop_owner(lowering, inst)) continue;
-        PlaitNest *nest = lowering->nests[lowering->region->body.data[i]];
-        if (!finish_owner(lowering, inst, nest, carries->data + at, inside)) return false;
+        PlaitScan *state = lowering->scans[lowering->region->body.data[i]];
+        if (!finish_owner(lowering, inst, state, carries->data + at, inside)) return false;
         at += inst->body->params.count;
     }
     return fill_delays(lowering, carries, inside);
@@ -327,11 +328,11 @@ void plait_lower_loop(PlaitLowering *lowering,
 }
 
 /* The outputs of a scan inside, at its loop's position. One without its axis is computed where it is read. */
-static bool store_outputs(PlaitLowering *lowering, const PlaitInst *inst, PlaitNest *nest)
+static bool store_outputs(PlaitLowering *lowering, const PlaitInst *inst, PlaitScan *state)
 {
     for (uint32_t k = inst->body->params.count; k < inst->body->yields.count; k++)
         if (plait_type_has(plait_type_of(lowering->operator_, inst->body->yields.data[k]), inst->axes[0]) &&
-            !plait_nest_store(lowering, nest, k))
+            !plait_scan_store(lowering, state, k))
             return false;
     return true;
 }
@@ -340,21 +341,21 @@ bool plait_lower_scan(PlaitLowering *lowering, PlaitValue scan)
 {
     PlaitFunction *kernel = lowering->kernel;
     const PlaitInst *inst = plait_inst(lowering->operator_, scan);
-    const PlaitNest *outer = lowering->nests[inst->region->owner];
-    if (lowering->nests[scan]) return !lowering->failed;
+    const PlaitScan *outer = lowering->scans[inst->region->owner];
+    if (lowering->scans[scan]) return !lowering->failed;
     PlaitRegion *region = plait_region_create(kernel, outer->region);
     PlaitPlaces inside = plait_places_copy(lowering, &outer->inside);
     inside.index[inst->axes[0]] = plait_build_argument(kernel, region, plait_type(PLAIT_I32), lowering->span);
-    PlaitNest *nest = plait_nest_create(lowering, scan, outer->region, region, &outer->inside, &inside);
+    PlaitScan *state = plait_scan_create(lowering, scan, outer->region, region, &outer->inside, &inside);
     PlaitAxis unmasked = lowering->unmasked; /* of a loop that reads the scan */
     lowering->unmasked = PLAIT_NO_AXIS;
     Carries carries = {0};
-    bool good = begin_owner(lowering, inst, nest, &carries, region, &nest->outside, &inside) &&
-                finish_owner(lowering, inst, nest, carries.data, &inside) && store_outputs(lowering, inst, nest);
+    bool good = begin_owner(lowering, inst, state, &carries, region, &state->outside, &inside) &&
+                finish_owner(lowering, inst, state, carries.data, &inside) && store_outputs(lowering, inst, state);
     lowering->unmasked = unmasked;
     if (!good) return false;
     PlaitValue from = plait_lower_i32(lowering, 0), to = plait_lower_size(lowering, inst->axes[0]);
     PlaitValue loop = build_for(lowering, outer->region, region, inst->axes[0], inst->ints[0], from, to, &carries);
-    bind_results(lowering, scan, loop, region, &carries, 0, inst->body->params.count, &nest->outside);
+    bind_results(lowering, scan, loop, region, &carries, 0, inst->body->params.count, &state->outside);
     return true;
 }

@@ -301,7 +301,7 @@ static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
                               .tensor_types = lowerer->tensor_types,
                               .tensors = PLAIT_NEW_ARRAY(arena, PlaitValue, operator_->insts.count),
                               .memo = PLAIT_NEW_ARRAY(arena, PlaitMemo *, operator_->insts.count),
-                              .nests = PLAIT_NEW_ARRAY(arena, PlaitNest *, operator_->insts.count),
+                              .scans = PLAIT_NEW_ARRAY(arena, PlaitScan *, operator_->insts.count),
                               .carried = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count),
                               .moves = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count)};
     lowering.plan = plait_plan_kernel(operator_, lowering.region, lowerer->target);

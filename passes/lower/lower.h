@@ -64,13 +64,13 @@ typedef struct PlaitShift {
 
 /* A scan of the kernel whose loop is written or being written: in the kernel's loop, or in that of another scan. */
 typedef struct PlaitKept PlaitKept;
-typedef struct PlaitNest {
+typedef struct PlaitScan {
     PlaitValue scan;
-    struct PlaitNest *outer;     /* NULL: the kernel's loop */
+    struct PlaitScan *outer;     /* NULL: the kernel's loop */
     PlaitRegion *home, *region;  /* where the loop stands; its body */
     PlaitPlaces outside, inside; /* around the loop; at its position */
     PlaitKept **kept;            /* by yield: where it lies in memory, or NULL */
-} PlaitNest;
+} PlaitScan;
 
 typedef struct PlaitLowering {
     PlaitArena *arena;
@@ -84,7 +84,7 @@ typedef struct PlaitLowering {
     const PlaitType *tensor_types; /* of those: their axes in the order of memory */
     PlaitValue *tensors;           /* by value of the operator: `tensor` instruction, made on demand */
     PlaitMemo **memo;              /* by value of the operator */
-    PlaitNest **nests;             /* by value of the operator: of scans, once their loops are begun */
+    PlaitScan **scans;             /* by value of the operator: of scans, once their loops are begun */
     bool *carried;                 /* by value of the operator: depends on a carry of the kernel's loop */
     bool *moves;              /* by value of the operator: a reduction or a convolution of the kernel, or made of one */
     PlaitAxis unmasked;       /* a fold's axis, while a loop is written whose tiles need no mask; else PLAIT_NO_AXIS */
@@ -134,16 +134,16 @@ void plait_lower_loop(PlaitLowering *lowering,
 /* The loop of a scan inside the kernel's loop, unless it is written already. */
 bool plait_lower_scan(PlaitLowering *lowering, PlaitValue scan);
 
-/* What scans keep in memory (nest.c), for each of their yields. The nest is remembered in lowering->nests. */
-PlaitNest *plait_nest_create(PlaitLowering *lowering, PlaitValue scan, PlaitRegion *home, PlaitRegion *region,
+/* What scans keep in memory (scan.c), for each of their yields. It is remembered in lowering->scans. */
+PlaitScan *plait_scan_create(PlaitLowering *lowering, PlaitValue scan, PlaitRegion *home, PlaitRegion *region,
                              const PlaitPlaces *outside, const PlaitPlaces *inside);
-bool plait_nest_keeps(const PlaitLowering *lowering, const PlaitNest *nest, uint32_t k);
+bool plait_scan_keeps(const PlaitLowering *lowering, const PlaitScan *state, uint32_t k);
 /* Stores the initial value of a carry, in front of the loop; what is yielded, in the loop. */
-bool plait_nest_start(PlaitLowering *lowering, PlaitNest *nest, uint32_t k);
-bool plait_nest_store(PlaitLowering *lowering, PlaitNest *nest, uint32_t k);
+bool plait_scan_start(PlaitLowering *lowering, PlaitScan *state, uint32_t k);
+bool plait_scan_store(PlaitLowering *lowering, PlaitScan *state, uint32_t k);
 /* Loads a carry before the present token; a final carry or an output, once the loop is written. */
-PlaitValue plait_nest_before(PlaitLowering *lowering, const PlaitNest *nest, uint32_t k, const PlaitPlaces *places);
-PlaitValue plait_nest_after(PlaitLowering *lowering, const PlaitNest *nest, uint32_t k, const PlaitPlaces *places);
+PlaitValue plait_scan_before(PlaitLowering *lowering, const PlaitScan *state, uint32_t k, const PlaitPlaces *places);
+PlaitValue plait_scan_after(PlaitLowering *lowering, const PlaitScan *state, uint32_t k, const PlaitPlaces *places);
 
 /* Calls `visit` in loops, at the end of `home`, over the walked axes of the type that have no place yet. */
 typedef bool PlaitVisitPlaces(PlaitLowering *lowering, const PlaitPlaces *places, void *context);

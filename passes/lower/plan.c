@@ -42,19 +42,23 @@ static void use_type(Planner *planner, PlaitType type)
 
 static void scan_region(Planner *planner, const PlaitRegion *region);
 
-/* A scan of the kernel gives the loop. What its body walks along is walked in inner loops, as are the axes of folds; an
- * axis of static size that is not of time is whole. */
+/* What is walked is walked in inner loops, as are the axes of folds; an axis of static size that is not of time is
+ * whole. */
+static void walk(Planner *planner, PlaitAxis axis)
+{
+    bool *how = plait_axis_is_long(planner->operator_, axis) ? planner->folded : planner->whole;
+    planner->plan.walked[axis] = how[axis] = planner->used[axis] = true;
+}
+
+/* A scan of the kernel gives the loop. */
 static void scan_scan(Planner *planner, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(planner->operator_, value);
     planner->plan.loop = inst->axes[0];
     planner->plan.direction = (int)inst->ints[0];
     plait_walked_axes(planner->operator_, value, planner->plan.walked);
-    for (PlaitAxis axis = 0; axis < planner->operator_->axes.count; axis++) {
-        if (!planner->plan.walked[axis]) continue;
-        bool *how = plait_axis_is_long(planner->operator_, axis) ? planner->folded : planner->whole;
-        how[axis] = planner->used[axis] = true;
-    }
+    for (PlaitAxis axis = 0; axis < planner->operator_->axes.count; axis++)
+        if (planner->plan.walked[axis]) walk(planner, axis);
 }
 
 static void scan_inst(Planner *planner, PlaitValue value)
@@ -77,6 +81,21 @@ static void scan_inst(Planner *planner, PlaitValue value)
 static void scan_region(Planner *planner, const PlaitRegion *region)
 {
     for (uint32_t i = 0; i < region->body.count; i++) scan_inst(planner, region->body.data[i]);
+}
+
+/* In a kernel with a loop, what leaves it lies on one grid (fuse_outline.c), but for axes walked by a scan of which the
+ * kernel may have kept too little to tell: an axis that only some of it has. */
+static void walk_partial(Planner *planner)
+{
+    const PlaitFunction *operator_ = planner->operator_;
+    for (PlaitAxis axis = 0; axis < operator_->axes.count; axis++) {
+        uint32_t having = 0;
+        bool grid = axis != planner->plan.loop && (operator_->axes.data[axis].role != PLAIT_ROLE_FEATURE ||
+                                                   operator_->axes.data[axis].size == PLAIT_RUNTIME_SIZE);
+        for (uint32_t i = 0; i < planner->region->yields.count; i++)
+            having += plait_type_has(plait_type_of(operator_, planner->region->yields.data[i]), axis);
+        if (grid && having && having < planner->region->yields.count) walk(planner, axis);
+    }
 }
 
 /* The time axis worked on in blocks: the last one that the first yielded value over one has, a fold's partner before
@@ -337,6 +356,7 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
     for (uint32_t i = 0; i < region->yields.count; i++)
         use_type(&planner, plait_type_of(operator_, region->yields.data[i]));
     bool has_fold = false;
+    if (planner.plan.loop != PLAIT_NO_AXIS) walk_partial(&planner);
     for (uint32_t i = 0; i < count; i++) {
         planner.folded[i] = planner.folded[i] && i != planner.plan.loop;
         has_fold |= planner.folded[i];

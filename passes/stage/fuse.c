@@ -40,6 +40,13 @@ uint64_t plait_fuse_all_needs(const PlaitFusion *fusion, uint64_t needs)
     return needs;
 }
 
+static bool has_any(PlaitType type, const bool *axes)
+{
+    for (uint32_t i = 0; i < type.rank; i++)
+        if (axes[type.axes[i]]) return true;
+    return false;
+}
+
 /* Whether reading `access` from inside the kernel that makes it is possible for `value`. */
 bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value,
                               const PlaitAccess *access)
@@ -47,7 +54,7 @@ bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel 
     const PlaitInst *inst = def(fusion, value), *made = def(fusion, access->anchor);
     bool fold = inst->op == PLAIT_OP_FOLD, scan = inst->op == PLAIT_OP_SCAN;
     if (access->shifted != PLAIT_NO_AXIS) {
-        if (fold || scan || !access->delay) return false;
+        if (fold || scan || !access->delay || has_any(made->type, kernel->walked)) return false;
         if (kernel->loop == PLAIT_NO_AXIS ? kernel->has_fold
                                           : kernel->loop != access->shifted || kernel->direction != 1)
             return false;
@@ -58,13 +65,6 @@ bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel 
         if (kernel->loop != PLAIT_NO_AXIS && plait_type_has(inst->type, kernel->loop)) return false;
     }
     return true;
-}
-
-static bool has_any(PlaitType type, const bool *axes)
-{
-    for (uint32_t i = 0; i < type.rank; i++)
-        if (axes[type.axes[i]]) return true;
-    return false;
 }
 
 /* Whether the value, what it reads, or what it does has to do with one of the axes. */
@@ -80,12 +80,15 @@ static bool touches(const PlaitFunction *function, PlaitValue value, const bool 
     return found;
 }
 
-/* Whether what the body of one scan of the kernel walks along is only that scan's. */
+/* Along what the body of a scan walks along there is in its kernel only that scan, and what is computed from it at each
+ * position by itself. */
 static bool walks_allow(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
+    const PlaitInst *inst = def(fusion, value);
     bool walked[PLAIT_MAX_FUNCTION_AXES] = {false};
-    if (touches(fusion->function, value, kernel->walked)) return false;
-    if (def(fusion, value)->op != PLAIT_OP_SCAN || !plait_walked_axes(fusion->function, value, walked)) return true;
+    bool simple = plait_op_is_pointwise((PlaitOp)inst->op) || inst->op == PLAIT_OP_BROADCAST;
+    if (!simple && touches(fusion->function, value, kernel->walked)) return false;
+    if (inst->op != PLAIT_OP_SCAN || !plait_walked_axes(fusion->function, value, walked)) return true;
     for (uint32_t i = 0; i < kernel->members.count; i++)
         if (touches(fusion->function, kernel->members.data[i], walked)) return false;
     return true;

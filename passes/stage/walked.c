@@ -5,7 +5,7 @@
  *         m = sum[c](S)             where it was written (a gather, a convolution)
  *         S = conv[w, c](S, f) }
  *
- * Such a carry lives in memory (passes/lower/nest.c), and programs do not share its axis out between them. Walked are
+ * Such a carry lives in memory (passes/lower/scan.c), and programs do not share its axis out between them. Walked are
  *   the axes of scans inside;
  *   the axes of gathers and convolutions of what depends on a carry, but for gathers along axes of static size that are
  * not of time: these are whole in one tile;

@@ -28,38 +28,38 @@ enum { MOST_KEPT_AXES = PLAIT_MAX_RANK };
 
 /* ---- what is kept ---- */
 
-static PlaitAxis own_axis(const PlaitLowering *lowering, const PlaitNest *nest)
+static PlaitAxis own_axis(const PlaitLowering *lowering, const PlaitScan *state)
 {
-    return plait_inst(lowering->operator_, nest->scan)->axes[0];
+    return plait_inst(lowering->operator_, state->scan)->axes[0];
 }
 
 /* The type without the axes that the program is at one position of: those of the loops around. */
-static PlaitType inside_loops(const PlaitLowering *lowering, const PlaitNest *nest, PlaitType type)
+static PlaitType inside_loops(const PlaitLowering *lowering, const PlaitScan *state, PlaitType type)
 {
-    for (; nest; nest = nest->outer) type = plait_type_without(type, own_axis(lowering, nest));
+    for (; state; state = state->outer) type = plait_type_without(type, own_axis(lowering, state));
     return type;
 }
 
-static uint32_t carry_count(const PlaitLowering *lowering, const PlaitNest *nest)
+static uint32_t carry_count(const PlaitLowering *lowering, const PlaitScan *state)
 {
-    return plait_inst(lowering->operator_, nest->scan)->body->params.count;
+    return plait_inst(lowering->operator_, state->scan)->body->params.count;
 }
 
 /* The k-th yield of the scan as it is kept: a carry, or an output along the axis of the scan. */
-static PlaitType kept_type(const PlaitLowering *lowering, const PlaitNest *nest, uint32_t k)
+static PlaitType kept_type(const PlaitLowering *lowering, const PlaitScan *state, uint32_t k)
 {
-    const PlaitRegion *body = plait_inst(lowering->operator_, nest->scan)->body;
+    const PlaitRegion *body = plait_inst(lowering->operator_, state->scan)->body;
     bool carry = k < body->params.count;
     PlaitType type = plait_type_of(lowering->operator_, carry ? body->params.data[k] : body->yields.data[k]);
-    if (!carry) type = plait_type_with(type, own_axis(lowering, nest));
-    return inside_loops(lowering, carry ? nest : nest->outer, type);
+    if (!carry) type = plait_type_with(type, own_axis(lowering, state));
+    return inside_loops(lowering, carry ? state : state->outer, type);
 }
 
-bool plait_nest_keeps(const PlaitLowering *lowering, const PlaitNest *nest, uint32_t k)
+bool plait_scan_keeps(const PlaitLowering *lowering, const PlaitScan *state, uint32_t k)
 {
-    const PlaitRegion *body = plait_inst(lowering->operator_, nest->scan)->body;
+    const PlaitRegion *body = plait_inst(lowering->operator_, state->scan)->body;
     if (k >= body->params.count) return true;
-    PlaitType type = inside_loops(lowering, nest, plait_type_of(lowering->operator_, body->params.data[k]));
+    PlaitType type = inside_loops(lowering, state, plait_type_of(lowering->operator_, body->params.data[k]));
     for (uint32_t i = 0; i < type.rank; i++)
         if (lowering->plan.walked[type.axes[i]]) return true;
     return false;
@@ -95,13 +95,13 @@ static PlaitAxis signature_turns(PlaitLowering *lowering)
 
 /* The axes in memory behind that of the turns: those of the value, and those of the grid, so that each program has a
  * part of its own. False after reporting that they are too many. */
-static bool memory_type(PlaitLowering *lowering, const PlaitNest *nest, PlaitType type, bool turns, PlaitType *memory)
+static bool memory_type(PlaitLowering *lowering, const PlaitScan *state, PlaitType type, bool turns, PlaitType *memory)
 {
     for (uint32_t i = 0; i < lowering->kernel->grid.count; i++) {
         PlaitAxis axis = lowering->kernel->grid.data[i].axis;
         if (plait_type_has(type, axis)) continue;
         if (type.rank + turns == MOST_KEPT_AXES) {
-            plait_lower_fail(lowering, nest->scan,
+            plait_lower_fail(lowering, state->scan,
                              plait_arena_printf(lowering->arena,
                                                 "a scan that keeps values in memory over more than %d axes, those of "
                                                 "other values with it",
@@ -123,12 +123,12 @@ static PlaitType with_first(PlaitAxis first, PlaitType type)
 }
 
 /* The workspace of the scan's k-th yield, whose values have the type; NULL after reporting. */
-static PlaitKept *keep(PlaitLowering *lowering, PlaitNest *nest, uint32_t k, PlaitType type)
+static PlaitKept *keep(PlaitLowering *lowering, PlaitScan *state, uint32_t k, PlaitType type)
 {
     PlaitType memory;
-    bool turns = k < carry_count(lowering, nest);
-    if (nest->kept[k] || !memory_type(lowering, nest, type, turns, &memory)) return nest->kept[k];
-    PlaitKept *kept = nest->kept[k] = PLAIT_NEW(lowering->arena, PlaitKept);
+    bool turns = k < carry_count(lowering, state);
+    if (state->kept[k] || !memory_type(lowering, state, type, turns, &memory)) return state->kept[k];
+    PlaitKept *kept = state->kept[k] = PLAIT_NEW(lowering->arena, PlaitKept);
     PlaitSignature *signature = lowering->signature;
     const char *name = plait_arena_printf(lowering->arena, "workspace.%u", signature->tensors.count);
     PlaitTensorInfo info = {.name = plait_names_add(lowering->kernel->module->names, name),
@@ -183,21 +183,21 @@ static PlaitValue turn_of(PlaitLowering *lowering, PlaitValue position, int64_t 
 }
 
 /* The turn that the first token reads, or that the last one writes: the same when there are no tokens. */
-static PlaitValue turn_at_end(PlaitLowering *lowering, const PlaitNest *nest, bool last)
+static PlaitValue turn_at_end(PlaitLowering *lowering, const PlaitScan *state, bool last)
 {
-    const PlaitInst *scan = plait_inst(lowering->operator_, nest->scan);
+    const PlaitInst *scan = plait_inst(lowering->operator_, state->scan);
     bool forward = scan->ints[0] > 0;
     if (forward != last) return plait_lower_i32(lowering, forward ? 1 : 0);
     return turn_of(lowering, plait_lower_size(lowering, scan->axes[0]), forward ? 1 : 0);
 }
 
 /* In `least` or further inside: not in front of the stores. */
-static PlaitValue load(PlaitLowering *lowering, const PlaitNest *nest, uint32_t k, PlaitValue turn,
+static PlaitValue load(PlaitLowering *lowering, const PlaitScan *state, uint32_t k, PlaitValue turn,
                        const PlaitPlaces *places, PlaitRegion *least)
 {
     PlaitValue operands[1 + PLAIT_MAX_RANK];
-    const PlaitKept *kept = nest->kept[k];
-    if (!kept || !locate(lowering, kept, kept_type(lowering, nest, k), turn, places, nest->scan, operands)) return 0;
+    const PlaitKept *kept = state->kept[k];
+    if (!kept || !locate(lowering, kept, kept_type(lowering, state, k), turn, places, state->scan, operands)) return 0;
     PlaitType memory = plait_type_of(lowering->kernel, kept->tensor);
     PlaitBuilder builder = plait_lower_at(lowering, operands, 1u + memory.rank);
     if (plait_region_inside(least, builder.region)) builder.region = least;
@@ -255,48 +255,50 @@ bool plait_lower_walk(PlaitLowering *lowering, PlaitType type, PlaitRegion *home
 
 /* ---- scans ---- */
 
-PlaitNest *plait_nest_create(PlaitLowering *lowering, PlaitValue scan, PlaitRegion *home, PlaitRegion *region,
+PlaitScan *plait_scan_create(PlaitLowering *lowering, PlaitValue scan, PlaitRegion *home, PlaitRegion *region,
                              const PlaitPlaces *outside, const PlaitPlaces *inside)
 {
-    PlaitNest *nest = lowering->nests[scan] = PLAIT_NEW(lowering->arena, PlaitNest);
+    PlaitScan *state = lowering->scans[scan] = PLAIT_NEW(lowering->arena, PlaitScan);
     const PlaitInst *inst = plait_inst(lowering->operator_, scan);
-    nest->scan = scan;
-    nest->outer = inst->region->owner ? lowering->nests[inst->region->owner] : NULL;
-    nest->home = home, nest->region = region;
-    nest->outside = *outside, nest->inside = *inside;
-    nest->kept = PLAIT_NEW_ARRAY(lowering->arena, PlaitKept *, inst->body->yields.count);
-    return nest;
+    state->scan = scan;
+    state->outer = inst->region->owner ? lowering->scans[inst->region->owner] : NULL;
+    state->home = home, state->region = region;
+    state->outside = *outside, state->inside = *inside;
+    state->kept = PLAIT_NEW_ARRAY(lowering->arena, PlaitKept *, inst->body->yields.count);
+    return state;
 }
 
-bool plait_nest_start(PlaitLowering *lowering, PlaitNest *nest, uint32_t k)
+bool plait_scan_start(PlaitLowering *lowering, PlaitScan *state, uint32_t k)
 {
-    PlaitType type = kept_type(lowering, nest, k);
-    const PlaitKept *kept = keep(lowering, nest, k, type);
-    Storing storing = {kept, type, plait_inst(lowering->operator_, nest->scan)->operands[k], 0, nest->home};
+    PlaitType type = kept_type(lowering, state, k);
+    const PlaitKept *kept = keep(lowering, state, k, type);
+    Storing storing = {kept, type, plait_inst(lowering->operator_, state->scan)->operands[k], 0, state->home};
     if (!kept) return false;
-    storing.turn = turn_at_end(lowering, nest, false);
-    return plait_lower_walk(lowering, type, nest->home, &nest->outside, store, &storing);
+    storing.turn = turn_at_end(lowering, state, false);
+    return plait_lower_walk(lowering, type, state->home, &state->outside, store, &storing);
 }
 
-bool plait_nest_store(PlaitLowering *lowering, PlaitNest *nest, uint32_t k)
+bool plait_scan_store(PlaitLowering *lowering, PlaitScan *state, uint32_t k)
 {
-    PlaitType type = kept_type(lowering, nest, k);
-    const PlaitKept *kept = keep(lowering, nest, k, type);
-    Storing storing = {kept, type, plait_inst(lowering->operator_, nest->scan)->body->yields.data[k], 0, nest->region};
+    PlaitType type = kept_type(lowering, state, k);
+    const PlaitKept *kept = keep(lowering, state, k, type);
+    Storing storing = {kept, type, plait_inst(lowering->operator_, state->scan)->body->yields.data[k], 0,
+                       state->region};
     if (!kept) return false;
-    if (kept->turns != PLAIT_NO_AXIS) storing.turn = turn_of(lowering, nest->inside.index[own_axis(lowering, nest)], 0);
-    return plait_lower_walk(lowering, type, nest->region, &nest->inside, store, &storing);
+    if (kept->turns != PLAIT_NO_AXIS)
+        storing.turn = turn_of(lowering, state->inside.index[own_axis(lowering, state)], 0);
+    return plait_lower_walk(lowering, type, state->region, &state->inside, store, &storing);
 }
 
-PlaitValue plait_nest_before(PlaitLowering *lowering, const PlaitNest *nest, uint32_t k, const PlaitPlaces *places)
+PlaitValue plait_scan_before(PlaitLowering *lowering, const PlaitScan *state, uint32_t k, const PlaitPlaces *places)
 {
-    PlaitValue turn = turn_of(lowering, nest->inside.index[own_axis(lowering, nest)], 1);
-    return load(lowering, nest, k, turn, places, nest->region);
+    PlaitValue turn = turn_of(lowering, state->inside.index[own_axis(lowering, state)], 1);
+    return load(lowering, state, k, turn, places, state->region);
 }
 
-PlaitValue plait_nest_after(PlaitLowering *lowering, const PlaitNest *nest, uint32_t k, const PlaitPlaces *places)
+PlaitValue plait_scan_after(PlaitLowering *lowering, const PlaitScan *state, uint32_t k, const PlaitPlaces *places)
 {
-    bool carry = k < carry_count(lowering, nest);
-    PlaitValue turn = carry ? turn_at_end(lowering, nest, true) : 0;
-    return load(lowering, nest, k, turn, places, nest->home);
+    bool carry = k < carry_count(lowering, state);
+    PlaitValue turn = carry ? turn_at_end(lowering, state, true) : 0;
+    return load(lowering, state, k, turn, places, state->home);
 }
