@@ -80,17 +80,27 @@ static bool touches(const PlaitFunction *function, PlaitValue value, const bool 
     return found;
 }
 
-/* Along what the body of a scan walks along there is in its kernel only that scan, and what is computed from it at each
- * position by itself. */
+/* Whether the value can be in a kernel whose scan walks along the axes: when it has nothing to do with them, or is
+ * computed at each of their positions by itself. */
+static bool stands_apart(const PlaitFunction *function, PlaitValue value, const bool *axes)
+{
+    const PlaitInst *inst = plait_inst(function, value);
+    PlaitOp op = (PlaitOp)inst->op;
+    bool alone = plait_op_is_pointwise(op) || op == PLAIT_OP_BROADCAST || op == PLAIT_OP_RESULT;
+    if (!alone && !plait_op_is_reduce(op)) return !touches(function, value, axes);
+    for (uint32_t i = 0; i < inst->axis_count; i++)
+        if (axes[inst->axes[i]]) return false;
+    return true;
+}
+
+/* Along what the body of a scan walks along there is in its kernel only that scan, and what stands apart. */
 static bool walks_allow(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
-    const PlaitInst *inst = def(fusion, value);
     bool walked[PLAIT_MAX_FUNCTION_AXES] = {false};
-    bool simple = plait_op_is_pointwise((PlaitOp)inst->op) || inst->op == PLAIT_OP_BROADCAST;
-    if (!simple && touches(fusion->function, value, kernel->walked)) return false;
-    if (inst->op != PLAIT_OP_SCAN || !plait_walked_axes(fusion->function, value, walked)) return true;
+    if (!stands_apart(fusion->function, value, kernel->walked)) return false;
+    if (def(fusion, value)->op != PLAIT_OP_SCAN || !plait_walked_axes(fusion->function, value, walked)) return true;
     for (uint32_t i = 0; i < kernel->members.count; i++)
-        if (touches(fusion->function, kernel->members.data[i], walked)) return false;
+        if (!stands_apart(fusion->function, kernel->members.data[i], walked)) return false;
     return true;
 }
 

@@ -7,8 +7,8 @@
  *
  * Such a carry lives in memory (passes/lower/scan.c), and programs do not share its axis out between them. Walked are
  *   the axes of scans inside;
- *   the axes of gathers and convolutions of what depends on a carry, but for gathers along axes of static size that are
- * not of time: these are whole in one tile;
+ *   the axes of gathers and convolutions of what depends on a carry, but for gathers along feature axes of static size:
+ * these are whole in one tile;
  *   the axes of folds, and of reductions that become folds, when a carry of one of the scans has them.
  * It follows from the body, so no attribute says it: `fuse` and the plan of a kernel ask here.
  */
@@ -67,7 +67,10 @@ static void mark_region(Walk *walk, const PlaitRegion *region)
 static void set_walked(Walk *walk, PlaitAxis axis) { walk->found = walk->walked[axis] = true; }
 
 /* Whether a gather along the axis finds it whole in one tile. */
-static bool is_short(const PlaitFunction *function, PlaitAxis axis) { return !plait_axis_is_long(function, axis); }
+static bool is_whole(const PlaitFunction *function, PlaitAxis axis)
+{
+    return function->axes.data[axis].role == PLAIT_ROLE_FEATURE && !plait_axis_is_long(function, axis);
+}
 
 static void visit(void *context, PlaitValue value)
 {
@@ -76,12 +79,12 @@ static void visit(void *context, PlaitValue value)
     const PlaitInst *inst = plait_inst(function, value);
     bool moves = inst->operand_count && walk->depends[inst->operands[0]];
     if (inst->op == PLAIT_OP_SCAN) set_walked(walk, inst->axes[0]);
-    if (inst->op == PLAIT_OP_GATHER && moves && !is_short(function, inst->axes[0])) set_walked(walk, inst->axes[0]);
+    if (inst->op == PLAIT_OP_GATHER && moves && !is_whole(function, inst->axes[0])) set_walked(walk, inst->axes[0]);
     if (inst->op == PLAIT_OP_CONV && moves) set_walked(walk, inst->axes[0]);
     if (inst->op == PLAIT_OP_CONV && walk->depends[inst->operands[1]]) set_walked(walk, inst->axes[1]);
     bool reduces = plait_op_is_reduce((PlaitOp)inst->op);
     for (uint32_t i = 0; (reduces || inst->op == PLAIT_OP_FOLD) && i < inst->axis_count; i++)
-        if (walk->carried[inst->axes[i]] && !(reduces && is_short(function, inst->axes[i])))
+        if (walk->carried[inst->axes[i]] && (!reduces || plait_axis_is_long(function, inst->axes[i])))
             set_walked(walk, inst->axes[i]);
 }
 
