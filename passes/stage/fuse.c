@@ -104,10 +104,34 @@ static bool walks_allow(const PlaitFusion *fusion, const PlaitFusedKernel *kerne
     return true;
 }
 
+/* Whether the value, or something inside it, reduces over the axis with the whole of it at hand. */
+static bool reduces_whole(const PlaitFunction *function, PlaitValue value, PlaitAxis axis)
+{
+    const PlaitInst *inst = plait_inst(function, value);
+    for (uint32_t i = 0; i < inst->axis_count; i++)
+        if (plait_op_is_reduce((PlaitOp)inst->op) && inst->axes[i] == axis) return true;
+    for (uint32_t i = 0; inst->body && i < inst->body->body.count; i++)
+        if (reduces_whole(function, inst->body->body.data[i], axis)) return true;
+    return false;
+}
+
+/* Programs are at one position of the loop's axis at a time: nothing in a kernel reduces over a feature axis that is
+ * its loop's. (Over a time axis it would be a fold.) */
+static bool loop_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
+{
+    const PlaitInst *inst = def(fusion, value);
+    PlaitAxis loop = inst->op == PLAIT_OP_SCAN ? inst->axes[0] : kernel->loop;
+    if (loop == PLAIT_NO_AXIS || plait_axis_is_long(fusion->function, loop)) return true;
+    if (reduces_whole(fusion->function, value, loop)) return false;
+    for (uint32_t i = 0; inst->op == PLAIT_OP_SCAN && i < kernel->members.count; i++)
+        if (reduces_whole(fusion->function, kernel->members.data[i], loop)) return false;
+    return true;
+}
+
 bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
     const PlaitInst *inst = def(fusion, value);
-    if (!walks_allow(fusion, kernel, value)) return false;
+    if (!walks_allow(fusion, kernel, value) || !loop_allows(fusion, kernel, value)) return false;
     if (inst->op == PLAIT_OP_SCAN) {
         if (kernel->loop != PLAIT_NO_AXIS)
             return kernel->loop == inst->axes[0] && kernel->direction == (int)inst->ints[0];
