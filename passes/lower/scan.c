@@ -101,12 +101,13 @@ static bool memory_type(PlaitLowering *lowering, const PlaitScan *state, PlaitTy
         PlaitAxis axis = lowering->kernel->grid.data[i].axis;
         if (plait_type_has(type, axis)) continue;
         if (type.rank + turns == MOST_KEPT_AXES) {
-            plait_lower_fail(lowering, state->scan,
-                             plait_arena_printf(lowering->arena,
-                                                "a scan that keeps values in memory over more than %d axes, those of "
-                                                "other values with it",
-                                                MOST_KEPT_AXES - 1),
-                             "give the values of the scan an axis less");
+            plait_lower_fail(
+                lowering, state->scan,
+                plait_arena_printf(lowering->arena,
+                                   "a scan that keeps values over more than %d axes in memory, counting `%s`, which "
+                                   "others of its values have",
+                                   MOST_KEPT_AXES - 1, plait_axis_text(lowering->operator_, axis)),
+                "give them an axis less, or make two operators of it");
             return false;
         }
         type = plait_type_with(type, axis);

@@ -7,8 +7,8 @@
  *
  * Such a carry lives in memory (passes/lower/scan.c), and programs do not share its axis out between them. Walked are
  *   the axes of scans inside;
- *   the axes of gathers and convolutions of what depends on a carry, but for gathers along feature axes of static size:
- * these are whole in one tile;
+ *   the axes of gathers and convolutions of what depends on a carry, but for gathers along feature axes of static size
+ * at positions that do not depend on a carry along the same axis: these are whole in one tile;
  *   the axes of folds, and of reductions that become folds, when a carry of one of the scans has them.
  * It follows from the body, so no attribute says it: `fuse` and the plan of a kernel ask here.
  */
@@ -66,10 +66,15 @@ static void mark_region(Walk *walk, const PlaitRegion *region)
 
 static void set_walked(Walk *walk, PlaitAxis axis) { walk->found = walk->walked[axis] = true; }
 
-/* Whether a gather along the axis finds it whole in one tile. */
-static bool is_whole(const PlaitFunction *function, PlaitAxis axis)
+/* Whether a gather of what depends on a carry finds the axis whole in one tile, and its index elsewhere than along it.
+ */
+static bool is_whole(const Walk *walk, const PlaitInst *gather)
 {
-    return function->axes.data[axis].role == PLAIT_ROLE_FEATURE && !plait_axis_is_long(function, axis);
+    const PlaitFunction *function = walk->function;
+    PlaitAxis axis = gather->axes[0];
+    bool apart =
+        !walk->depends[gather->operands[1]] || !plait_type_has(plait_type_of(function, gather->operands[1]), axis);
+    return apart && function->axes.data[axis].role == PLAIT_ROLE_FEATURE && !plait_axis_is_long(function, axis);
 }
 
 static void visit(void *context, PlaitValue value)
@@ -79,7 +84,7 @@ static void visit(void *context, PlaitValue value)
     const PlaitInst *inst = plait_inst(function, value);
     bool moves = inst->operand_count && walk->depends[inst->operands[0]];
     if (inst->op == PLAIT_OP_SCAN) set_walked(walk, inst->axes[0]);
-    if (inst->op == PLAIT_OP_GATHER && moves && !is_whole(function, inst->axes[0])) set_walked(walk, inst->axes[0]);
+    if (inst->op == PLAIT_OP_GATHER && moves && !is_whole(walk, inst)) set_walked(walk, inst->axes[0]);
     if (inst->op == PLAIT_OP_CONV && moves) set_walked(walk, inst->axes[0]);
     if (inst->op == PLAIT_OP_CONV && walk->depends[inst->operands[1]]) set_walked(walk, inst->axes[1]);
     bool reduces = plait_op_is_reduce((PlaitOp)inst->op);
