@@ -104,6 +104,33 @@ static bool walks_allow(const PlaitFusion *fusion, const PlaitFusedKernel *kerne
     return true;
 }
 
+/* Sets the axes that folds inside the region walk along. */
+static void find_folded(const PlaitFunction *function, const PlaitRegion *region, bool *folded)
+{
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(function, region->body.data[i]);
+        if (inst->op == PLAIT_OP_FOLD) folded[inst->axes[0]] = true;
+        if (inst->body) find_folded(function, inst->body, folded);
+    }
+}
+
+/* Whether what the kernel has along axes that folds in the scan's body walk along is read by the scan alone: it is
+ * computed there, block by block, and its programs have no place to store all of it. */
+static bool folds_allow(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue scan)
+{
+    bool folded[PLAIT_MAX_FUNCTION_AXES] = {false};
+    find_folded(fusion->function, def(fusion, scan)->body, folded);
+    for (uint32_t i = 0; i < kernel->members.count; i++) {
+        PlaitValue member = kernel->members.data[i];
+        if (!has_any(def(fusion, member)->type, folded)) continue;
+        if (plait_is_output(fusion->function, member)) return false;
+        const PlaitValues *readers = &fusion->readers[member];
+        for (uint32_t r = 0; r < readers->count; r++)
+            if (readers->data[r] != scan && fusion->kernel[readers->data[r]] != fusion->kernel[member]) return false;
+    }
+    return true;
+}
+
 /* Whether the value, or something inside it, reduces over the axis with the whole of it at hand. */
 static bool reduces_whole(const PlaitFunction *function, PlaitValue value, PlaitAxis axis)
 {
@@ -133,6 +160,7 @@ bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKern
     const PlaitInst *inst = def(fusion, value);
     if (!walks_allow(fusion, kernel, value) || !loop_allows(fusion, kernel, value)) return false;
     if (inst->op == PLAIT_OP_SCAN) {
+        if (!folds_allow(fusion, kernel, value)) return false;
         if (kernel->loop != PLAIT_NO_AXIS)
             return kernel->loop == inst->axes[0] && kernel->direction == (int)inst->ints[0];
         return !kernel->has_fold && (inst->ints[0] == 1 || !kernel->has_delay);
@@ -231,6 +259,9 @@ void plait_fuse_join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const Pl
         kernel->loop = inst->axes[0];
         kernel->direction = (int)inst->ints[0];
         plait_walked_axes(fusion->function, value, kernel->walked);
+        find_folded(fusion->function, inst->body, kernel->folded);
+        for (uint32_t i = 0; i < fusion->function->axes.count; i++)
+            if (kernel->walked[i]) kernel->folded[i] = false; /* these have places, for what stands apart */
         for (uint32_t i = 0; i < inst->body->params.count; i++)
             note_axes(fusion, kernel, plait_type_of(fusion->function, inst->body->params.data[i]));
     }

@@ -9,7 +9,7 @@
  *   the axes of scans inside;
  *   the axes of gathers and convolutions of what depends on a carry, but for gathers along feature axes of static size
  * at positions that do not depend on a carry along the same axis: these are whole in one tile;
- *   the axes of folds, and of reductions that become folds, when a carry of one of the scans has them.
+ *   the axes of folds, and of reductions that become folds, when a carry or an output of one of the scans has them.
  * It follows from the body, so no attribute says it: `fuse` and the plan of a kernel ask here.
  */
 #include "passes/stage/walked.h"
@@ -17,18 +17,24 @@
 typedef struct Walk {
     const PlaitFunction *function;
     bool *depends; /* by value: on a carry of one of the scans */
-    bool *carried; /* by axis: a carry of one of the scans has it */
+    bool *along;   /* by axis: a carry or an output of one of the scans has it */
     bool *walked;  /* by axis */
     bool found;
 } Walk;
 
-static void note_carries(Walk *walk, const PlaitRegion *body)
+static void note_axes(Walk *walk, const PlaitValues *values)
 {
-    for (uint32_t i = 0; i < body->params.count; i++) {
-        PlaitType type = plait_type_of(walk->function, body->params.data[i]);
-        walk->depends[body->params.data[i]] = true;
-        for (uint32_t k = 0; k < type.rank; k++) walk->carried[type.axes[k]] = true;
+    for (uint32_t i = 0; i < values->count; i++) {
+        PlaitType type = plait_type_of(walk->function, values->data[i]);
+        for (uint32_t k = 0; k < type.rank; k++) walk->along[type.axes[k]] = true;
     }
+}
+
+static void note_scan(Walk *walk, const PlaitRegion *body)
+{
+    note_axes(walk, &body->params);
+    note_axes(walk, &body->yields);
+    for (uint32_t i = 0; i < body->params.count; i++) walk->depends[body->params.data[i]] = true;
 }
 
 static void mark_region(Walk *walk, const PlaitRegion *region);
@@ -44,7 +50,7 @@ static bool any_yield(const Walk *walk, const PlaitRegion *body)
 static void mark_owner(Walk *walk, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(walk->function, value);
-    if (inst->op == PLAIT_OP_SCAN) note_carries(walk, inst->body);
+    if (inst->op == PLAIT_OP_SCAN) note_scan(walk, inst->body);
     mark_region(walk, inst->body);
     if (inst->op == PLAIT_OP_FOLD) {
         for (uint32_t i = 0; i < inst->body->params.count; i++)
@@ -89,7 +95,7 @@ static void visit(void *context, PlaitValue value)
     if (inst->op == PLAIT_OP_CONV && walk->depends[inst->operands[1]]) set_walked(walk, inst->axes[1]);
     bool reduces = plait_op_is_reduce((PlaitOp)inst->op);
     for (uint32_t i = 0; (reduces || inst->op == PLAIT_OP_FOLD) && i < inst->axis_count; i++)
-        if (walk->carried[inst->axes[i]] && (!reduces || plait_axis_is_long(function, inst->axes[i])))
+        if (walk->along[inst->axes[i]] && (!reduces || plait_axis_is_long(function, inst->axes[i])))
             set_walked(walk, inst->axes[i]);
 }
 
@@ -99,11 +105,11 @@ bool plait_walked_axes(const PlaitFunction *function, PlaitValue scan, bool *wal
     const PlaitInst *inst = plait_inst(function, scan);
     Walk walk = {.function = function,
                  .depends = PLAIT_NEW_ARRAY(arena, bool, function->insts.count),
-                 .carried = PLAIT_NEW_ARRAY(arena, bool, function->axes.count),
+                 .along = PLAIT_NEW_ARRAY(arena, bool, function->axes.count),
                  .walked = walked};
-    note_carries(&walk, inst->body);
+    note_scan(&walk, inst->body);
     mark_region(&walk, inst->body);
-    walk.carried[inst->axes[0]] = false; /* the verifier keeps reductions of carries along it out */
+    walk.along[inst->axes[0]] = false; /* the verifier keeps reductions of carries along it out */
     plait_region_walk(function, inst->body, visit, &walk);
     return walk.found;
 }
