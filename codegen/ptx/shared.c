@@ -15,7 +15,18 @@ typedef struct Planner {
     const PlaitFunction *kernel;
     PlaitPtxScratch scratch;
     uint32_t *kept_at; /* relative to the end of the scratch */
+    uint8_t *manners;  /* by value: how products want it staged, a bit for each of the two ways */
 } Planner;
+
+static void note_manner(void *context, PlaitValue value)
+{
+    Planner *planner = context;
+    if (plait_op_of(planner->kernel, value) != PLAIT_OP_DOT) return;
+    for (uint32_t side = 0; side < 2; side++) {
+        PlaitPtxStage stage = plait_ptx_stage(planner->kernel, value, side);
+        planner->manners[stage.value] |= (uint8_t)(stage.swizzled ? 2 : 1);
+    }
+}
 
 static void plan_kept(void *context, PlaitValue value)
 {
@@ -25,8 +36,9 @@ static void plan_kept(void *context, PlaitValue value)
         PlaitPtxStage stage = plait_ptx_stage(planner->kernel, value, side);
         uint32_t bytes = aligned(stage.bytes);
         if (!stage.value || plait_ptx_is_copied(planner->kernel, stage.value, planner->scratch.maps)) continue;
-        bool keep =
-            plait_ptx_stage_can_stay(planner->kernel, value, side) && planner->scratch.kept + bytes <= MOST_KEPT;
+        bool alike = planner->manners[stage.value] != 3; /* one array cannot lie in both ways */
+        bool keep = alike && plait_ptx_stage_can_stay(planner->kernel, value, side) &&
+                    planner->scratch.kept + bytes <= MOST_KEPT;
         if (!keep || planner->kept_at[stage.value]) continue;
         planner->kept_at[stage.value] = planner->scratch.kept + 1;
         planner->scratch.kept += bytes;
@@ -60,6 +72,8 @@ bool plait_ptx_is_copied(const PlaitFunction *kernel, PlaitValue value, bool map
 PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, bool maps, uint32_t *kept_at)
 {
     Planner planner = {.kernel = kernel, .scratch = {.maps = maps}, .kept_at = kept_at};
+    planner.manners = PLAIT_NEW_ARRAY(kernel->module->arena, uint8_t, kernel->insts.count);
+    plait_region_walk(kernel, kernel->body, note_manner, &planner);
     plait_region_walk(kernel, kernel->body, plan_kept, &planner);
     plait_region_walk(kernel, kernel->body, plan_scratch, &planner);
     PlaitPtxScratch *scratch = &planner.scratch;

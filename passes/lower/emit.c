@@ -145,7 +145,7 @@ PlaitValue plait_lower_tensor(PlaitLowering *lowering, PlaitName name, PlaitType
     return tensor;
 }
 
-static PlaitValue no_place(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis)
+PlaitValue plait_lower_no_place(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis)
 {
     const char *found =
         plait_arena_printf(lowering->arena, "a value along `%s` in a kernel that has no place for that axis",
@@ -160,7 +160,7 @@ static PlaitValue lower_load(PlaitLowering *lowering, PlaitValue value, const Pl
     operands[0] = plait_lower_tensor(lowering, lowering->tensor_names[value], type, value);
     for (uint32_t i = 0; i < type.rank; i++) {
         operands[i + 1] = places->index[type.axes[i]];
-        if (!operands[i + 1]) return no_place(lowering, value, type.axes[i]);
+        if (!operands[i + 1]) return plait_lower_no_place(lowering, value, type.axes[i]);
     }
     PlaitBuilder builder = plait_lower_at(lowering, operands, 1u + type.rank);
     return plait_build(&builder, PLAIT_OP_LOAD, plait_tile_type(lowering, type, places), operands, 1u + type.rank);
@@ -169,17 +169,19 @@ static PlaitValue lower_load(PlaitLowering *lowering, PlaitValue value, const Pl
 /* ---- shifted reads ---- */
 
 /* Whether the value read outside the axis is 0 by itself: memory, and casts of it. */
-static bool zero_outside(const PlaitLowering *lowering, PlaitValue value)
+static bool zero_outside(const PlaitLowering *lowering, PlaitValue value, PlaitAxis axis)
 {
     const PlaitInst *inst = plait_inst(lowering->operator_, value);
     while (inst->op == PLAIT_OP_CAST) inst = plait_inst(lowering->operator_, inst->operands[0]);
+    if (lowering->plan.walked[axis] && plait_region_inside(inst->region, lowering->region))
+        return inst->op == PLAIT_OP_ARGUMENT;
     return inst->op == PLAIT_OP_PARAM || inst->region != lowering->region;
 }
 
 static PlaitValue mask_outside(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis, PlaitValue index,
                                PlaitValue tile)
 {
-    if (!tile || zero_outside(lowering, value)) return tile;
+    if (!tile || zero_outside(lowering, value, axis)) return tile;
     PlaitValue above = plait_lower_binary(lowering, PLAIT_OP_GE, index, plait_lower_i32(lowering, 0));
     PlaitValue below = plait_lower_binary(lowering, PLAIT_OP_LT, index, plait_lower_size(lowering, axis));
     PlaitValue inside = plait_lower_binary(lowering, PLAIT_OP_AND, above, below);
@@ -233,11 +235,11 @@ PlaitValue plait_lower_shifted(PlaitLowering *lowering, PlaitValue value, PlaitA
     bool keep = lowering->carried[value] || (lowering->moves[value] && lowering->plan.direction == 1);
     if (in_loop && keep && offset < 0 && offset >= -64 && lowering->plan.direction == 1)
         return delayed(lowering, value, (uint32_t)-offset, places);
-    if (lowering->carried[value])
+    if (lowering->carried[value] && !lowering->plan.walked[axis])
         return plait_lower_fail(
             lowering, value, "a value of the recurrence read at positions that are not a short constant distance back",
             "store it in a carry, or read it in another operator");
-    if (!places->index[axis]) return no_place(lowering, value, axis);
+    if (!places->index[axis]) return plait_lower_no_place(lowering, value, axis);
     PlaitValue index = shifted_place(lowering, places->index[axis], offset);
     PlaitPlaces there = with_place(lowering, places, axis, index);
     return mask_outside(lowering, value, axis, index, plait_lower_value(lowering, value, &there));
@@ -340,11 +342,11 @@ static PlaitValue lower_gather(PlaitLowering *lowering, const PlaitInst *inst, c
     if (lowering->plan.twin != PLAIT_NO_AXIS &&
         plait_reads_block(lowering->operator_, inst, plait_inst(lowering->operator_, inst->region->owner)))
         return gather_block(lowering, inst, places);
-    if (lowering->carried[inst->operands[0]] && lowering->plan.axes[axis].use == PLAIT_AXIS_WHOLE)
-        return gather_carried(lowering, inst, places);
+    bool walked = lowering->plan.walked[axis], carried = lowering->carried[inst->operands[0]] && !walked;
+    if (carried && lowering->plan.axes[axis].use == PLAIT_AXIS_WHOLE) return gather_carried(lowering, inst, places);
     if (plait_affine_offset(lowering->operator_, inst->operands[1], axis, &offset))
         return plait_lower_shifted(lowering, inst->operands[0], axis, offset, places);
-    if (lowering->carried[inst->operands[0]])
+    if (carried)
         return plait_lower_fail(lowering, inst->operands[0], "a value of the recurrence read at computed positions",
                                 "along a feature axis that works; along others only values that do not depend on a "
                                 "carry can be read at computed positions");
@@ -586,11 +588,42 @@ static PlaitValue lower_const(PlaitLowering *lowering, const PlaitInst *inst, co
     return plait_lower_broadcast(lowering, number, plait_tile_type(lowering, inst->type, places));
 }
 
+/* A result of a scan inside the kernel's loop. */
+static PlaitValue lower_inner_result(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst,
+                                     const PlaitPlaces *places)
+{
+    const PlaitInst *owner = plait_inst(lowering->operator_, inst->operands[0]);
+    uint32_t k = (uint32_t)inst->ints[0];
+    if (k >= owner->body->params.count && !plait_type_has(inst->type, owner->axes[0]))
+        return plait_lower_value(lowering, owner->body->yields.data[k], places);
+    if (!plait_lower_scan(lowering, inst->operands[0])) return 0;
+    const PlaitScan *state = lowering->scans[inst->operands[0]];
+    return plait_scan_keeps(lowering, state, k) ? plait_scan_after(lowering, state, k, places)
+                                                : memo_find(lowering, value, places);
+}
+
+/* A carry of a scan at other places than those of its loop: it lies in memory. */
+static PlaitValue lower_argument(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst,
+                                 const PlaitPlaces *places)
+{
+    const PlaitScan *state = lowering->scans[inst->region->owner];
+    uint32_t k = 0;
+    while (inst->region->params.data[k] != value) k++;
+    if (state && plait_scan_keeps(lowering, state, k)) return plait_scan_before(lowering, state, k, places);
+    return plait_lower_fail(lowering, value, "a carry read where its loop does not hold it",
+                            "this arrangement of stages is not supported yet");
+}
+
 static PlaitValue lower_result(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst,
                                const PlaitPlaces *places)
 {
     const PlaitInst *owner = plait_inst(lowering->operator_, inst->operands[0]);
     bool output = inst->ints[0] >= (int64_t)owner->body->params.count; /* of a scan, or a fold by blocks */
+    const PlaitScan *state = lowering->scans[inst->operands[0]];
+    if (owner->op == PLAIT_OP_SCAN && owner->region != lowering->region)
+        return lower_inner_result(lowering, value, inst, places);
+    if (!output && state && !lowering->loop_region && plait_scan_keeps(lowering, state, (uint32_t)inst->ints[0]))
+        return plait_scan_after(lowering, state, (uint32_t)inst->ints[0], places);
     if (output) return plait_lower_value(lowering, owner->body->yields.data[inst->ints[0]], places);
     if (owner->op == PLAIT_OP_FOLD && owner->axes[0] != lowering->plan.loop &&
         plait_lower_fold(lowering, inst->operands[0], places))
@@ -625,12 +658,14 @@ static PlaitValue lower_inst(PlaitLowering *lowering, PlaitValue value, const Pl
     switch ((int)op) {
     case PLAIT_OP_CONST: return lower_const(lowering, inst, places);
     case PLAIT_OP_IOTA:
-        return places->index[inst->axes[0]] ? places->index[inst->axes[0]] : no_place(lowering, value, inst->axes[0]);
+        return places->index[inst->axes[0]] ? places->index[inst->axes[0]]
+                                            : plait_lower_no_place(lowering, value, inst->axes[0]);
     case PLAIT_OP_SIZE: return plait_lower_size(lowering, inst->axes[0]);
     case PLAIT_OP_GATHER: return lower_gather(lowering, inst, places);
     case PLAIT_OP_CONV: return lower_conv(lowering, value, inst, places);
     case PLAIT_OP_SOLVE: return lower_solve(lowering, inst, places);
     case PLAIT_OP_RESULT: return lower_result(lowering, value, inst, places);
+    case PLAIT_OP_ARGUMENT: return lower_argument(lowering, value, inst, places);
     case PLAIT_OP_BROADCAST: {
         PlaitValue x = plait_lower_value(lowering, inst->operands[0], places);
         return x ? plait_lower_broadcast(lowering, x, plait_tile_type(lowering, inst->type, places)) : 0;

@@ -1,7 +1,7 @@
-/* Loops of a kernel: folds, and the loop along the axis of its scans. */
+/* Loops of a kernel: folds, the loop along the axis of its scans, and those of scans inside it. */
 #include "passes/lower/lower.h"
 
-/* A carry of a loop being written: region parameter, initial and next value. */
+/* A carry of a loop being written: region parameter, initial and next value. No parameter: it is kept in memory. */
 typedef struct Carry {
     PlaitValue param, initial, next;
 } Carry;
@@ -61,6 +61,7 @@ static void bind_results(PlaitLowering *lowering, PlaitValue owner, PlaitValue l
         if (inst->op != PLAIT_OP_RESULT || inst->operands[0] != owner || inst->ints[0] >= count) continue;
         PlaitValue param = carries->data[first + (uint32_t)inst->ints[0]].param;
         uint32_t at = 1;
+        if (!param) continue;
         while (region->params.data[at] != param) at++;
         PlaitBuilder builder = {lowering->kernel, plait_inst(lowering->kernel, loop)->region, lowering->span};
         PlaitValue result = plait_build_result(&builder, loop, at - 1, plait_type_of(lowering->kernel, param));
@@ -187,13 +188,32 @@ static bool write_loops(FoldLoop *fold)
     return write_loop(fold, from, last, false) && write_loop(fold, last, to, true);
 }
 
+/* Where a fold's loops go: into the loop of the scan whose body it stands in, and further inside when its results are
+ * wanted at positions of a loop there. */
+static PlaitRegion *fold_home(const PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
+{
+    const PlaitScan *state = inst->region->owner ? lowering->scans[inst->region->owner] : NULL;
+    PlaitRegion *home = state ? state->region : lowering->loop_region ? lowering->loop_region : lowering->kernel->body;
+    for (uint32_t i = 0; i < inst->body->params.count; i++) {
+        PlaitType type = plait_type_of(lowering->operator_, inst->body->params.data[i]);
+        for (uint32_t k = 0; k < type.rank; k++) {
+            bool inner =
+                lowering->plan.axes[type.axes[k]].use == PLAIT_AXIS_FOLD || lowering->plan.walked[type.axes[k]];
+            PlaitValue index = inner ? places->index[type.axes[k]] : 0;
+            if (index && plait_region_inside(plait_inst(lowering->kernel, index)->region, home))
+                home = plait_inst(lowering->kernel, index)->region;
+        }
+    }
+    return home;
+}
+
 bool plait_lower_fold(PlaitLowering *lowering, PlaitValue value, const PlaitPlaces *places)
 {
     const PlaitInst *inst = plait_inst(lowering->operator_, value);
     FoldLoop fold = {.lowering = lowering, .fold = value, .inst = inst, .places = places, .axis = inst->axes[0]};
     fold.tile = lowering->plan.axes[fold.axis].tile;
     fold.count = inst->body->params.count;
-    fold.home = lowering->loop_region ? lowering->loop_region : lowering->kernel->body;
+    fold.home = fold_home(lowering, inst, places);
     fold.state = PLAIT_NEW_ARRAY(lowering->arena, PlaitValue, fold.count);
     for (uint32_t i = 0; i < fold.count; i++) {
         fold.state[i] = plait_lower_value(lowering, inst->operands[i], places);
@@ -230,20 +250,49 @@ static bool fill_delays(PlaitLowering *lowering, Carries *carries, const PlaitPl
     return true;
 }
 
-/* `started`: the carries after an earlier loop, or NULL. */
+/* The carries of a scan, which is given, or of a fold along the loop's axis: as carries of the loop, or stored in
+ * front of it. `started`: the carries after an earlier loop, or NULL. */
+static bool begin_owner(PlaitLowering *lowering, const PlaitInst *inst, PlaitScan *state, Carries *carries,
+                        const PlaitValue *started, PlaitRegion *region, const PlaitPlaces *outside,
+                        const PlaitPlaces *inside)
+{
+    for (uint32_t k = 0; k < inst->body->params.count; k++) {
+        if (state && plait_scan_keeps(lowering, state, k)) {
+            plait_push(lowering->arena, carries, (Carry){0});
+            if (!plait_scan_start(lowering, state, k)) return false;
+            continue;
+        }
+        PlaitValue start = started ? started[carries->count] : plait_lower_value(lowering, inst->operands[k], outside);
+        if (!add_carry(lowering, carries, region, inst->body->params.data[k], start, inside)) return false;
+    }
+    return true;
+}
+
+static bool finish_owner(PlaitLowering *lowering, const PlaitInst *inst, PlaitScan *state, Carry *carries,
+                         const PlaitPlaces *inside)
+{
+    for (uint32_t k = 0; k < inst->body->params.count; k++) {
+        bool good = carries[k].param ? finish_carry(lowering, &carries[k], inst->body->yields.data[k], inside)
+                                     : plait_scan_store(lowering, state, k);
+        if (!good) return false;
+    }
+    return true;
+}
+
 static bool begin_carries(PlaitLowering *lowering, Carries *carries, const PlaitValue *started,
                           const PlaitPlaces *inside)
 {
     for (uint32_t i = 0; i < lowering->region->body.count; i++) {
-        const PlaitInst *inst = plait_inst(lowering->operator_, lowering->region->body.data[i]);
+        PlaitValue owner = lowering->region->body.data[i];
+        const PlaitInst *inst = plait_inst(lowering->operator_, owner);
         if (!loop_owner(lowering, inst)) continue;
         if (lowering->plan.twin != PLAIT_NO_AXIS) forget_body(lowering, inst->body);
-        for (uint32_t k = 0; k < inst->body->params.count; k++) {
-            PlaitValue start =
-                started ? started[carries->count] : plait_lower_value(lowering, inst->operands[k], &lowering->outer);
-            if (!add_carry(lowering, carries, lowering->loop_region, inst->body->params.data[k], start, inside))
-                return false;
-        }
+        PlaitScan *state = inst->op == PLAIT_OP_SCAN
+                               ? plait_scan_create(lowering, owner, lowering->kernel->body, lowering->loop_region,
+                                                   &lowering->outer, inside)
+                               : NULL;
+        if (!begin_owner(lowering, inst, state, carries, started, lowering->loop_region, &lowering->outer, inside))
+            return false;
     }
     return true;
 }
@@ -254,8 +303,9 @@ static bool finish_carries(PlaitLowering *lowering, Carries *carries, const Plai
     for (uint32_t i = 0; i < lowering->region->body.count; i++) {
         const PlaitInst *inst = plait_inst(lowering->operator_, lowering->region->body.data[i]);
         if (!loop_owner(lowering, inst)) continue;
-        for (uint32_t k = 0; k < inst->body->params.count; k++)
-            if (!finish_carry(lowering, &carries->data[at++], inst->body->yields.data[k], inside)) return false;
+        PlaitScan *state = lowering->scans[lowering->region->body.data[i]];
+        if (!finish_owner(lowering, inst, state, carries->data + at, inside)) return false;
+        at += inst->body->params.count;
     }
     return fill_delays(lowering, carries, inside);
 }
@@ -340,4 +390,37 @@ void plait_lower_loop(PlaitLowering *lowering,
                      inst->body->params.count, &lowering->outer);
         first += inst->body->params.count;
     }
+}
+
+/* The outputs of a scan inside, at its loop's position. One without its axis is computed where it is read. */
+static bool store_outputs(PlaitLowering *lowering, const PlaitInst *inst, PlaitScan *state)
+{
+    for (uint32_t k = inst->body->params.count; k < inst->body->yields.count; k++)
+        if (plait_type_has(plait_type_of(lowering->operator_, inst->body->yields.data[k]), inst->axes[0]) &&
+            !plait_scan_store(lowering, state, k))
+            return false;
+    return true;
+}
+
+bool plait_lower_scan(PlaitLowering *lowering, PlaitValue scan)
+{
+    PlaitFunction *kernel = lowering->kernel;
+    const PlaitInst *inst = plait_inst(lowering->operator_, scan);
+    const PlaitScan *outer = lowering->scans[inst->region->owner];
+    if (lowering->scans[scan]) return !lowering->failed;
+    PlaitRegion *region = plait_region_create(kernel, outer->region);
+    PlaitPlaces inside = plait_places_copy(lowering, &outer->inside);
+    inside.index[inst->axes[0]] = plait_build_argument(kernel, region, plait_type(PLAIT_I32), lowering->span);
+    PlaitScan *state = plait_scan_create(lowering, scan, outer->region, region, &outer->inside, &inside);
+    PlaitAxis unmasked = lowering->unmasked; /* of a loop that reads the scan */
+    lowering->unmasked = PLAIT_NO_AXIS;
+    Carries carries = {0};
+    bool good = begin_owner(lowering, inst, state, &carries, NULL, region, &state->outside, &inside) &&
+                finish_owner(lowering, inst, state, carries.data, &inside) && store_outputs(lowering, inst, state);
+    lowering->unmasked = unmasked;
+    if (!good) return false;
+    PlaitValue from = plait_lower_i32(lowering, 0), to = plait_lower_size(lowering, inst->axes[0]);
+    PlaitValue loop = build_for(lowering, outer->region, region, inst->axes[0], inst->ints[0], from, to, &carries);
+    bind_results(lowering, scan, loop, region, &carries, 0, inst->body->params.count, &state->outside);
+    return true;
 }

@@ -27,8 +27,7 @@ static void add_tensor(Lowerer *lowerer, PlaitName name, PlaitTensorKind kind, P
     plait_push(lowerer->module->arena, &lowerer->signature->tensors, info);
 }
 
-/* The axes of a workspace in memory: features innermost, so that a token's are neighbours. */
-static PlaitType workspace_type(const PlaitFunction *operator_, PlaitType type)
+PlaitType plait_lower_memory_order(const PlaitFunction *operator_, PlaitType type)
 {
     PlaitType ordered = plait_type((PlaitScalar)type.scalar);
     for (int features = 0; features < 2; features++)
@@ -51,7 +50,7 @@ static void name_result(Lowerer *lowerer, PlaitValue value)
     PlaitModule *module = lowerer->module;
     const char *name = plait_arena_printf(module->arena, "workspace.%u", lowerer->signature->tensors.count);
     lowerer->tensor_names[value] = plait_names_add(module->names, name);
-    lowerer->tensor_types[value] = workspace_type(operator_, plait_type_of(operator_, value));
+    lowerer->tensor_types[value] = plait_lower_memory_order(operator_, plait_type_of(operator_, value));
     add_tensor(lowerer, lowerer->tensor_names[value], PLAIT_TENSOR_WORKSPACE, lowerer->tensor_types[value],
                (double)NAN);
 }
@@ -118,9 +117,16 @@ typedef struct Stores {
     bool in_loop;     /* those along the loop's axis, or the others */
 } Stores;
 
-static void store_result(PlaitLowering *lowering, const Stores *stores, PlaitValue result, PlaitValue value,
-                         const PlaitPlaces *places)
+typedef struct StoredResult {
+    const Stores *stores;
+    PlaitValue result, value;
+} StoredResult;
+
+static bool store_result(PlaitLowering *lowering, const PlaitPlaces *places, void *context)
 {
+    const StoredResult *stored = context;
+    const Stores *stores = stored->stores;
+    PlaitValue result = stored->result, value = stored->value;
     const PlaitFunction *operator_ = lowering->operator_;
     bool is_output = false;
     for (uint32_t i = 0; i < operator_->outputs.count; i++) {
@@ -131,6 +137,7 @@ static void store_result(PlaitLowering *lowering, const Stores *stores, PlaitVal
     }
     if (!is_output)
         store_to(lowering, stores->lowerer->tensor_names[result], stores->lowerer->tensor_types[result], value, places);
+    return !lowering->failed;
 }
 
 static void write_stores(PlaitLowering *lowering, const PlaitPlaces *places, void *context)
@@ -143,7 +150,9 @@ static void write_stores(PlaitLowering *lowering, const PlaitPlaces *places, voi
         if (inst->op != PLAIT_OP_RESULT || inst->operands[0] != stores->owner) continue;
         PlaitValue value = lowering->region->yields.data[inst->ints[0]];
         bool along = lowering->plan.loop != PLAIT_NO_AXIS && plait_type_has(inst->type, lowering->plan.loop);
-        if (along == stores->in_loop) store_result(lowering, stores, result, value, places);
+        StoredResult stored = {stores, result, value};
+        PlaitRegion *home = stores->in_loop ? lowering->loop_region : lowering->kernel->body;
+        if (along == stores->in_loop) plait_lower_walk(lowering, inst->type, home, places, store_result, &stored);
     }
 }
 
@@ -161,58 +170,12 @@ static void find_carried(PlaitLowering *lowering, const PlaitRegion *region)
     for (uint32_t i = 0; i < region->body.count; i++) {
         PlaitValue value = region->body.data[i];
         const PlaitInst *inst = plait_inst(lowering->operator_, value);
-        bool owner = inst->body && inst->axes[0] == lowering->plan.loop;
+        bool owner = inst->body && (inst->op == PLAIT_OP_SCAN || inst->axes[0] == lowering->plan.loop);
         lowering->carried[value] = owner || depends(lowering, inst);
         if (!inst->body) continue;
         for (uint32_t k = 0; k < inst->body->params.count; k++) lowering->carried[inst->body->params.data[k]] = owner;
         find_carried(lowering, inst->body);
     }
-}
-
-/* Reports a scan inside the body of a scan; returns whether there is none. */
-static bool no_nested_scan(PlaitLowering *lowering, const PlaitRegion *region)
-{
-    for (uint32_t i = 0; i < region->body.count; i++) {
-        const PlaitInst *inst = plait_inst(lowering->operator_, region->body.data[i]);
-        if (inst->op == PLAIT_OP_SCAN && region != lowering->region)
-            return plait_lower_fail(lowering, region->body.data[i], "a scan inside a scan",
-                                    "write the inner recurrence with carries of the outer scan; nested scans are not "
-                                    "supported yet") != 0;
-        if (inst->body && !no_nested_scan(lowering, inst->body)) return false;
-    }
-    return true;
-}
-
-/* The axis of `type` that folds of the kernel walk along, or PLAIT_NO_AXIS. */
-static PlaitAxis folded_axis(const PlaitLowering *lowering, PlaitType type)
-{
-    for (uint32_t i = 0; i < type.rank; i++)
-        if (lowering->plan.axes[type.axes[i]].use == PLAIT_AXIS_FOLD) return type.axes[i];
-    return PLAIT_NO_AXIS;
-}
-
-/* Reports a scan whose carry varies along an axis that is summed over inside it and has no static size; returns whether
- * there is none. */
-static bool no_folded_carry(PlaitLowering *lowering)
-{
-    const PlaitFunction *operator_ = lowering->operator_;
-    for (uint32_t i = 0; i < lowering->region->body.count; i++) {
-        const PlaitInst *inst = plait_inst(operator_, lowering->region->body.data[i]);
-        for (uint32_t k = 0; inst->op == PLAIT_OP_SCAN && k < inst->body->params.count; k++) {
-            PlaitAxis axis = folded_axis(lowering, plait_type_of(operator_, inst->body->params.data[k]));
-            if (axis == PLAIT_NO_AXIS) continue;
-            const char *name = plait_axis_text(operator_, axis);
-            return plait_lower_fail(
-                       lowering, lowering->region->body.data[i],
-                       plait_arena_printf(
-                           lowering->arena,
-                           "a reduction over `%s`, whose size is known at run time only, of what the scan carries",
-                           name),
-                       plait_arena_printf(lowering->arena, "give the axis a static size: `axis %s : head = 8`",
-                                          name)) != 0;
-        }
-    }
-    return true;
 }
 
 /* The first instruction of the region, or of one inside it, that names the axis; 0 when none does. */
@@ -328,6 +291,7 @@ static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
     kernel->target = plait_names_add(module->names, lowerer->target->name);
     for (uint32_t i = 0; i < operator_->axes.count; i++) plait_axis_add(kernel, operator_->axes.data[i]);
     PlaitLowering lowering = {.arena = arena,
+                              .signature = lowerer->signature,
                               .unmasked = PLAIT_NO_AXIS,
                               .operator_ = operator_,
                               .region = plait_inst(operator_, owner)->body,
@@ -337,11 +301,11 @@ static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
                               .tensor_types = lowerer->tensor_types,
                               .tensors = PLAIT_NEW_ARRAY(arena, PlaitValue, operator_->insts.count),
                               .memo = PLAIT_NEW_ARRAY(arena, PlaitMemo *, operator_->insts.count),
+                              .scans = PLAIT_NEW_ARRAY(arena, PlaitScan *, operator_->insts.count),
                               .carried = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count),
                               .moves = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count)};
-    if (!no_nested_scan(&lowering, lowering.region)) return false;
     lowering.plan = plait_plan_kernel(operator_, lowering.region, lowerer->target);
-    if (!no_folded_carry(&lowering) || !no_long_tile(&lowering, owner)) return false;
+    if (!no_long_tile(&lowering, owner)) return false;
     find_carried(&lowering, lowering.region);
     find_moves(&lowering);
     place_axes(&lowering);

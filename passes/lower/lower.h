@@ -26,6 +26,7 @@ typedef struct PlaitKernelPlan {
     PlaitAxis twin;      /* of a loop by blocks: the axis that stands for the same positions; else PLAIT_NO_AXIS */
     int direction;
     PlaitAxis rows; /* the axis of run-time length in BLOCK use, or PLAIT_NO_AXIS */
+    bool *walked;   /* by axis: the bodies of the scans walk along it (passes/stage/walked.h); FOLD, or short: WHOLE */
 } PlaitKernelPlan;
 
 /* Decides how `region` (of a `kernel` of the operator) runs on the target. */
@@ -62,8 +63,19 @@ typedef struct PlaitShift {
     int64_t offset;
 } PlaitShift;
 
+/* A scan of the kernel whose loop is written or being written: in the kernel's loop, or in that of another scan. */
+typedef struct PlaitKept PlaitKept;
+typedef struct PlaitScan {
+    PlaitValue scan;
+    struct PlaitScan *outer;     /* NULL: the kernel's loop */
+    PlaitRegion *home, *region;  /* where the loop stands; its body */
+    PlaitPlaces outside, inside; /* around the loop; at its position */
+    PlaitKept **kept;            /* by yield: where it lies in memory, or NULL */
+} PlaitScan;
+
 typedef struct PlaitLowering {
     PlaitArena *arena;
+    PlaitSignature *signature;
     const PlaitFunction *operator_;
     const PlaitRegion *region;
     PlaitFunction *kernel;
@@ -73,6 +85,7 @@ typedef struct PlaitLowering {
     const PlaitType *tensor_types; /* of those: their axes in the order of memory */
     PlaitValue *tensors;           /* by value of the operator: `tensor` instruction, made on demand */
     PlaitMemo **memo;              /* by value of the operator */
+    PlaitScan **scans;             /* by value of the operator: of scans, once their loops are begun */
     bool *carried;                 /* by value of the operator: depends on a carry of the kernel's loop */
     bool *moves;              /* by value of the operator: a reduction or a convolution of the kernel, or made of one */
     PlaitAxis unmasked;       /* a fold's axis, while a loop is written whose tiles need no mask; else PLAIT_NO_AXIS */
@@ -110,11 +123,34 @@ PlaitValue plait_lower_broadcast(PlaitLowering *lowering, PlaitValue x, PlaitTyp
 PlaitValue plait_lower_size(PlaitLowering *lowering, PlaitAxis axis);
 PlaitValue plait_lower_tensor(PlaitLowering *lowering, PlaitName name, PlaitType type, PlaitValue key);
 
+/* Reports that a value has no place along the axis. Returns 0. */
+PlaitValue plait_lower_no_place(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis);
+/* The type with its axes in the order of memory: features innermost, so that a token's are neighbours. */
+PlaitType plait_lower_memory_order(const PlaitFunction *operator_, PlaitType type);
+
 /* Loops (loops.c): a fold as a loop of its own; the kernel's loop with all scans; yields along the loop axis are stored
  * inside. */
 bool plait_lower_fold(PlaitLowering *lowering, PlaitValue fold, const PlaitPlaces *places);
 void plait_lower_loop(PlaitLowering *lowering,
                       void (*inside)(PlaitLowering *lowering, const PlaitPlaces *places, void *context), void *context);
+/* The loop of a scan inside the kernel's loop, unless it is written already. */
+bool plait_lower_scan(PlaitLowering *lowering, PlaitValue scan);
+
+/* What scans keep in memory (scan.c), for each of their yields. It is remembered in lowering->scans. */
+PlaitScan *plait_scan_create(PlaitLowering *lowering, PlaitValue scan, PlaitRegion *home, PlaitRegion *region,
+                             const PlaitPlaces *outside, const PlaitPlaces *inside);
+bool plait_scan_keeps(const PlaitLowering *lowering, const PlaitScan *state, uint32_t k);
+/* Stores the initial value of a carry, in front of the loop; what is yielded, in the loop. */
+bool plait_scan_start(PlaitLowering *lowering, PlaitScan *state, uint32_t k);
+bool plait_scan_store(PlaitLowering *lowering, PlaitScan *state, uint32_t k);
+/* Loads a carry before the present token; a final carry or an output, once the loop is written. */
+PlaitValue plait_scan_before(PlaitLowering *lowering, const PlaitScan *state, uint32_t k, const PlaitPlaces *places);
+PlaitValue plait_scan_after(PlaitLowering *lowering, const PlaitScan *state, uint32_t k, const PlaitPlaces *places);
+
+/* Calls `visit` in loops, at the end of `home`, over the walked axes of the type that have no place yet. */
+typedef bool PlaitVisitPlaces(PlaitLowering *lowering, const PlaitPlaces *places, void *context);
+bool plait_lower_walk(PlaitLowering *lowering, PlaitType type, PlaitRegion *home, const PlaitPlaces *places,
+                      PlaitVisitPlaces *visit, void *context);
 /* The range of positions of a fold that any mask lets through, for the rows of this program (ranges.c). */
 void plait_lower_fold_range(PlaitLowering *lowering, PlaitValue fold, PlaitValue *from, PlaitValue *to);
 /* The range of positions that all masks let through for all rows of this program; `from` 0: there is no lower end.

@@ -1,7 +1,7 @@
 /* The plan of a kernel: how each axis is realised and how large tiles are.
  *
- *   1. The axis of a scan is the loop; axes of folds are walked in inner loops; axes that a reduction or a scan's body
- * needs whole are whole tiles.
+ *   1. The axis of a scan is the loop; axes of folds, and those that the scan's body walks along, are walked in inner
+ * loops; axes that a reduction or a scan's body needs whole are whole tiles.
  *   2. Of the other axes, those of run-time length and batch-like ones go to the grid, one position a program; when the
  * kernel has no loop, one time axis is worked on in blocks of rows.
  *   3. Feature axes that nothing needs whole are cut into blocks over the grid until tiles fit what a program should
@@ -11,6 +11,7 @@
  * (bench/README.md).
  */
 #include "passes/lower/lower.h"
+#include "passes/stage/walked.h"
 
 typedef struct Limits {
     uint32_t loop_elements, block_elements; /* of the largest tile, with and without a loop */
@@ -46,13 +47,30 @@ static void use_type(Planner *planner, PlaitType type)
 
 static void scan_region(Planner *planner, const PlaitRegion *region);
 
-static void scan_inst(Planner *planner, const PlaitInst *inst)
+/* What is walked is walked in inner loops, as are the axes of folds; an axis of static size that is not of time is
+ * whole. */
+static void walk(Planner *planner, PlaitAxis axis)
 {
+    bool *how = plait_axis_is_long(planner->operator_, axis) ? planner->folded : planner->whole;
+    planner->plan.walked[axis] = how[axis] = planner->used[axis] = true;
+}
+
+/* A scan of the kernel gives the loop. */
+static void scan_scan(Planner *planner, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(planner->operator_, value);
+    planner->plan.loop = inst->axes[0];
+    planner->plan.direction = (int)inst->ints[0];
+    plait_walked_axes(planner->operator_, value, planner->plan.walked);
+    for (PlaitAxis axis = 0; axis < planner->operator_->axes.count; axis++)
+        if (planner->plan.walked[axis]) walk(planner, axis);
+}
+
+static void scan_inst(Planner *planner, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(planner->operator_, value);
     bool reduce = plait_op_is_reduce((PlaitOp)inst->op);
-    if (inst->op == PLAIT_OP_SCAN) {
-        planner->plan.loop = inst->axes[0];
-        planner->plan.direction = (int)inst->ints[0];
-    }
+    if (inst->op == PLAIT_OP_SCAN && inst->region == planner->region) scan_scan(planner, value);
     /* What a scan makes and another of its positions reads is summed against a mask: the axis is needed whole. */
     PlaitAxis read = inst->op == PLAIT_OP_GATHER ? inst->axes[0] : PLAIT_NO_AXIS;
     if (read != PLAIT_NO_AXIS && planner->operator_->axes.data[read].size >= 0 &&
@@ -73,8 +91,22 @@ static void scan_inst(Planner *planner, const PlaitInst *inst)
 
 static void scan_region(Planner *planner, const PlaitRegion *region)
 {
-    for (uint32_t i = 0; i < region->body.count; i++)
-        scan_inst(planner, plait_inst(planner->operator_, region->body.data[i]));
+    for (uint32_t i = 0; i < region->body.count; i++) scan_inst(planner, region->body.data[i]);
+}
+
+/* In a kernel with a loop, what leaves it lies on one grid (fuse_outline.c), but for axes walked by a scan of which the
+ * kernel may have kept too little to tell: an axis that only some of it has. */
+static void walk_partial(Planner *planner)
+{
+    const PlaitFunction *operator_ = planner->operator_;
+    for (PlaitAxis axis = 0; axis < operator_->axes.count; axis++) {
+        uint32_t having = 0;
+        bool grid = axis != planner->plan.loop && (operator_->axes.data[axis].role != PLAIT_ROLE_FEATURE ||
+                                                   operator_->axes.data[axis].size == PLAIT_RUNTIME_SIZE);
+        for (uint32_t i = 0; i < planner->region->yields.count; i++)
+            having += plait_type_has(plait_type_of(operator_, planner->region->yields.data[i]), axis);
+        if (grid && having && having < planner->region->yields.count) walk(planner, axis);
+    }
 }
 
 /* The time axis worked on in blocks: the last one that the first yielded value over one has, a fold's partner before
@@ -136,6 +168,8 @@ static PlaitAxisPlan plan_axis(const Planner *planner, PlaitAxis axis, const Lim
     bool loop = axis == planner->plan.loop || axis == planner->plan.twin;
     if (loop) return (PlaitAxisPlan){PLAIT_AXIS_LOOP, planner->plan.twin != PLAIT_NO_AXIS ? limits->rows : 0};
     if (!planner->used[axis] && !planner->folded[axis]) return (PlaitAxisPlan){PLAIT_AXIS_UNUSED, 0};
+    bool short_walk = planner->plan.walked[axis] && info->size > 0 && info->size < limits->fold;
+    if (planner->folded[axis] && short_walk) return (PlaitAxisPlan){PLAIT_AXIS_FOLD, (uint32_t)info->size};
     if (planner->folded[axis]) return (PlaitAxisPlan){PLAIT_AXIS_FOLD, time ? limits->fold : 1};
     if (planner->rest[axis] && info->size > 0 && (!planner->whole[axis] || info->size <= limits->rows))
         return (PlaitAxisPlan){planner->whole[axis] ? PLAIT_AXIS_WHOLE : PLAIT_AXIS_BLOCK, limits->rows};
@@ -355,8 +389,12 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
                        .whole = PLAIT_NEW_ARRAY(arena, bool, count),
                        .folded = PLAIT_NEW_ARRAY(arena, bool, count),
                        .rest = PLAIT_NEW_ARRAY(arena, bool, count)};
-    planner.plan =
-        (PlaitKernelPlan){PLAIT_NEW_ARRAY(arena, PlaitAxisPlan, count), PLAIT_NO_AXIS, PLAIT_NO_AXIS, 1, PLAIT_NO_AXIS};
+    planner.plan = (PlaitKernelPlan){.axes = PLAIT_NEW_ARRAY(arena, PlaitAxisPlan, count),
+                                     .loop = PLAIT_NO_AXIS,
+                                     .twin = PLAIT_NO_AXIS,
+                                     .direction = 1,
+                                     .rows = PLAIT_NO_AXIS,
+                                     .walked = PLAIT_NEW_ARRAY(arena, bool, count)};
     scan_region(&planner, region);
     /* Every other axis of a value inside ends in a reduction, which has marked it, or in a gather, which replaces it.
      */
@@ -364,6 +402,7 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
         use_type(&planner, plait_type_of(operator_, region->yields.data[i]));
     if (planner.plan.twin != PLAIT_NO_AXIS) find_rest(&planner);
     bool has_fold = false;
+    if (planner.plan.loop != PLAIT_NO_AXIS) walk_partial(&planner);
     for (uint32_t i = 0; i < count; i++) {
         planner.folded[i] = planner.folded[i] && i != planner.plan.loop;
         has_fold |= planner.folded[i];

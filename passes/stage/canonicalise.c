@@ -8,7 +8,8 @@
  *   gather of x along t at position t -> x
  *   x / c -> x * (1 / c);   the largest of c x, c > 0 -> c times the largest x
  *   a reduction over axes of run-time and of static size -> over the static ones first
- *   in a scan: what depends on no carry moves in front of it; an output that is such a value is read directly
+ *   in a scan: what depends on no carry, scans included, moves in front of it; an output that is such a value is read
+ *   directly
  * Every rule removes an operation or moves one outward, so the pass ends.
  */
 #include <math.h>
@@ -270,14 +271,33 @@ static bool defined_in(const Rewriter *rewriter, PlaitValue value, const PlaitRe
     return plait_region_inside(def(rewriter, value)->region, region);
 }
 
+/* Whether the values stand outside `region`, or inside `own` within it. */
+static bool all_outside(const Rewriter *rewriter, const PlaitValue *values, uint32_t count, const PlaitRegion *region,
+                        const PlaitRegion *own)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (defined_in(rewriter, values[i], region) && !(own && defined_in(rewriter, values[i], own))) return false;
+    return true;
+}
+
+static bool body_reads_outside(const Rewriter *rewriter, const PlaitRegion *body, const PlaitRegion *region,
+                               const PlaitRegion *own)
+{
+    for (uint32_t i = 0; i < body->body.count; i++) {
+        const PlaitInst *inst = def(rewriter, body->body.data[i]);
+        if (!all_outside(rewriter, inst->operands, inst->operand_count, region, own)) return false;
+        if (inst->body && !body_reads_outside(rewriter, inst->body, region, own)) return false;
+    }
+    return all_outside(rewriter, body->yields.data, body->yields.count, region, own);
+}
+
 /* Whether everything that `value` reads stands outside `region`. */
 static bool reads_outside(const Rewriter *rewriter, PlaitValue value, const PlaitRegion *region)
 {
     const PlaitInst *inst = def(rewriter, value);
-    if (inst->body) return false;
-    for (uint32_t i = 0; i < inst->operand_count; i++)
-        if (defined_in(rewriter, inst->operands[i], region)) return false;
-    return true;
+    if (inst->body && inst->op != PLAIT_OP_SCAN) return false;
+    if (!all_outside(rewriter, inst->operands, inst->operand_count, region, NULL)) return false;
+    return !inst->body || body_reads_outside(rewriter, inst->body, region, inst->body);
 }
 
 /* Moves what depends on no carry from the body of a scan to the end of `region`. */
@@ -290,7 +310,9 @@ static void hoist(Rewriter *rewriter, PlaitRegion *body, PlaitRegion *region)
             body->body.data[kept++] = value;
             continue;
         }
-        plait_inst(rewriter->function, value)->region = region;
+        PlaitInst *inst = plait_inst(rewriter->function, value);
+        inst->region = region;
+        if (inst->body) inst->body->parent = region;
         plait_push(rewriter->function->module->arena, &region->body, value);
         rewriter->changed = true;
     }

@@ -120,6 +120,13 @@ static bool is_weighted(const Classifier *classifier, PlaitValue value)
 
 static Form other(PlaitValue culprit) { return (Form){.kind = FORM_OTHER, .culprit = culprit}; }
 
+/* What an owner of several results makes of the carry. */
+static Form other_result(const Classifier *classifier, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(classifier->function, value);
+    return other(inst->op == PLAIT_OP_RESULT ? inst->operands[0] : value);
+}
+
 /* Whether an independent value is a product of factors that split the state's axes between them. */
 static bool is_outer_product(const Classifier *classifier, PlaitValue value)
 {
@@ -269,7 +276,7 @@ static Form compute_form(Classifier *classifier, PlaitValue value)
         return form.kind == FORM_OTHER ? form : reduce_form(classifier, value, form);
     }
     if (plait_op_is_scalar((PlaitOp)inst->op) && inst->operand_count == 2) return binary_form(classifier, value, inst);
-    return other(value);
+    return other_result(classifier, value);
 }
 
 static Form form_of(Classifier *classifier, PlaitValue value)
@@ -385,6 +392,8 @@ static void find_reads(const Classifier *classifier, const PlaitValue *values, u
         else if (plait_region_inside(plait_inst(classifier->function, value)->region, classifier->body)) {
             const PlaitInst *inst = plait_inst(classifier->function, value);
             find_reads(classifier, inst->operands, inst->operand_count, argument, next, seen, result);
+            if (inst->body)
+                find_reads(classifier, inst->body->yields.data, inst->body->yields.count, argument, next, seen, result);
         }
     }
 }

@@ -10,7 +10,8 @@
  *   - a fold with a second axis gives its kernel a loop by blocks of tokens; in it nothing that the kernel makes is
  * kept for later tokens, so what it makes can be read at the same token, or inside the fold at others of the block;
  *   - whatever reads a value at other positions than that (a score against all keys) needs it in memory: another
- * kernel.
+ * kernel;
+ *   - along an axis that a scan's body walks along there is nothing but that scan in its kernel.
  *
  * Then values that one other kernel alone reads move there when less goes through memory that way (fuse_sink.c), and
  * the kernels are outlined into `kernel` regions in an order that respects their needs (fuse_outline.c). None of it
@@ -18,6 +19,7 @@
  */
 #include "passes/passes.h"
 #include "passes/stage/fuse.h"
+#include "passes/stage/walked.h"
 
 enum { MOST_BLOCK_FEATURES = 64 };     /* of a state in a loop by blocks that one program has */
 enum { MOST_TILE_ELEMENTS = 1 << 16 }; /* of the largest value over axes that a kernel must hold whole */
@@ -46,6 +48,13 @@ uint64_t plait_fuse_all_needs(const PlaitFusion *fusion, uint64_t needs)
     return needs;
 }
 
+static bool has_any(PlaitType type, const bool *axes)
+{
+    for (uint32_t i = 0; i < type.rank; i++)
+        if (axes[type.axes[i]]) return true;
+    return false;
+}
+
 /* Whether reading `access` from inside the kernel that makes it is possible for `value`. */
 bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value,
                               const PlaitAccess *access)
@@ -53,7 +62,7 @@ bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel 
     const PlaitInst *inst = def(fusion, value), *made = def(fusion, access->anchor);
     bool scan = makes_loop(inst), fold = inst->op == PLAIT_OP_FOLD && !scan;
     if (access->shifted != PLAIT_NO_AXIS) {
-        if (fold || scan || !access->delay || kernel->blocks) return false;
+        if (fold || scan || !access->delay || kernel->blocks || has_any(made->type, kernel->walked)) return false;
         if (kernel->loop == PLAIT_NO_AXIS ? kernel->has_fold
                                           : kernel->loop != access->shifted || kernel->direction != 1)
             return false;
@@ -66,12 +75,102 @@ bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel 
     return true;
 }
 
+/* Whether the value, what it reads, or what it does has to do with one of the axes. */
+static bool touches(const PlaitFunction *function, PlaitValue value, const bool *axes)
+{
+    const PlaitInst *inst = plait_inst(function, value);
+    bool found = !inst->body && has_any(inst->type, axes);
+    for (uint32_t i = 0; i < inst->axis_count; i++) found |= axes[inst->axes[i]];
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        found |= has_any(plait_type_of(function, inst->operands[i]), axes);
+    for (uint32_t i = 0; inst->body && i < inst->body->body.count && !found; i++)
+        found = touches(function, inst->body->body.data[i], axes);
+    return found;
+}
+
+/* Whether the value can be in a kernel whose scan walks along the axes: when it has nothing to do with them, or is
+ * computed at each of their positions by itself. */
+static bool stands_apart(const PlaitFunction *function, PlaitValue value, const bool *axes)
+{
+    const PlaitInst *inst = plait_inst(function, value);
+    PlaitOp op = (PlaitOp)inst->op;
+    bool alone = plait_op_is_pointwise(op) || op == PLAIT_OP_BROADCAST || op == PLAIT_OP_RESULT;
+    if (!alone && !plait_op_is_reduce(op)) return !touches(function, value, axes);
+    for (uint32_t i = 0; i < inst->axis_count; i++)
+        if (axes[inst->axes[i]]) return false;
+    return true;
+}
+
+/* Along what the body of a scan walks along there is in its kernel only that scan, and what stands apart. */
+static bool walks_allow(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
+{
+    bool walked[PLAIT_MAX_FUNCTION_AXES] = {false};
+    if (!stands_apart(fusion->function, value, kernel->walked)) return false;
+    if (def(fusion, value)->op != PLAIT_OP_SCAN || !plait_walked_axes(fusion->function, value, walked)) return true;
+    for (uint32_t i = 0; i < kernel->members.count; i++)
+        if (!stands_apart(fusion->function, kernel->members.data[i], walked)) return false;
+    return true;
+}
+
+/* Sets the axes that folds inside the region walk along. */
+static void find_folded(const PlaitFunction *function, const PlaitRegion *region, bool *folded)
+{
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(function, region->body.data[i]);
+        if (inst->op == PLAIT_OP_FOLD) folded[inst->axes[0]] = true;
+        if (inst->body) find_folded(function, inst->body, folded);
+    }
+}
+
+/* Whether what the kernel has along axes that folds in the scan's body walk along is read by the scan alone: it is
+ * computed there, block by block, and its programs have no place to store all of it. */
+static bool folds_allow(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue scan)
+{
+    bool folded[PLAIT_MAX_FUNCTION_AXES] = {false};
+    find_folded(fusion->function, def(fusion, scan)->body, folded);
+    for (uint32_t i = 0; i < kernel->members.count; i++) {
+        PlaitValue member = kernel->members.data[i];
+        if (!has_any(def(fusion, member)->type, folded)) continue;
+        if (plait_is_output(fusion->function, member)) return false;
+        const PlaitValues *readers = &fusion->readers[member];
+        for (uint32_t r = 0; r < readers->count; r++)
+            if (readers->data[r] != scan && fusion->kernel[readers->data[r]] != fusion->kernel[member]) return false;
+    }
+    return true;
+}
+
+/* Whether the value, or something inside it, reduces over the axis with the whole of it at hand. */
+static bool reduces_whole(const PlaitFunction *function, PlaitValue value, PlaitAxis axis)
+{
+    const PlaitInst *inst = plait_inst(function, value);
+    for (uint32_t i = 0; i < inst->axis_count; i++)
+        if (plait_op_is_reduce((PlaitOp)inst->op) && inst->axes[i] == axis) return true;
+    for (uint32_t i = 0; inst->body && i < inst->body->body.count; i++)
+        if (reduces_whole(function, inst->body->body.data[i], axis)) return true;
+    return false;
+}
+
+/* Programs are at one position of the loop's axis at a time: nothing in a kernel reduces over a feature axis that is
+ * its loop's. (Over a time axis it would be a fold.) */
+static bool loop_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
+{
+    const PlaitInst *inst = def(fusion, value);
+    PlaitAxis loop = inst->op == PLAIT_OP_SCAN ? inst->axes[0] : kernel->loop;
+    if (loop == PLAIT_NO_AXIS || plait_axis_is_long(fusion->function, loop)) return true;
+    if (reduces_whole(fusion->function, value, loop)) return false;
+    for (uint32_t i = 0; inst->op == PLAIT_OP_SCAN && i < kernel->members.count; i++)
+        if (reduces_whole(fusion->function, kernel->members.data[i], loop)) return false;
+    return true;
+}
+
 bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
     const PlaitInst *inst = def(fusion, value);
+    if (!walks_allow(fusion, kernel, value) || !loop_allows(fusion, kernel, value)) return false;
     if (makes_loop(inst)) {
         bool blocks = is_block_fold(inst);
         int direction = blocks ? 1 : (int)inst->ints[0];
+        if (!folds_allow(fusion, kernel, value)) return false;
         if (kernel->loop != PLAIT_NO_AXIS)
             return kernel->loop == inst->axes[0] && kernel->direction == direction && kernel->blocks == blocks;
         return !kernel->has_fold && !(kernel->has_delay && direction == -1) && (!blocks || kernel->members.count == 0);
@@ -174,6 +273,10 @@ void plait_fuse_join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const Pl
         kernel->loop = inst->axes[0];
         kernel->blocks = is_block_fold(inst);
         kernel->direction = kernel->blocks ? 1 : (int)inst->ints[0];
+        if (inst->op == PLAIT_OP_SCAN) plait_walked_axes(fusion->function, value, kernel->walked);
+        find_folded(fusion->function, inst->body, kernel->folded);
+        for (uint32_t i = 0; i < fusion->function->axes.count; i++)
+            if (kernel->walked[i]) kernel->folded[i] = false; /* these have places, for what stands apart */
         for (uint32_t i = 0; i < inst->body->params.count; i++)
             note_axes(fusion, kernel, plait_type_of(fusion->function, inst->body->params.data[i]));
     }

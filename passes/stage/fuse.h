@@ -14,6 +14,7 @@ typedef struct PlaitFusedKernel {
     bool has_fold, has_delay;
     bool long_axes[PLAIT_MAX_FUNCTION_AXES]; /* run-time and batch-like axes of its values */
     bool folded[PLAIT_MAX_FUNCTION_AXES];    /* axes that its folds walk along, other than the loop's */
+    bool walked[PLAIT_MAX_FUNCTION_AXES];    /* axes that the bodies of its scans walk along (walked.h) */
     PlaitValues members;                     /* anchors in order */
     uint64_t needs;                          /* bit k: reads what kernel k makes */
 } PlaitFusedKernel;

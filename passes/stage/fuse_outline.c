@@ -56,14 +56,16 @@ static PlaitValues in_program_order(const PlaitFusion *fusion, uint32_t k, const
     return members;
 }
 
-/* The axes of a value over which the grid of its kernel runs: of unknown length or batch-like, without the loop's. */
+/* The axes of a value over which the grid of its kernel runs: of unknown length or batch-like, without the loop's and
+ * those walked inside it. */
 static PlaitType grid_axes(const PlaitFusion *fusion, uint32_t k, PlaitValue value)
 {
     PlaitType type = plait_type_of(fusion->function, value), grid = plait_type(PLAIT_BOOL);
     for (uint32_t i = 0; i < type.rank; i++) {
         const PlaitAxisInfo *axis = &fusion->function->axes.data[type.axes[i]];
         bool in_grid = axis->size == PLAIT_RUNTIME_SIZE || axis->role != PLAIT_ROLE_FEATURE;
-        if (in_grid && type.axes[i] != fusion->kernels[k].loop) grid = plait_type_with(grid, type.axes[i]);
+        bool in_loop = type.axes[i] == fusion->kernels[k].loop || fusion->kernels[k].walked[type.axes[i]];
+        if (in_grid && !in_loop) grid = plait_type_with(grid, type.axes[i]);
     }
     return grid;
 }

@@ -19,6 +19,7 @@
 #include "ir/order.h"
 #include "passes/passes.h"
 #include "passes/stage/online.h"
+#include "passes/stage/walked.h"
 
 typedef struct Reduction {
     PlaitValue value;
@@ -89,6 +90,7 @@ typedef struct Fold {
     PlaitBuilder outside; /* the region that the reductions stand in; sorted at the end */
     PlaitRegion *region;
     PlaitSpan span; /* of its first reduction: what the fold is blamed on */
+    bool *walked;   /* by axis: the scan around it walks along the axis; NULL: along none */
 } Fold;
 
 static void begin_fold(Fold *fold, PlaitFunction *function, PlaitRegion *home, PlaitAxis axis)
@@ -99,6 +101,18 @@ static void begin_fold(Fold *fold, PlaitFunction *function, PlaitRegion *home, P
                                    .axis = axis,
                                    .body = {function, fold->region, {0}},
                                    .inside = plait_clone_map(function->module->arena)};
+    bool *walked = PLAIT_NEW_ARRAY(function->module->arena, bool, function->axes.count);
+    PlaitValue scan = plait_outermost_scan(function, home);
+    if (scan && plait_walked_axes(function, scan, walked)) fold->walked = walked;
+}
+
+/* Whether the results lie on the same walked axes. Others cannot share a fold: it runs anew for each position of one,
+ * and not at all for the other. */
+static bool same_walks(const Fold *fold, PlaitType a, PlaitType b)
+{
+    for (PlaitAxis axis = 0; fold->walked && axis < fold->group.function->axes.count; axis++)
+        if (fold->walked[axis] && plait_type_has(a, axis) != plait_type_has(b, axis)) return false;
+    return true;
 }
 
 /* Takes the reduction into the fold if its dependence on those already there allows. */
@@ -106,6 +120,8 @@ static bool try_add(Fold *fold, PlaitValue value)
 {
     PlaitFunction *function = fold->group.function;
     PlaitInst inst = *plait_inst(function, value);
+    if (fold->reductions.count && !same_walks(fold, inst.type, plait_type_of(function, fold->reductions.data[0].value)))
+        return false;
     bool *tainted = taints(function, fold->outside.region, &fold->reductions);
     fold->group.tainted = tainted;
     fold->group.tainted_count = function->insts.count;

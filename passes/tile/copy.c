@@ -17,6 +17,7 @@ typedef struct Copies {
     PlaitFunction *kernel;
     uint32_t *products;      /* by value: uses as an operand of a product on the matrix units */
     uint32_t *uses;          /* by value: all uses */
+    bool *stored;            /* by value of a tensor: the kernel stores to it, so no load may run ahead */
     const PlaitRegion *loop; /* being looked at */
     uint64_t loop_bytes;
     uint64_t fixed, in_loops; /* bytes of one tile of each copy, outside of loops and inside */
@@ -26,14 +27,16 @@ static void count_products(void *context, PlaitValue value)
 {
     Copies *copies = context;
     const PlaitInst *inst = plait_inst(copies->kernel, value);
+    if (inst->op == PLAIT_OP_STORE) copies->stored[inst->operands[0]] = true;
     if (inst->op != PLAIT_OP_DOT || inst->axis_count != 2) return;
     for (uint32_t side = 0; side < 2; side++) copies->products[inst->operands[side]]++;
 }
 
 static bool is_copy(const Copies *copies, PlaitValue value)
 {
-    return plait_op_of(copies->kernel, value) == PLAIT_OP_LOAD && copies->products[value] > 0 &&
-           copies->products[value] == copies->uses[value];
+    const PlaitInst *inst = plait_inst(copies->kernel, value);
+    return inst->op == PLAIT_OP_LOAD && copies->products[value] > 0 && copies->products[value] == copies->uses[value] &&
+           !copies->stored[inst->operands[0]];
 }
 
 /* Bytes of the tile as the matrix units read it: rows of 64 elements. */
@@ -90,6 +93,7 @@ bool plait_pass_copy(PlaitFunction *kernel)
     if (kernel->level != PLAIT_LEVEL_TILE) return false;
     Copies copies = {.kernel = kernel, .uses = plait_use_counts(kernel)};
     copies.products = PLAIT_NEW_ARRAY(kernel->module->arena, uint32_t, kernel->insts.count);
+    copies.stored = PLAIT_NEW_ARRAY(kernel->module->arena, bool, kernel->insts.count);
     plait_region_walk(kernel, kernel->body, count_products, &copies);
     plait_region_walk(kernel, kernel->body, add_bytes, &copies);
     if (copies.fixed + copies.in_loops == 0) return false;

@@ -70,7 +70,28 @@ static PlaitValue delta(Generator *generator, PlaitType type, PlaitValue c)
     return binary(generator, PLAIT_OP_SUB, c, binary(generator, PLAIT_OP_MUL, step, found));
 }
 
-/* What another carry says: averaged over the axes that this one lacks, squashed. 0 when that is not possible. */
+/* A running mix of c along one of its axes: a scan in the scan. 0 when c lacks the axis that is drawn. */
+static PlaitValue running(Generator *generator, PlaitType type, PlaitValue c)
+{
+    PlaitAxis axis = chance(generator, 0.5) ? random_feature(generator) : type.axes[below(generator, type.rank)];
+    PlaitBuilder *builder = &generator->builder;
+    if (axis == generator->time || !plait_type_has(type_of(generator, c), axis)) return 0;
+    PlaitValue zero = number(generator, 0);
+    PlaitRegion *outside = builder->region, *body = plait_region_create(generator->function, outside);
+    PlaitValue before = plait_build_argument(generator->function, body, type_of(generator, c), (PlaitSpan){0});
+    builder->region = body;
+    PlaitValue after = binary(generator, PLAIT_OP_ADD, scaled(generator, before, 0.5), scaled(generator, c, 0.5));
+    builder->region = outside;
+    plait_yield(generator->function, body, after);
+    plait_yield(generator->function, body, after);
+    PlaitValue owner = plait_build_owner(builder, PLAIT_OP_SCAN, &zero, 1, body);
+    plait_set_axes(generator->function, owner, &axis, 1);
+    plait_set_ints(generator->function, owner, (int64_t[]){chance(generator, 0.5) ? -1 : 1}, 1);
+    return plait_build_result(builder, owner, 1, type_of(generator, c));
+}
+
+/* What another carry says: averaged over the axes that this one lacks, the largest over those of run-time size,
+ * squashed. 0 when that is not possible. */
 static PlaitValue from_other(Generator *generator, const Scan *scan, uint32_t index)
 {
     uint32_t other = below(generator, scan->count);
@@ -81,9 +102,10 @@ static PlaitValue from_other(Generator *generator, const Scan *scan, uint32_t in
         PlaitAxis axis = own.axes[i];
         int64_t size = generator->function->axes.data[axis].size;
         if (plait_type_has(scan->types[index], axis)) continue;
-        if (size == PLAIT_RUNTIME_SIZE) return 0;
-        x = plait_build_reduce(&generator->builder, PLAIT_OP_REDUCE_SUM, x, 0, &axis, 1);
-        x = scaled(generator, x, 1 / sqrt((double)size));
+        if (axis == generator->time) return 0;
+        bool sum = size != PLAIT_RUNTIME_SIZE; /* the largest of no positions is -inf, which tanh takes */
+        x = plait_build_reduce(&generator->builder, sum ? PLAIT_OP_REDUCE_SUM : PLAIT_OP_REDUCE_MAX, x, 0, &axis, 1);
+        if (sum) x = scaled(generator, x, 1 / sqrt((double)size));
     }
     return unary(generator, PLAIT_OP_TANH, scaled(generator, x, 0.25));
 }
@@ -94,12 +116,13 @@ static PlaitValue update(Generator *generator, const Scan *scan, uint32_t index)
     PlaitValue c = scan->before[index], input = rank_one(generator, type);
     if (chance(generator, 0.4)) input = pick_within(generator, type, PLAIT_NO_AXIS, true);
     PlaitValue changed = 0;
-    switch (below(generator, 7)) {
+    switch (below(generator, 8)) {
     case 0: return unary(generator, PLAIT_OP_TANH, binary(generator, PLAIT_OP_ADD, scaled(generator, c, 0.5), input));
     case 1: return binary(generator, PLAIT_OP_MAX, binary(generator, PLAIT_OP_MUL, c, gate(generator, type)), input);
     case 2: changed = delta(generator, type, c); break;
     case 3: changed = from_other(generator, scan, index); break;
     case 4: return binary(generator, PLAIT_OP_ADD, scaled(generator, c, 0.875), scaled(generator, input, 0.125));
+    case 5: changed = running(generator, type, c); break;
     default: break;
     }
     return mix(generator, gate(generator, type), changed ? changed : c, input);

@@ -68,12 +68,20 @@ static void draw_extents(Trial *trial)
     plait_extents_complete(function, trial->extents);
 }
 
+/* Kernels and signatures have the operator's axes first, then ones of static size. */
+static int64_t extent_of(const Trial *trial, PlaitAxis axis, int64_t size)
+{
+    return size == PLAIT_RUNTIME_SIZE ? trial->extents[axis] : size;
+}
+
 /* Memory for one tensor, its axes in a drawn order with a drawn gap, filled with bytes that are NaN in every float
  * type. */
-static void make_memory(Trial *trial, Memory *memory, PlaitName name, PlaitType type, bool plain)
+static void make_memory(Trial *trial, Memory *memory, const PlaitSignature *signature, const PlaitTensorInfo *tensor)
 {
+    PlaitType type = tensor->type;
+    bool plain = tensor->kind == PLAIT_TENSOR_WORKSPACE;
     uint32_t order[PLAIT_MAX_RANK];
-    *memory = (Memory){.name = name, .type = type, .count = 1};
+    *memory = (Memory){.name = tensor->name, .type = type, .count = 1};
     for (uint32_t i = 0; i < type.rank; i++) order[i] = i;
     for (uint32_t i = 1; i < type.rank && !plain; i++) {
         uint32_t other = plait_random_below(&trial->random, i + 1), kept = order[i];
@@ -83,7 +91,7 @@ static void make_memory(Trial *trial, Memory *memory, PlaitName name, PlaitType 
     int64_t stride = plain || plait_random_below(&trial->random, 4) ? 1 : 2;
     for (uint32_t k = type.rank; k-- > 0;) {
         uint32_t i = order[k];
-        memory->sizes[i] = trial->extents[type.axes[i]];
+        memory->sizes[i] = extent_of(trial, type.axes[i], signature->axes.data[type.axes[i]].size);
         memory->strides[i] = stride;
         memory->count *= memory->sizes[i];
         stride *= memory->sizes[i] + (plain || plait_random_below(&trial->random, 4) ? 0 : 3);
@@ -111,7 +119,7 @@ static void make_tensors(Trial *trial, const PlaitSignature *signature)
     for (uint32_t i = 0; i < signature->tensors.count; i++) {
         const PlaitTensorInfo *tensor = &signature->tensors.data[i];
         Memory *memory = &trial->memory[i];
-        make_memory(trial, memory, tensor->name, tensor->type, tensor->kind == PLAIT_TENSOR_WORKSPACE);
+        make_memory(trial, memory, signature, tensor);
         if (tensor->kind != PLAIT_TENSOR_INPUT) continue;
         const PlaitArray *array = &trial->inputs[input++];
         for (int64_t k = 0; k < array->count; k++)
@@ -130,7 +138,8 @@ static const int64_t *make_slots(const Trial *trial, const PlaitFunction *kernel
         values[slots.tensor_slot[i]] = (int64_t)(intptr_t)memory->base;
         for (uint32_t k = 0; k < memory->type.rank; k++) values[slots.tensor_slot[i] + 1 + k] = memory->strides[k];
     }
-    for (uint32_t i = 0; i < kernel->axes.count; i++) values[slots.axis_slot[i]] = trial->extents[i];
+    for (uint32_t i = 0; i < kernel->axes.count; i++)
+        values[slots.axis_slot[i]] = extent_of(trial, (PlaitAxis)i, kernel->axes.data[i].size);
     return values;
 }
 

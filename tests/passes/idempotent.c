@@ -69,7 +69,7 @@ static void check_tiles(File *file, const char *text, const PlaitTileTarget *tar
     const PlaitModule *module = read(file, text);
     const PlaitModule *tiles = module ? plait_lower_to_tiles(module, target, "") : NULL;
     if (tiles) check_level(file, print(file, tiles), PLAIT_LEVEL_TILE);
-    else file->diagnostics.error_count = file->diagnostics.list.count = 0; /* nested scans, for one */
+    else file->diagnostics.error_count = file->diagnostics.list.count = 0; /* what cannot be lowered is no fault here */
 }
 
 static void check_stages(File *file, const char *text)
