@@ -1,12 +1,13 @@
 /* Unit lower-triangular systems, in f32 (or f64): y[t] = x[t] + sum over s < t of matrix[t, s] y[s].
  *
- * Matrix (columns next to each other's rows: [s][t]) and x stand in shared memory. Each thread solves whole columns of
- * x, BLOCK rows at a time: first it adds what all earlier rows give, in a loop, then the block's own triangle, written
- * out. All sums are in order, so runs repeat.
+ * Matrix (columns next to each other's rows: [s][t]) and x stand in shared memory. BLOCK rows at a time: first all
+ * threads add what earlier rows give, each for one column of x and some of the rows (several *ways* share a column when
+ * there are more threads than columns), in a loop over blocks of earlier rows; then one thread for each column does the
+ * block's own triangle. All sums are in order, so runs repeat.
  */
 #include "codegen/ptx/ptx.h"
 
-enum { BLOCK = 16, PAD = 4 };
+enum { BLOCK = 16, PAD = 4, MOST_WAYS = 4 };
 
 typedef struct Solve {
     PlaitPtx *ptx;
@@ -14,6 +15,7 @@ typedef struct Solve {
     PlaitScalar scalar;
     uint32_t length, columns; /* rows of the system; columns of x */
     uint32_t pitch;           /* of the matrix: elements from one column to the next */
+    uint32_t ways, rows;      /* threads that share a column; rows of a block for each of them */
     uint32_t matrix, x;       /* bytes where they stand */
 } Solve;
 
@@ -27,6 +29,9 @@ static Solve describe(const PlaitFunction *kernel, PlaitValue value)
     for (uint32_t i = 0; i < inst->type.rank; i++)
         if (inst->type.axes[i] != inst->axes[0]) solve.columns *= kernel->axes.data[inst->type.axes[i]].tile;
     solve.pitch = rounded(solve.length) + PAD;
+    solve.ways = 1;
+    while (solve.ways < MOST_WAYS && 2 * solve.ways * solve.columns <= kernel->threads) solve.ways *= 2;
+    solve.rows = BLOCK / solve.ways;
     return solve;
 }
 
@@ -148,19 +153,22 @@ static void end_loop(Solve *solve, Loop *loop, uint32_t step)
     LLVMPositionBuilderAtEnd(b, loop->after);
 }
 
-/* Element (column s, rows from t on) of the matrix: BLOCK neighbours. */
-static void load_column(Solve *solve, LLVMValueRef s, LLVMValueRef t, LLVMValueRef *loaded)
+/* `count` rows from `t` on of column s of the matrix. */
+static void load_column(Solve *solve, LLVMValueRef s, uint32_t more, LLVMValueRef t, uint32_t count,
+                        LLVMValueRef *loaded)
 {
     PlaitPtx *ptx = solve->ptx;
     LLVMBuilderRef b = ptx->emit->builder;
     LLVMValueRef element = LLVMBuildAdd(b, LLVMBuildMul(b, s, plait_ptx_int32(ptx, solve->pitch), ""), t, "");
     uint32_t width = 16 / plait_scalar_bytes(solve->scalar);
-    for (uint32_t i = 0; i < BLOCK; i += width)
-        plait_ptx_shared_load(ptx, solve->scalar,
-                              plait_ptx_shared_pointer(ptx, solve->scalar, solve->matrix, element, i), width,
-                              loaded + i);
+    for (uint32_t i = 0; i < count; i += width)
+        plait_ptx_shared_load(
+            ptx, solve->scalar,
+            plait_ptx_shared_pointer(ptx, solve->scalar, solve->matrix, element, more * solve->pitch + i), width,
+            loaded + i);
 }
 
+/* x (y, once it is solved) in row t + more. */
 static LLVMValueRef x_pointer(Solve *solve, LLVMValueRef t, LLVMValueRef column, uint32_t more)
 {
     PlaitPtx *ptx = solve->ptx;
@@ -169,44 +177,77 @@ static LLVMValueRef x_pointer(Solve *solve, LLVMValueRef t, LLVMValueRef column,
     return plait_ptx_shared_pointer(ptx, solve->scalar, solve->x, element, more * solve->columns);
 }
 
-/* sums += matrix[rows of the block, s] y[s] for s in [0, block). */
-static void add_earlier(Solve *solve, LLVMValueRef block, LLVMValueRef column, LLVMValueRef *sums)
+static void load_rows(Solve *solve, LLVMValueRef t, LLVMValueRef column, uint32_t count, LLVMValueRef *loaded)
 {
-    PlaitPtx *ptx = solve->ptx;
-    PlaitEmit *emit = ptx->emit;
-    LLVMValueRef phis[BLOCK], entries[BLOCK], y, zero = plait_ptx_int32(ptx, 0);
-    Loop loop = begin_loop(solve, zero);
-    for (uint32_t i = 0; i < BLOCK; i++) {
-        phis[i] = LLVMBuildPhi(emit->builder, LLVMTypeOf(sums[i]), "");
+    for (uint32_t i = 0; i < count; i++)
+        plait_ptx_shared_load(solve->ptx, solve->scalar, x_pointer(solve, t, column, i), 1, &loaded[i]);
+}
+
+static void store_rows(Solve *solve, LLVMValueRef t, LLVMValueRef column, uint32_t count, LLVMValueRef *sums)
+{
+    for (uint32_t i = 0; i < count; i++)
+        plait_ptx_shared_store(solve->ptx, solve->scalar, x_pointer(solve, t, column, i), sums[i], NULL);
+}
+
+/* sums += matrix[rows from t on, s] y[s] for s in [0, block), BLOCK of them a turn. */
+static void add_earlier(Solve *solve, LLVMValueRef block, LLVMValueRef t, LLVMValueRef column, LLVMValueRef *sums)
+{
+    PlaitEmit *emit = solve->ptx->emit;
+    LLVMValueRef phis[BLOCK], next[BLOCK], entries[BLOCK], y[BLOCK];
+    Loop loop = begin_loop(solve, plait_ptx_int32(solve->ptx, 0));
+    for (uint32_t i = 0; i < solve->rows; i++) {
+        next[i] = phis[i] = LLVMBuildPhi(emit->builder, LLVMTypeOf(sums[i]), "");
         LLVMAddIncoming(phis[i], &sums[i], &loop.before, 1);
     }
     enter_loop(solve, &loop, block);
-    load_column(solve, loop.index, block, entries);
-    plait_ptx_shared_load(ptx, solve->scalar, x_pointer(solve, loop.index, column, 0), 1, &y);
-    LLVMValueRef next[BLOCK];
-    for (uint32_t i = 0; i < BLOCK; i++) next[i] = plait_emit_fma(emit, entries[i], y, phis[i]);
+    load_rows(solve, loop.index, column, BLOCK, y);
+    for (uint32_t s = 0; s < BLOCK; s++) {
+        load_column(solve, loop.index, s, t, solve->rows, entries);
+        for (uint32_t i = 0; i < solve->rows; i++) next[i] = plait_emit_fma(emit, entries[i], y[s], next[i]);
+    }
     LLVMBasicBlockRef last = LLVMGetInsertBlock(emit->builder);
-    for (uint32_t i = 0; i < BLOCK; i++) {
+    for (uint32_t i = 0; i < solve->rows; i++) {
         LLVMAddIncoming(phis[i], &next[i], &last, 1);
         sums[i] = phis[i];
     }
-    end_loop(solve, &loop, 1);
+    end_loop(solve, &loop, BLOCK);
 }
 
-static void solve_block(Solve *solve, LLVMValueRef block, LLVMValueRef column)
+/* Runs over the columns that this thread has, `threads` apart, from `first` on. */
+static Loop begin_columns(Solve *solve, LLVMValueRef first)
+{
+    Loop columns = begin_loop(solve, first);
+    enter_loop(solve, &columns, plait_ptx_int32(solve->ptx, solve->columns));
+    return columns;
+}
+
+static void add_phase(Solve *solve, LLVMValueRef block)
 {
     PlaitPtx *ptx = solve->ptx;
     LLVMBuilderRef b = ptx->emit->builder;
+    LLVMValueRef sums[BLOCK], group = plait_ptx_int32(ptx, ptx->kernel->threads / solve->ways);
+    LLVMValueRef way = LLVMBuildUDiv(b, ptx->thread, group, "");
+    LLVMValueRef first = LLVMBuildURem(b, ptx->thread, group, "");
+    LLVMValueRef t = LLVMBuildAdd(b, block, LLVMBuildMul(b, way, plait_ptx_int32(ptx, solve->rows), ""), "");
+    Loop columns = begin_columns(solve, first);
+    load_rows(solve, t, columns.index, solve->rows, sums);
+    add_earlier(solve, block, t, columns.index, sums);
+    store_rows(solve, t, columns.index, solve->rows, sums);
+    end_loop(solve, &columns, ptx->kernel->threads / solve->ways);
+}
+
+static void triangle_phase(Solve *solve, LLVMValueRef block)
+{
+    PlaitPtx *ptx = solve->ptx;
     LLVMValueRef sums[BLOCK], entries[BLOCK];
-    for (uint32_t i = 0; i < BLOCK; i++)
-        plait_ptx_shared_load(ptx, solve->scalar, x_pointer(solve, block, column, i), 1, &sums[i]);
-    add_earlier(solve, block, column, sums);
-    for (uint32_t s = 0; s < BLOCK; s++) {
-        load_column(solve, LLVMBuildAdd(b, block, plait_ptx_int32(ptx, s), ""), block, entries);
+    Loop columns = begin_columns(solve, ptx->thread);
+    load_rows(solve, block, columns.index, BLOCK, sums);
+    for (uint32_t s = 0; s + 1 < BLOCK; s++) {
+        load_column(solve, block, s, block, BLOCK, entries);
         for (uint32_t t = s + 1; t < BLOCK; t++) sums[t] = plait_emit_fma(ptx->emit, entries[t], sums[s], sums[t]);
     }
-    for (uint32_t i = 0; i < BLOCK; i++)
-        plait_ptx_shared_store(ptx, solve->scalar, x_pointer(solve, block, column, i), sums[i], NULL);
+    store_rows(solve, block, columns.index, BLOCK, sums);
+    end_loop(solve, &columns, ptx->kernel->threads);
 }
 
 void plait_ptx_emit_solve(PlaitPtx *ptx, PlaitValue value)
@@ -218,14 +259,12 @@ void plait_ptx_emit_solve(PlaitPtx *ptx, PlaitValue value)
     write(&solve, solve.inst->operands[0], true);
     write(&solve, solve.inst->operands[1], false);
     plait_ptx_barrier(ptx);
-    Loop columns = begin_loop(&solve, ptx->thread);
-    enter_loop(&solve, &columns, plait_ptx_int32(ptx, solve.columns));
-    LLVMValueRef end = plait_ptx_int32(ptx, solve.length);
     Loop blocks = begin_loop(&solve, plait_ptx_int32(ptx, 0));
-    enter_loop(&solve, &blocks, end);
-    solve_block(&solve, blocks.index, columns.index);
-    end_loop(&solve, &blocks, BLOCK);
-    end_loop(&solve, &columns, ptx->kernel->threads);
+    enter_loop(&solve, &blocks, plait_ptx_int32(ptx, solve.length));
+    add_phase(&solve, blocks.index);
     plait_ptx_barrier(ptx);
+    triangle_phase(&solve, blocks.index);
+    plait_ptx_barrier(ptx);
+    end_loop(&solve, &blocks, BLOCK);
     read(&solve, value);
 }

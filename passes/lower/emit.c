@@ -404,7 +404,7 @@ static PlaitValue lower_mask(PlaitLowering *lowering, const PlaitInst *inst, con
         PlaitAxis axis = inst->axes[i];
         PlaitAxisUse use = lowering->plan.axes[axis].use;
         int64_t size = lowering->operator_->axes.data[axis].size;
-        bool walked = (use == PLAIT_AXIS_FOLD || use == PLAIT_AXIS_LOOP) && lowering->plan.axes[axis].tile != 1;
+        bool walked = (use == PLAIT_AXIS_FOLD || use == PLAIT_AXIS_LOOP) && lowering->plan.axes[axis].tile > 1;
         bool padded = use == PLAIT_AXIS_WHOLE && (int64_t)lowering->plan.axes[axis].tile > size;
         if (!walked && !padded) continue;
         if (use == PLAIT_AXIS_LOOP && lowering->whole_blocks) continue;
@@ -490,10 +490,20 @@ static bool mask_product(PlaitLowering *lowering, const PlaitContraction *contra
     return on_a || on_b;
 }
 
+/* Writes what a triangular system gives before the other operands, which then need no registers while it is solved. */
+static bool solution_first(PlaitLowering *lowering, const PlaitValue *operands, uint32_t count,
+                           const PlaitPlaces *places)
+{
+    for (uint32_t i = 1; i < count; i++)
+        if (lowering->solved[operands[i]] && !plait_lower_value(lowering, operands[i], places)) return false;
+    return true;
+}
+
 /* A matrix product; 0 when the mask fits on neither operand. */
 static PlaitValue lower_dot(PlaitLowering *lowering, const PlaitContraction *contraction, PlaitValue mask,
                             const PlaitPlaces *places)
 {
+    if (!solution_first(lowering, (PlaitValue[]){contraction->a, contraction->b}, 2, places)) return 0;
     PlaitValue a = plait_lower_value(lowering, contraction->a, places),
                b = plait_lower_value(lowering, contraction->b, places);
     if (!a || !b) return 0;
@@ -571,6 +581,7 @@ static PlaitValue lower_reduce(PlaitLowering *lowering, PlaitValue value, const 
 static PlaitValue lower_pointwise(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
 {
     PlaitValue operands[3];
+    if (!solution_first(lowering, inst->operands, inst->operand_count, places)) return 0;
     for (uint32_t i = 0; i < inst->operand_count; i++) {
         operands[i] = plait_lower_value(lowering, inst->operands[i], places);
         if (!operands[i]) return 0;

@@ -355,8 +355,8 @@ static bool write_kernel_loop(KernelLoop *loop, PlaitValue from, PlaitValue to, 
     if (!begin_carries(lowering, &loop->carries, started, &places)) return false;
     loop->inside(lowering, &places, loop->context);
     if (lowering->failed || !finish_carries(lowering, &loop->carries, &places)) return false;
-    if (!from) from = plait_lower_i32(lowering, 0);
     if (!to) to = plait_lower_size(lowering, lowering->plan.loop);
+    if (!from) from = plait_lower_i32(lowering, 0);
     loop->loop = build_for(lowering, kernel->body, loop->region, lowering->plan.loop, step, from, to, &loop->carries);
     lowering->loop_region = NULL;
     return true;

@@ -413,13 +413,15 @@ static void make_terms(Chunk *chunk, Carry *carry)
         if (failed(chunk)) return;
         carry->k[i] = operand(chunk, k ? k : with_axis(chunk, number(chunk, 1), carry->axis));
         carry->k_there[i] = there_pair(chunk, carry->k[i]);
-        Pair v = carry->v_factor[i]
-                     ? operand(chunk, binary(chunk, PLAIT_OP_ADD, joined(chunk, carry->v_rest[i]),
-                                             binary(chunk, PLAIT_OP_MUL, carry->v_factor[i], carry->read)))
-                     : operand(chunk, emit_expr(chunk, carry->terms[i].v));
+        PlaitValue v = carry->v_factor[i]
+                           ? binary(chunk, PLAIT_OP_ADD, binary(chunk, PLAIT_OP_MUL, carry->v_factor[i], carry->read),
+                                    joined(chunk, carry->v_rest[i]))
+                           : emit_expr(chunk, carry->terms[i].v);
         if (failed(chunk)) return;
-        carry->v[i] = joined(chunk, v);
-        carry->v_there[i] = there_pair(chunk, v);
+        Pair pair = operand(chunk, v);
+        bool inside = v && plait_inst(chunk->function, v)->region == chunk->region;
+        carry->v[i] = inside ? v : joined(chunk, pair);
+        carry->v_there[i] = there_pair(chunk, pair);
     }
     carry->has_terms = true;
 }
@@ -440,10 +442,20 @@ static PlaitValue scores(Chunk *chunk, const Carry *carry, Pair k_there, bool se
     return choice(chunk, earlier(chunk, self), score, number(chunk, 0));
 }
 
-/* scores times v at s; without v their sums. */
+/* What is made in the fold as two 16-bit numbers. */
+static Pair split(Chunk *chunk, PlaitValue value)
+{
+    Pair pair = {plait_build_cast(&chunk->b, plait_build_cast(&chunk->b, value, PLAIT_BF16), PLAIT_F32), 0};
+    PlaitValue rest = plait_build_binary(&chunk->b, PLAIT_OP_SUB, value, pair.high);
+    pair.low = plait_build_cast(&chunk->b, plait_build_cast(&chunk->b, rest, PLAIT_BF16), PLAIT_F32);
+    return pair;
+}
+
+/* scores times v at s; without v their sums. Scores stay in registers, so that splitting them costs little; with one
+ * token in the block there is but one, whose rounding would be the error of the whole. */
 static PlaitValue own_part(Chunk *chunk, PlaitValue score, Pair v_there)
 {
-    return v_there.high ? product(chunk, (Pair){score, 0}, v_there, chunk->twin)
+    return v_there.high ? product(chunk, split(chunk, score), v_there, chunk->twin)
                         : sum_over(chunk, score, chunk->twin, 0);
 }
 
