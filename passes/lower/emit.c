@@ -407,7 +407,6 @@ static PlaitValue lower_mask(PlaitLowering *lowering, const PlaitInst *inst, con
         bool walked = (use == PLAIT_AXIS_FOLD || use == PLAIT_AXIS_LOOP) && lowering->plan.axes[axis].tile > 1;
         bool padded = use == PLAIT_AXIS_WHOLE && (int64_t)lowering->plan.axes[axis].tile > size;
         if (!walked && !padded) continue;
-        if (use == PLAIT_AXIS_LOOP && lowering->whole_blocks) continue;
         PlaitValue inside =
             plait_lower_binary(lowering, PLAIT_OP_LT, places->index[axis], plait_lower_size(lowering, axis));
         mask = mask ? plait_lower_binary(lowering, PLAIT_OP_AND, mask, inside) : inside;

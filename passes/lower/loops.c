@@ -251,10 +251,9 @@ static bool fill_delays(PlaitLowering *lowering, Carries *carries, const PlaitPl
 }
 
 /* The carries of a scan, which is given, or of a fold along the loop's axis: as carries of the loop, or stored in
- * front of it. `started`: the carries after an earlier loop, or NULL. */
+ * front of it. */
 static bool begin_owner(PlaitLowering *lowering, const PlaitInst *inst, PlaitScan *state, Carries *carries,
-                        const PlaitValue *started, PlaitRegion *region, const PlaitPlaces *outside,
-                        const PlaitPlaces *inside)
+                        PlaitRegion *region, const PlaitPlaces *outside, const PlaitPlaces *inside)
 {
     for (uint32_t k = 0; k < inst->body->params.count; k++) {
         if (state && plait_scan_keeps(lowering, state, k)) {
@@ -262,7 +261,7 @@ static bool begin_owner(PlaitLowering *lowering, const PlaitInst *inst, PlaitSca
             if (!plait_scan_start(lowering, state, k)) return false;
             continue;
         }
-        PlaitValue start = started ? started[carries->count] : plait_lower_value(lowering, inst->operands[k], outside);
+        PlaitValue start = plait_lower_value(lowering, inst->operands[k], outside);
         if (!add_carry(lowering, carries, region, inst->body->params.data[k], start, inside)) return false;
     }
     return true;
@@ -279,20 +278,17 @@ static bool finish_owner(PlaitLowering *lowering, const PlaitInst *inst, PlaitSc
     return true;
 }
 
-static bool begin_carries(PlaitLowering *lowering, Carries *carries, const PlaitValue *started,
-                          const PlaitPlaces *inside)
+static bool begin_carries(PlaitLowering *lowering, Carries *carries, const PlaitPlaces *inside)
 {
     for (uint32_t i = 0; i < lowering->region->body.count; i++) {
         PlaitValue owner = lowering->region->body.data[i];
         const PlaitInst *inst = plait_inst(lowering->operator_, owner);
         if (!loop_owner(lowering, inst)) continue;
-        if (lowering->plan.twin != PLAIT_NO_AXIS) forget_body(lowering, inst->body);
         PlaitScan *state = inst->op == PLAIT_OP_SCAN
                                ? plait_scan_create(lowering, owner, lowering->kernel->body, lowering->loop_region,
                                                    &lowering->outer, inside)
                                : NULL;
-        if (!begin_owner(lowering, inst, state, carries, started, lowering->loop_region, &lowering->outer, inside))
-            return false;
+        if (!begin_owner(lowering, inst, state, carries, lowering->loop_region, &lowering->outer, inside)) return false;
     }
     return true;
 }
@@ -310,7 +306,7 @@ static bool finish_carries(PlaitLowering *lowering, Carries *carries, const Plai
     return fill_delays(lowering, carries, inside);
 }
 
-/* The kernel's loop, or one of two, being written. */
+/* The kernel's loop, being written. */
 typedef struct KernelLoop {
     PlaitLowering *lowering;
     void (*inside)(PlaitLowering *lowering, const PlaitPlaces *places, void *context);
@@ -335,45 +331,19 @@ static PlaitPlaces loop_places(KernelLoop *loop)
     return places;
 }
 
-/* Writes the loop over [from, to); 0: over the whole axis. */
-static bool write_kernel_loop(KernelLoop *loop, PlaitValue from, PlaitValue to, int64_t step)
+static bool write_kernel_loop(KernelLoop *loop, int64_t step)
 {
     PlaitLowering *lowering = loop->lowering;
     PlaitFunction *kernel = lowering->kernel;
-    PlaitValue *started = NULL;
-    if (loop->loop) {
-        started = PLAIT_NEW_ARRAY(lowering->arena, PlaitValue, loop->carries.count);
-        for (uint32_t i = 0; i < loop->carries.count; i++) {
-            PlaitBuilder outside = {kernel, kernel->body, lowering->span};
-            PlaitType type = plait_type_of(kernel, loop->region->params.data[i + 1]);
-            started[i] = plait_build_result(&outside, loop->loop, i, type);
-        }
-    }
     loop->region = lowering->loop_region = plait_region_create(kernel, kernel->body);
-    loop->carries = (Carries){0};
     PlaitPlaces places = loop_places(loop);
-    if (!begin_carries(lowering, &loop->carries, started, &places)) return false;
+    if (!begin_carries(lowering, &loop->carries, &places)) return false;
     loop->inside(lowering, &places, loop->context);
     if (lowering->failed || !finish_carries(lowering, &loop->carries, &places)) return false;
-    if (!to) to = plait_lower_size(lowering, lowering->plan.loop);
-    if (!from) from = plait_lower_i32(lowering, 0);
+    PlaitValue to = plait_lower_size(lowering, lowering->plan.loop), from = plait_lower_i32(lowering, 0);
     loop->loop = build_for(lowering, kernel->body, loop->region, lowering->plan.loop, step, from, to, &loop->carries);
     lowering->loop_region = NULL;
     return true;
-}
-
-/* By blocks: those that lie inside of the axis, then the rest of it, which is masked. */
-static bool write_block_loops(KernelLoop *loop)
-{
-    PlaitLowering *lowering = loop->lowering;
-    int64_t tile = lowering->plan.axes[lowering->plan.loop].tile;
-    PlaitValue zero = plait_lower_i32(lowering, 0), size = plait_lower_size(lowering, lowering->plan.loop);
-    PlaitValue blocks = plait_lower_binary(lowering, PLAIT_OP_FLOORDIV, size, plait_lower_i32(lowering, tile));
-    PlaitValue whole = plait_lower_binary(lowering, PLAIT_OP_MUL, blocks, plait_lower_i32(lowering, tile));
-    lowering->whole_blocks = true;
-    bool good = write_kernel_loop(loop, zero, whole, tile);
-    lowering->whole_blocks = false;
-    return good && write_kernel_loop(loop, whole, size, tile);
 }
 
 void plait_lower_loop(PlaitLowering *lowering,
@@ -381,7 +351,8 @@ void plait_lower_loop(PlaitLowering *lowering,
 {
     KernelLoop loop = {.lowering = lowering, .inside = inside, .context = context};
     bool blocks = lowering->plan.twin != PLAIT_NO_AXIS;
-    if (!(blocks ? write_block_loops(&loop) : write_kernel_loop(&loop, 0, 0, lowering->plan.direction))) return;
+    int64_t step = blocks ? (int64_t)lowering->plan.axes[lowering->plan.loop].tile : lowering->plan.direction;
+    if (!write_kernel_loop(&loop, step)) return;
     uint32_t first = 0;
     for (uint32_t i = 0; i < lowering->region->body.count; i++) {
         const PlaitInst *inst = plait_inst(lowering->operator_, lowering->region->body.data[i]);
@@ -415,7 +386,7 @@ bool plait_lower_scan(PlaitLowering *lowering, PlaitValue scan)
     PlaitAxis unmasked = lowering->unmasked; /* of a loop that reads the scan */
     lowering->unmasked = PLAIT_NO_AXIS;
     Carries carries = {0};
-    bool good = begin_owner(lowering, inst, state, &carries, NULL, region, &state->outside, &inside) &&
+    bool good = begin_owner(lowering, inst, state, &carries, region, &state->outside, &inside) &&
                 finish_owner(lowering, inst, state, carries.data, &inside) && store_outputs(lowering, inst, state);
     lowering->unmasked = unmasked;
     if (!good) return false;

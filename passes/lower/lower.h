@@ -90,7 +90,6 @@ typedef struct PlaitLowering {
     bool *moves;              /* by value of the operator: a reduction or a convolution of the kernel, or made of one */
     PlaitAxis unmasked;       /* a fold's axis, while a loop is written whose tiles need no mask; else PLAIT_NO_AXIS */
     bool *solved;             /* by value of the operator: made of a triangular system's solution, or one itself */
-    bool whole_blocks;        /* while a loop by blocks is written whose blocks are inside of the axis */
     PlaitPlaces outer;        /* places in the kernel's body */
     PlaitRegion *loop_region; /* while the loop is being written */
     PlaitValue loop_position;

@@ -270,6 +270,15 @@ static Pair operand(Chunk *chunk, PlaitValue value)
     return (Pair){plait_build_cast(&chunk->b, high, PLAIT_F32), plait_build_cast(&chunk->b, low, PLAIT_F32)};
 }
 
+/* What is made in the fold as two 16-bit numbers. */
+static Pair split(Chunk *chunk, PlaitValue value)
+{
+    Pair pair = {plait_build_cast(&chunk->b, plait_build_cast(&chunk->b, value, PLAIT_BF16), PLAIT_F32), 0};
+    PlaitValue rest = plait_build_binary(&chunk->b, PLAIT_OP_SUB, value, pair.high);
+    pair.low = plait_build_cast(&chunk->b, plait_build_cast(&chunk->b, rest, PLAIT_BF16), PLAIT_F32);
+    return pair;
+}
+
 static Pair there_pair(Chunk *chunk, Pair pair) { return (Pair){there(chunk, pair.high), there(chunk, pair.low)}; }
 
 /* The number that a pair stands for. */
@@ -418,8 +427,8 @@ static void make_terms(Chunk *chunk, Carry *carry)
                                     joined(chunk, carry->v_rest[i]))
                            : emit_expr(chunk, carry->terms[i].v);
         if (failed(chunk)) return;
-        Pair pair = operand(chunk, v);
         bool inside = v && plait_inst(chunk->function, v)->region == chunk->region;
+        Pair pair = inside ? split(chunk, v) : operand(chunk, v);
         carry->v[i] = inside ? v : joined(chunk, pair);
         carry->v_there[i] = there_pair(chunk, pair);
     }
@@ -440,15 +449,6 @@ static PlaitValue scores(Chunk *chunk, const Carry *carry, Pair k_there, bool se
         score = binary(chunk, PLAIT_OP_MUL, score,
                        binary(chunk, PLAIT_OP_MUL, self ? carry->sign_after : carry->sign_before, carry->sign_there));
     return choice(chunk, earlier(chunk, self), score, number(chunk, 0));
-}
-
-/* What is made in the fold as two 16-bit numbers. */
-static Pair split(Chunk *chunk, PlaitValue value)
-{
-    Pair pair = {plait_build_cast(&chunk->b, plait_build_cast(&chunk->b, value, PLAIT_BF16), PLAIT_F32), 0};
-    PlaitValue rest = plait_build_binary(&chunk->b, PLAIT_OP_SUB, value, pair.high);
-    pair.low = plait_build_cast(&chunk->b, plait_build_cast(&chunk->b, rest, PLAIT_BF16), PLAIT_F32);
-    return pair;
 }
 
 /* scores times v at s; without v their sums. Scores stay in registers, so that splitting them costs little; with one
