@@ -1,14 +1,17 @@
 #!/bin/sh
 # After the whole pipeline: how many kernels, loops and workspaces does each example have?
-# usage: run.sh PLAIT EXAMPLES_FOLDER EXPECTED  (lines: example kernels loops workspaces)
+# On the CPU what can share one pass over the sequence is one kernel. On a GPU what a scan by blocks of tokens reads is
+# made before it, for all tokens at once.
+# usage: run.sh PLAIT EXAMPLES_FOLDER EXPECTED  (lines: example target kernels loops workspaces)
 plait=$1
 examples=$2
 expected=$3
 failures=0
 count=0
-while read -r name kernels loops workspaces; do
+while read -r name targets kernels loops workspaces; do
     case $name in '#'* | '') continue ;; esac
-    for target in cpu sm_90a; do
+    [ "$targets" = all ] && targets='cpu sm_90a'
+    for target in $targets; do
         count=$((count + 1))
         text=$("$plait" emit "$examples/$name/$name.plait" --tile --target $target) || { failures=$((failures + 1)); continue; }
         found="$(echo "$text" | grep -c '^kernel') $(echo "$text" | grep -c ' = for ') $(echo "$text" | grep -c '^  workspace')"
