@@ -80,11 +80,14 @@ PlaitValue length(Generator *generator, PlaitAxis axis);
 void add_pointwise(Generator *generator);
 void add_integers(Generator *generator);          /* i32 and bool expressions, used to select and as numbers */
 void add_feature_reduction(Generator *generator); /* sums, norms, extremes, products over a feature axis */
-/* Parts for the operator's body only (random_stages.c, random_scan.c). */
+/* Parts for the operator's body only (random_stages.c, random_attend.c, random_dependent.c, random_scan.c). */
 void add_conv(Generator *generator, bool longer);
 void add_gather(Generator *generator);
+/* The value some tokens before (or, seldom, after), where it has the time axis. */
+PlaitValue delayed(Generator *generator, PlaitValue x);
 void add_pooling(Generator *generator);
 void add_attention(Generator *generator);
+void add_dependent_attention(Generator *generator);
 void add_scan(Generator *generator);
 
 #endif

@@ -46,11 +46,17 @@ static PlaitValue mix(Generator *generator, PlaitValue g, PlaitValue c, PlaitVal
                   binary(generator, PLAIT_OP_MUL, rest, u));
 }
 
+/* A value that does not depend on the carries, now and then of another token. */
+static PlaitValue input_within(Generator *generator, PlaitType type)
+{
+    PlaitValue x = pick_within(generator, type, PLAIT_NO_AXIS, true);
+    return chance(generator, 0.15) ? delayed(generator, x) : x;
+}
+
 /* An input of rank 1: a product of two picks, which together often have more axes than either. */
 static PlaitValue rank_one(Generator *generator, PlaitType type)
 {
-    PlaitValue x = pick_within(generator, type, PLAIT_NO_AXIS, true),
-               y = pick_within(generator, type, PLAIT_NO_AXIS, true);
+    PlaitValue x = input_within(generator, type), y = pick_within(generator, type, PLAIT_NO_AXIS, true);
     return scaled(generator, binary(generator, PLAIT_OP_MUL, x, y), 0.125);
 }
 
@@ -92,7 +98,7 @@ static PlaitValue update(Generator *generator, const Scan *scan, uint32_t index)
 {
     PlaitType type = scan->types[index];
     PlaitValue c = scan->before[index], input = rank_one(generator, type);
-    if (chance(generator, 0.4)) input = pick_within(generator, type, PLAIT_NO_AXIS, true);
+    if (chance(generator, 0.4)) input = input_within(generator, type);
     PlaitValue changed = 0;
     switch (below(generator, 7)) {
     case 0: return unary(generator, PLAIT_OP_TANH, binary(generator, PLAIT_OP_ADD, scaled(generator, c, 0.5), input));
@@ -156,6 +162,9 @@ void add_scan(Generator *generator)
         PlaitType type = plait_type_without(scan.types[i], generator->time);
         keep(generator, plait_build_result(&generator->builder, owner, i, type), BOUND, false);
     }
-    for (uint32_t i = 0; i < outputs; i++)
-        keep(generator, plait_build_result(&generator->builder, owner, scan.count + i, types[i]), BOUND, false);
+    for (uint32_t i = 0; i < outputs; i++) {
+        PlaitValue value = plait_build_result(&generator->builder, owner, scan.count + i, types[i]);
+        keep(generator, value, BOUND, false);
+        if (chance(generator, 0.35)) keep(generator, delayed(generator, value), BOUND, false);
+    }
 }
