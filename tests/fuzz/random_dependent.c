@@ -115,6 +115,8 @@ static Known extreme(Generator *generator, const Dependent *dependent, Known x, 
     bool most = chance(generator, 0.6);
     PlaitOp op = most ? PLAIT_OP_REDUCE_MAX : PLAIT_OP_REDUCE_MIN;
     PlaitValue value = reduce(generator, dependent, op, x.value, mask.value);
+    /* Without the time axis it is there at length 0 too. */
+    mask.full &= plait_type_has(type_of(generator, value), generator->time);
     if (!mask.full)
         value = binary(generator, most ? PLAIT_OP_MAX : PLAIT_OP_MIN, value, number(generator, most ? -BOUND : BOUND));
     return (Known){value, mask.full ? x.bound : BOUND, x.exact};
@@ -270,8 +272,8 @@ static void first_terms(Generator *generator, Dependent *dependent)
     }
     generator->pool_count = before;
     type = plait_type_with(attention->rows, random_feature(generator));
-    if (chance(generator, 0.25))
-        add(&dependent->terms, at_second(generator, attention, type, PLAIT_NO_AXIS), BOUND, false);
+    PlaitValue wide = chance(generator, 0.25) ? at_second(generator, attention, type, PLAIT_NO_AXIS) : 0;
+    if (wide && plait_type_has(type_of(generator, wide), attention->s)) add(&dependent->terms, wide, BOUND, false);
 }
 
 void add_dependent_attention(Generator *generator)
