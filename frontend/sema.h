@@ -18,7 +18,6 @@ enum {
     PLAIT_MAX_DECLARED = 255,        /* parameters, carries, results */
     PLAIT_MAX_AXES = 64,             /* of a file */
     PLAIT_MAX_OPERATOR_AXES = 200,   /* with those of its attends; passes add some more */
-    PLAIT_LARGEST_AXIS_SIZE = 1 << 30
 };
 
 typedef enum PlaitTermKind { PLAIT_TERM_POISON, PLAIT_TERM_NUMBER, PLAIT_TERM_VALUE } PlaitTermKind;

@@ -15,6 +15,7 @@ run 2 build sum.plait --json --nope; has out '"ok": false' '"exit_code": 2' '"co
 run 2 build; has err 'E0604'
 run 2 build sum.plait --target sm_91a; has err 'E0617'
 run 2 build sum.plait --target cpu -D d; has err 'E0611'
+run 2 build sum.plait --target cpu -D d=0; has err 'E0611' 'sizes from 1 to 1073741824'
 run 1 build sum.plait --target cpu -D q=3; has err 'E0311'
 run 2 cache --clear --limit 5; has err 'E0605'
 run 2 emit sum.plait; has err 'E0605'
@@ -54,6 +55,16 @@ run 1 emit sum.plait --stage -o none/x; has err 'E0610' 'make the folder first'
 run 1 emit sum.plait --stage -o folder; has err 'E0610'
 run 1 emit sum.plait --stage -o /dev/full; has err 'E0610' 'make room'
 "$plait" emit sum.plait --stage >/dev/full 2>err; [ $? -eq 1 ] || fail 'standard output is full: exit code'
+has err 'error\[E0610\]' 'found: `standard output`: No space left on device' 'help: make room'
+"$plait" explain sum.plait --json >/dev/full 2>err; [ $? -eq 1 ] || fail 'explain, standard output is full: exit code'
+has err 'error\[E0610\]'
+"$plait" explain none.plait >/dev/full 2>err; [ $? -eq 1 ] || fail 'nothing to print: exit code'
+has err 'error\[E0606\]'
+printf '\357\273\277' | cat - sum.plait >marked.plait
+run 0 emit sum.plait --stage; cp out plain.sir
+run 0 emit marked.plait --stage; same out plain.sir
+printf '\357\273\277' | cat - plain.sir >marked.sir
+run 0 opt marked.sir; same out plain.sir
 printf 'operator broken(x : f32[q]) -> (y : f32[q]) { y = x }\n' >broken.plait
 run 1 build broken.plait; has err 'error\[E0' 'broken.plait:1:'
 run 1 explain broken.plait --json; has out '"file": "broken.plait"' '"line": 1'
