@@ -206,10 +206,31 @@ static bool can_end_statement(int token)
     return false;
 }
 
+/* Whether the token begins a statement, or outside of blocks a declaration: nothing that may follow a `}` does. */
+static bool begins_statement(int token)
+{
+    return token == NAME || token == SCAN || token == ATTEND || token == AXIS || token == CONST || token == FN || token == OPERATOR;
+}
+
+/* What follows a `}` on its line: reported here, and read as if it stood on the next, as the grammar sees too late where
+ * the block has ended. */
+static int end_line(PlaitParser *parser, const char *begin)
+{
+    bool inside = parser->braces > 0;
+    plait_parser_report(parser, PLAIT_SYNTAX, span_of(parser, begin, parser->cursor), quoted(parser, begin, parser->cursor),
+                        inside ? "the end of the line or `}`" : "the end of the line",
+                        inside ? "one statement a line; separate several by `;`"
+                               : "each declaration begins on a line of its own; statements stand in its braces");
+    parser->cursor = begin;
+    return LINE_END;
+}
+
 int plait_yylex(PLAIT_YYSTYPE *value, PlaitSpan *span, PlaitParser *parser)
 {
     const char *begin;
     int token = next_token(parser, &begin, value);
+    if (parser->closed && begins_statement(token)) token = end_line(parser, begin);
+    parser->closed = token == CLOSE_BLOCK;
     parser->can_end = can_end_statement(token);
     *span = span_of(parser, begin, parser->cursor);
     return token;

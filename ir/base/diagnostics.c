@@ -1,6 +1,7 @@
 /* Diagnostics: collecting, ordering, printing as text and JSON. */
 #include "ir/base/diagnostics.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,7 +167,7 @@ void plait_diagnostics_print_json(const PlaitDiagnostics *diagnostics, PlaitText
     plait_text_add(text, "]");
 }
 
-/* Levenshtein distance, capped: rows of at most 64 characters. */
+/* Levenshtein distance, large and small letters alike, capped: rows of at most 64 characters. */
 static uint32_t edit_distance(const char *a, const char *b)
 {
     size_t n = strlen(a), m = strlen(b);
@@ -177,7 +178,7 @@ static uint32_t edit_distance(const char *a, const char *b)
         uint32_t diagonal = row[0];
         row[0] = (uint32_t)i;
         for (size_t j = 1; j <= m; j++) {
-            uint32_t best = diagonal + (a[i - 1] != b[j - 1]);
+            uint32_t best = diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
             if (row[j] + 1 < best) best = row[j] + 1;
             if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
             diagonal = row[j];
