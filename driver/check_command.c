@@ -165,7 +165,8 @@ static bool run_once(Check *check, PlaitOperatorCall *call)
     const char *message;
     if (!plait_operator_call_clear(check->session, call)) return false;
     if (plait_operator_call_run(call, &message)) return plait_operator_call_fetch(check->session, call);
-    plait_session_error(check->session, PLAIT_CALL_FAILED, plait_session_text(check->session, "%s", message), "",
+    plait_session_error(check->session, PLAIT_CALL_FAILED, plait_session_text(check->session, "%s", message),
+                        "a call that succeeds",
                         "with --library, the library must be built from this program with the same sizes");
     return false;
 }

@@ -253,18 +253,20 @@ void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *he
     } else if (job->timed_out) {
         plait_session_error(
             session, PLAIT_TOOL_TIMEOUT,
-            plait_session_text(session, "%s was stopped after %.0f s", job->name, job->seconds), "",
+            plait_session_text(session, "%s was stopped after %.0f s", job->name, job->seconds), "an end before that",
             "make the static sizes smaller, or the operator simpler; a compiler that hangs is worth a report");
     } else if (WIFSIGNALED(job->status)) {
         plait_session_error(
             session, PLAIT_TOOL_CRASHED,
             plait_session_text(session, "%s: signal %d (%s): %s", job->name, WTERMSIG(job->status),
                                strsignal(WTERMSIG(job->status)), words),
-            "", "this is a mistake in Plait or LLVM, not in your program; please report it with the program");
+            "an ordinary end",
+            "this is a mistake in Plait or LLVM, not in your program; please report it with the program");
     } else {
         plait_session_error(
             session, PLAIT_TOOL_FAILED,
-            plait_session_text(session, "%s: exit code %d: %s", job->name, WEXITSTATUS(job->status), words), "", help);
+            plait_session_text(session, "%s: exit code %d: %s", job->name, WEXITSTATUS(job->status), words),
+            "exit code 0", help);
     }
 }
 
@@ -281,8 +283,8 @@ void plait_job_report_codegen(PlaitSession *session, const PlaitJob *job)
 {
     enum { TOO_LARGE = 3 }; /* PLAIT_CODEGEN_TOO_LARGE of codegen/codegen.h */
     if (job->ended && WIFEXITED(job->status) && WEXITSTATUS(job->status) == TOO_LARGE)
-        plait_session_error(session, PLAIT_CANNOT_LOWER, words_after(session, job, "found: "), "",
-                            words_after(session, job, "help: "));
+        plait_session_error(session, PLAIT_CANNOT_LOWER, words_after(session, job, "found: "),
+                            words_after(session, job, "expected: "), words_after(session, job, "help: "));
     else
         plait_job_report(session, job,
                          "this is a mistake in Plait, not in your program; please report it with the program");

@@ -114,14 +114,25 @@ static void print_excerpt(const PlaitDiagnostics *diagnostics, PlaitSpan span, c
     plait_text_add(text, "\n");
 }
 
+/* A line of a message. What a path or a tool puts into it must not move the terminal's cursor. */
+static void print_line(PlaitText *text, const char *label, const char *line)
+{
+    plait_text_printf(text, "      = %s: ", label);
+    for (; *line; line++) {
+        bool control = ((unsigned char)*line < 0x20 && *line != '\n' && *line != '\t') || *line == 0x7F;
+        plait_text_add_bytes(text, control ? "?" : line, 1);
+    }
+    plait_text_add(text, "\n");
+}
+
 static void print_one(const PlaitDiagnostics *diagnostics, const PlaitDiagnostic *d, PlaitText *text)
 {
     plait_text_printf(text, "error[%s]: %s\n", rows[d->id].code, rows[d->id].title);
     print_excerpt(diagnostics, d->span, "", text);
     if (d->related.source) print_excerpt(diagnostics, d->related, d->related_note ? d->related_note : "", text);
-    if (*d->found) plait_text_printf(text, "      = found: %s\n", d->found);
-    if (*d->expected) plait_text_printf(text, "      = expected: %s\n", d->expected);
-    plait_text_printf(text, "      = help: %s\n", d->help);
+    if (*d->found) print_line(text, "found", d->found);
+    if (*d->expected) print_line(text, "expected", d->expected);
+    print_line(text, "help", d->help);
 }
 
 void plait_diagnostics_print(const PlaitDiagnostics *diagnostics, PlaitText *text)

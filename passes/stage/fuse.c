@@ -164,13 +164,13 @@ void plait_fuse_join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const Pl
     }
 }
 
-static void report_full(PlaitFusion *fusion, PlaitSpan span, const char *found)
+static void report_full(PlaitFusion *fusion, PlaitSpan span, const char *found, const char *expected)
 {
     fusion->full = true;
     plait_report(fusion->function->module->diagnostics, (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER,
                                                                           .span = span,
                                                                           .found = found,
-                                                                          .expected = "",
+                                                                          .expected = expected,
                                                                           .help = "make two operators of it"});
 }
 
@@ -208,7 +208,8 @@ static void place(PlaitFusion *fusion, PlaitValue value)
         }
     if (fusion->kernel_count == PLAIT_MAX_KERNELS)
         report_full(fusion, def(fusion, value)->span,
-                    plait_arena_printf(fusion->arena, "stages that need more than %d kernels", PLAIT_MAX_KERNELS));
+                    plait_arena_printf(fusion->arena, "stages that need more than %d kernels", PLAIT_MAX_KERNELS),
+                    plait_arena_printf(fusion->arena, "at most %d", PLAIT_MAX_KERNELS));
     else plait_fuse_join(fusion, new_kernel(fusion), value, accesses);
 }
 
@@ -228,7 +229,8 @@ bool plait_pass_fuse(PlaitFunction *function)
     plait_fuse_find_cheap(fusion);
     plait_fuse_find_reads(fusion);
     if (function->axes.count > PLAIT_MAX_FUNCTION_AXES)
-        report_full(fusion, function->span, plait_arena_printf(arena, "more than %d axes", PLAIT_MAX_FUNCTION_AXES));
+        report_full(fusion, function->span, plait_arena_printf(arena, "more than %d axes", PLAIT_MAX_FUNCTION_AXES),
+                    plait_arena_printf(arena, "at most %d", PLAIT_MAX_FUNCTION_AXES));
     for (uint32_t i = 0; i < function->body->body.count && !fusion->full; i++) {
         PlaitValue value = function->body->body.data[i];
         if (plait_op_of(function, value) != PLAIT_OP_PARAM && !fusion->cheap[value]) place(fusion, value);

@@ -10,6 +10,16 @@ done
 run 2; has err 'E0601'
 run 2 explian x; has err 'E0601' 'did you mean `plait explain`'
 run 2 help nothing; has err 'E0601'
+run 2 --json build sum.plait; has err 'E0601' 'options follow the command'
+run 2 build sum.plait -o ''; has err 'E0603' 'an empty value'
+run 2 build sum.plait --operator=; has err 'E0603' 'an empty value'
+run 2 build sum.plait --target cpu,; has err 'E0617' 'found: no name'
+run 2 check sum.plait --seed 99999999999999999999; has err 'E0603' 'from 0 to 18446744073709551615'
+run 2 check sum.plait --device cpu --range x=2:1; has err 'E0603' 'LOW at most HIGH'
+# A path may hold bytes that are no text: JSON stays JSON, and the terminal is left alone.
+odd=$(printf 'a\377b\033[31m.plait')
+run 1 build "$odd"; has err 'E0606' 'b?\[31m'
+run 1 build "$odd" --json; has out 'a\\ufffdb\\u001b\[31m'
 run 2 build sum.plait --traget cpu; has err 'E0602' 'did you mean `--target`'
 run 2 build sum.plait --json --nope; has out '"ok": false' '"exit_code": 2' '"code": "E0602"'
 run 2 build; has err 'E0604'
