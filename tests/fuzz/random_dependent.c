@@ -150,10 +150,23 @@ static Known product_of(Generator *generator, const Dependent *dependent, Known 
     return (Known){reduce(generator, dependent, PLAIT_OP_REDUCE_PROD, part, mask.value), 2, false};
 }
 
+/* s, or an integer at s, at times times a number: a sign turns a maximum into a minimum, a large one wraps. */
+static PlaitValue integer_at_second(Generator *generator, const Dependent *dependent)
+{
+    static const int32_t factors[] = {-1, -3, 2, 5, 1103515245};
+    PlaitValue value = second(generator, dependent);
+    if (!dependent->attention.cross && chance(generator, 0.3)) {
+        PlaitValue data = new_integer_param(generator, plait_type_as(dependent->attention.rows, PLAIT_I32));
+        value = plait_build_gather(&generator->builder, data, generator->time, value);
+    }
+    if (chance(generator, 0.6)) return value;
+    return binary(generator, PLAIT_OP_MUL, value, whole(generator, factors[below(generator, 5)]));
+}
+
 /* The first or last position, or the number of positions, that the mask lets through. */
 static PlaitValue position_of(Generator *generator, const Dependent *dependent, Mask mask)
 {
-    PlaitValue s = second(generator, dependent);
+    PlaitValue s = integer_at_second(generator, dependent);
     switch (below(generator, 3)) {
     case 0: return reduce(generator, dependent, PLAIT_OP_REDUCE_MAX, s, mask.value);
     case 1: return reduce(generator, dependent, PLAIT_OP_REDUCE_MIN, s, mask.value);
@@ -241,6 +254,39 @@ static Known combined(Generator *generator, const Dependent *dependent, Known x,
     }
 }
 
+/* The term at another s: beyond the ends it is 0. */
+static Known neighbour(Generator *generator, const Dependent *dependent, Known x)
+{
+    PlaitValue s = second(generator, dependent), by = whole(generator, 1 + (int32_t)below(generator, 3));
+    PlaitValue index = binary(generator, chance(generator, 0.7) ? PLAIT_OP_SUB : PLAIT_OP_ADD, s, by);
+    x.value = plait_build_gather(&generator->builder, x.value, dependent->attention.s, index);
+    return x;
+}
+
+/* For each s a sum over a third axis u, of weights of pairs (s, u): attention inside attention. */
+static Known inner_sum(Generator *generator, const Dependent *dependent)
+{
+    const Attention *attention = &dependent->attention;
+    PlaitAxisInfo info = generator->function->axes.data[attention->s];
+    info.name = fresh_name(generator, "u");
+    info.same_as = attention->cross ? attention->s : generator->time;
+    PlaitAxis u = plait_axis_add(generator->function, info);
+    PlaitType type = plait_type_without(attention->rows, generator->time);
+    PlaitAxis home = attention->cross ? attention->s : generator->time;
+    PlaitValue value = new_param(generator, plait_type_with(type, home)), at_s = value;
+    PlaitValue at_u = plait_build_gather(&generator->builder, value, home, plait_build_iota(&generator->builder, u, 0));
+    if (!attention->cross) at_s = plait_build_gather(&generator->builder, value, home, second(generator, dependent));
+    PlaitValue product = unary(generator, PLAIT_OP_TANH, binary(generator, PLAIT_OP_MUL, at_s, at_u)), mask = 0;
+    if (chance(generator, 0.7)) {
+        PlaitValue position = plait_build_iota(&generator->builder, u, 0);
+        if (chance(generator, 0.3)) position = binary(generator, PLAIT_OP_ADD, position, whole(generator, 40));
+        mask = binary(generator, chance(generator, 0.7) ? PLAIT_OP_LE : PLAIT_OP_GT, position,
+                      second(generator, dependent));
+    }
+    PlaitValue sum = plait_build_reduce(&generator->builder, PLAIT_OP_REDUCE_SUM, product, mask, &u, 1);
+    return (Known){binary(generator, PLAIT_OP_DIV, sum, length(generator, u)), 1, false};
+}
+
 /* A new term; 0 as a value when the drawn one cannot be made. */
 static Known next_term(Generator *generator, const Dependent *dependent)
 {
@@ -248,6 +294,7 @@ static Known next_term(Generator *generator, const Dependent *dependent)
     bool soft = dependent->attention.reflexive && chance(generator, 0.3);
     if (soft) return (Known){softmax(generator, dependent, x.value), 1, false};
     if (chance(generator, 0.1)) return with_logarithm(generator, x);
+    if (chance(generator, 0.1)) return neighbour(generator, dependent, x);
     if (!dependent->results.count) return x;
     Known r = draw(generator, &dependent->results);
     return fits(generator, x.value, r.value) ? combined(generator, dependent, x, r) : (Known){0};
@@ -269,6 +316,10 @@ static void first_terms(Generator *generator, Dependent *dependent)
         PlaitValue own = new_param(generator, type), s = second(generator, dependent);
         bool exact = find(generator, own).exact;
         add(&dependent->terms, plait_build_gather(&generator->builder, own, generator->time, s), 5, exact);
+    }
+    if (chance(generator, 0.3)) {
+        Known sum = inner_sum(generator, dependent);
+        add(&dependent->terms, sum.value, sum.bound, false);
     }
     generator->pool_count = before;
     type = plait_type_with(attention->rows, random_feature(generator));
