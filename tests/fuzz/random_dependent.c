@@ -153,14 +153,14 @@ static Known product_of(Generator *generator, const Dependent *dependent, Known 
 /* s, or an integer at s, at times times a number: a sign turns a maximum into a minimum, a large one wraps. */
 static PlaitValue integer_at_second(Generator *generator, const Dependent *dependent)
 {
-    static const int32_t factors[] = {-1, -3, 2, 5, 1103515245};
+    static const int32_t factors[] = {-1, 3, 1103515245, -1103515245};
     PlaitValue value = second(generator, dependent);
     if (!dependent->attention.cross && chance(generator, 0.3)) {
         PlaitValue data = new_integer_param(generator, plait_type_as(dependent->attention.rows, PLAIT_I32));
         value = plait_build_gather(&generator->builder, data, generator->time, value);
     }
-    if (chance(generator, 0.6)) return value;
-    return binary(generator, PLAIT_OP_MUL, value, whole(generator, factors[below(generator, 5)]));
+    if (chance(generator, 0.5)) return value;
+    return binary(generator, PLAIT_OP_MUL, value, whole(generator, factors[below(generator, 4)]));
 }
 
 /* The first or last position, or the number of positions, that the mask lets through. */
@@ -343,6 +343,9 @@ void add_dependent_attention(Generator *generator)
     for (uint32_t i = 0; i < dependent.results.count; i++)
         if (chance(generator, 0.5))
             keep(generator, dependent.results.data[i].value, dependent.results.data[i].bound, false);
+    for (uint32_t i = 0; i < dependent.positions.count; i++)
+        if (chance(generator, 0.5))
+            keep(generator, integer_as_float(generator, dependent.positions.data[i].value), 1, false);
     Known weight = dependent.terms.data[dependent.terms.count - 1];
     PlaitType type = plait_type_with(attention->rows, random_feature(generator));
     PlaitValue value = at_second(generator, attention, type, PLAIT_NO_AXIS);

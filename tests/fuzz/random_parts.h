@@ -73,6 +73,8 @@ PlaitValue binary(Generator *generator, PlaitOp op, PlaitValue x, PlaitValue y);
 PlaitValue scaled(Generator *generator, PlaitValue x, double factor);
 PlaitValue sigmoid(Generator *generator, PlaitValue x);
 PlaitValue whole(Generator *generator, int32_t value);
+/* A whole number as a float between -1 and 1: its last bits. */
+PlaitValue integer_as_float(Generator *generator, PlaitValue value);
 /* The number of positions along the axis, at least 1, as a float. */
 PlaitValue length(Generator *generator, PlaitAxis axis);
 
