@@ -145,6 +145,15 @@ PlaitAxis plait_axes_find(PlaitSema *sema, PlaitName name)
     return symbol ? use_symbol(sema, symbol) : PLAIT_NO_AXIS;
 }
 
+/* Whether the name is that of an axis of the operator: then of an attend that has ended, as no other is unknown. */
+static bool was_attended(const PlaitSema *sema, PlaitName name)
+{
+    const PlaitFunction *function = sema->builder.function;
+    for (uint32_t i = 0; function && i < function->axes.count; i++)
+        if (function->axes.data[i].name == name) return true;
+    return false;
+}
+
 PlaitAxis plait_axes_resolve(PlaitSema *sema, PlaitAstName name)
 {
     PlaitAxis axis = plait_axes_find(sema, name.name);
@@ -152,7 +161,10 @@ PlaitAxis plait_axes_resolve(PlaitSema *sema, PlaitAstName name)
     PLAIT_VECTOR(const char *) known = {0};
     for (uint32_t i = 0; i < sema->axes.count; i++)
         plait_push(sema->arena, &known, plait_sema_text(sema, sema->axes.data[i].name.name));
-    plait_sema_unknown(sema, PLAIT_UNKNOWN_AXIS, name, "the name of an axis", NULL, known.data, known.count);
+    const char *text = plait_sema_text(sema, name.name), *advice = NULL;
+    if (was_attended(sema, name.name))
+        advice = plait_sema_format(sema, "`%s` is known inside its `attend` only: reduce over it there", text);
+    plait_sema_unknown(sema, PLAIT_UNKNOWN_AXIS, name, "the name of an axis", advice, known.data, known.count);
     return PLAIT_NO_AXIS;
 }
 
