@@ -58,6 +58,14 @@ bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel 
     return true;
 }
 
+/* Whether a value of this type has an axis that the kernel's programs walk along, all of it. */
+static bool walked(const PlaitFusedKernel *kernel, PlaitType type)
+{
+    for (uint32_t i = 0; i < type.rank; i++)
+        if (kernel->folded[type.axes[i]]) return true;
+    return false;
+}
+
 bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
     const PlaitInst *inst = def(fusion, value);
@@ -66,9 +74,9 @@ bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKern
             return kernel->loop == inst->axes[0] && kernel->direction == (int)inst->ints[0];
         return !kernel->has_fold && (inst->ints[0] == 1 || !kernel->has_delay);
     }
-    for (uint32_t i = 0; i < inst->type.rank && !inst->body; i++)
-        if (kernel->folded[inst->type.axes[i]]) return false; /* its programs walk along the axis, all of it */
-    if (inst->op != PLAIT_OP_FOLD) return true;
+    if (inst->op != PLAIT_OP_FOLD) return inst->body || !walked(kernel, inst->type);
+    for (uint32_t i = 0; i < inst->body->params.count; i++)
+        if (walked(kernel, plait_type_of(fusion->function, inst->body->params.data[i]))) return false;
     return kernel->loop == inst->axes[0] || (kernel->loop == PLAIT_NO_AXIS && !kernel->long_axes[inst->axes[0]]);
 }
 
