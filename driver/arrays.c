@@ -59,8 +59,8 @@ bool plait_argument_create(PlaitSession *session, PlaitArgument *argument, const
     if (large) {
         plait_session_error(
             session, PLAIT_NPY_MISMATCH,
-            plait_session_text(session, "`%s` with more than %zu bytes", argument->name, PLAIT_ARRAY_LIMIT), "",
-            "use smaller sizes");
+            plait_session_text(session, "`%s` with more than %zu bytes", argument->name, PLAIT_ARRAY_LIMIT),
+            plait_session_text(session, "at most %zu bytes", PLAIT_ARRAY_LIMIT), "use smaller sizes");
         return false;
     }
     argument->host = plait_arena_alloc(session->arena, argument->bytes);

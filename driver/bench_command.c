@@ -146,7 +146,8 @@ static void bench_target(Bench *bench, const PlaitCase *it, const PlaitTargetRow
         double seconds = measure(bench, &call, &repeats, &message);
         if (seconds >= 0) add_row(bench, it, row, seconds, repeats);
         else
-            plait_session_error(session, PLAIT_CALL_FAILED, plait_session_text(session, "%s", message), "",
+            plait_session_error(session, PLAIT_CALL_FAILED, plait_session_text(session, "%s", message),
+                                "a call that succeeds",
                                 "with --library, the library must be built from this program with the same sizes");
     }
     plait_operator_call_end(&call);

@@ -96,7 +96,8 @@ void plait_case_check_ranges(PlaitSession *session, const PlaitModule *module)
             continue;
         plait_session_error(session, PLAIT_BAD_OPTION_VALUE,
                             plait_session_text(session, "`--range %s`", given->data[i]),
-                            "NAME=LOW:HIGH, with the name of an input", "write for example `--range decay=0:1`");
+                            "NAME=LOW:HIGH, with the name of an input and finite numbers, LOW at most HIGH",
+                            "write for example `--range decay=0:1`");
     }
 }
 

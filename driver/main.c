@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "driver/cleanup.h"
+#include "driver/files.h"
 #include "driver/session.h"
 #include "driver/version.h"
 
@@ -75,13 +76,19 @@ static void print_messages(PlaitSession *session)
     fputs(plait_text_string(&messages), stderr);
 }
 
-/* Whether everything went out; a reader that has gone away (`plait .. | head`) is no error. */
-static bool print_output(const PlaitText *output)
+/* Whether everything went out; a reader that has gone away (`plait .. | head`) is no error. The message of what could
+ * not be written stands alone: all others have been printed. */
+static bool print_output(PlaitSession *session)
 {
+    const PlaitText *output = &session->output;
     bool written =
         fwrite(plait_text_string(output), 1, output->length, stdout) == output->length && fflush(stdout) == 0;
     if (written || errno == EPIPE) return true;
-    fprintf(stderr, "plait: standard output: %s\n", strerror(errno));
+    session->diagnostics.list.count = 0;
+    plait_file_report(session, PLAIT_FILE_UNWRITABLE, "standard output", errno);
+    PlaitText message = plait_text(session->arena);
+    plait_diagnostics_print(&session->diagnostics, &message);
+    fputs(plait_text_string(&message), stderr);
     return false;
 }
 
@@ -104,7 +111,7 @@ static PlaitExit run(PlaitSession *session, int argc, char **argv)
                 !plait_option_given(&session->options, PLAIT_OPTION_HELP);
     if (json) finish_json(session, code);
     else print_messages(session);
-    return !print_output(&session->output) && code == PLAIT_EXIT_OK ? PLAIT_EXIT_INPUT : code;
+    return !print_output(session) && code == PLAIT_EXIT_OK ? PLAIT_EXIT_INPUT : code;
 }
 
 static void begin_session(PlaitSession *session, PlaitArena *arena)

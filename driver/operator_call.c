@@ -16,8 +16,8 @@ static DLDataType data_type(uint8_t scalar)
 
 static bool device_failed(PlaitSession *session, const char *what)
 {
-    plait_session_error(session, PLAIT_CALL_FAILED, plait_session_text(session, "%s: %s", what, plait_last_error()), "",
-                        "use smaller sizes, or the CPU with --device cpu");
+    plait_session_error(session, PLAIT_CALL_FAILED, plait_session_text(session, "%s: %s", what, plait_last_error()),
+                        "memory for the tensors on the device", "use smaller sizes, or the CPU with --device cpu");
     return false;
 }
 

@@ -92,7 +92,8 @@ static void unknown_command(Parser *parser, const char *name)
     const char *nearest = plait_nearest_name(name, names, PLAIT_COMMAND_COUNT);
     const char *help =
         nearest ? plait_arena_printf(arena, "did you mean `plait %s`? `plait --help` lists the commands", nearest)
-                : "`plait --help` lists the commands";
+        : *name == '-' ? "options follow the command; `plait --help` lists the commands"
+                       : "`plait --help` lists the commands";
     report(parser, PLAIT_UNKNOWN_COMMAND, plait_arena_printf(arena, "`%s`", name), "the name of a command", help);
 }
 
@@ -149,8 +150,13 @@ static void take_option(Parser *parser, uint32_t option, const char *value)
         }
         value = parser->argv[parser->next++];
     }
+    if (option_rows[option].kind == TEXT && !*value) {
+        bad_value(parser, option, "an empty value", "a value");
+        return;
+    }
     if (option_rows[option].kind == COUNT && !read_count(value, &count)) {
-        bad_value(parser, option, plait_arena_printf(arena, "`%s`", value), "a whole number");
+        bad_value(parser, option, plait_arena_printf(arena, "`%s`", value),
+                  "a whole number from 0 to 18446744073709551615");
         return;
     }
     plait_push(arena, &parser->options->values[option], value);

@@ -1,4 +1,4 @@
-/* Running children: posix_spawn, two pipes each, one poll loop for all.
+/* Running children: two pipes each, one poll loop for all.
  *
  * Threads are not needed, and a child that floods its output or hangs cannot stop the others.
  */
@@ -8,9 +8,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,26 +42,50 @@ static bool open_pipe(int ends[2])
     return true;
 }
 
+/* In the child: becomes the job, or leaves an error number in `failed`. Between fork and exec, so async-signal-safe
+ * calls only. A child outlives no parent, not even one that SIGKILL ends; the parent may have gone before that was
+ * asked for. */
+static void become(const PlaitJob *job, int output, int errors, int failed, pid_t parent)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    setpgid(0, 0);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() != parent) _exit(EXIT_FAILURE);
+    int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (input >= 0 && dup2(input, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
+        dup2(errors, STDERR_FILENO) >= 0) {
+        signal(SIGPIPE, SIG_DFL);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        execve(job->argv[0], (char *const *)(uintptr_t)job->argv, environ);
+    }
+    int error = errno;
+    while (write(failed, &error, sizeof error) < 0 && errno == EINTR) continue;
+    _exit(EXIT_FAILURE);
+}
+
+/* The child's error number before it became the job; 0 when it did: then the pipe closes without a word. */
+static int wait_for_exec(int failed, pid_t child)
+{
+    int error = 0;
+    ssize_t got;
+    while ((got = read(failed, &error, sizeof error)) < 0 && errno == EINTR) continue;
+    if (got != (ssize_t)sizeof error) return 0;
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) continue;
+    return error;
+}
+
+/* Starts the job as the leader of a process group; 0 or an error number. */
 static int spawn(const PlaitJob *job, int output, int errors, pid_t *child)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, plain;
-    sigemptyset(&none);
-    sigemptyset(&plain);
-    sigaddset(&plain, SIGPIPE);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &plain);
-    int error = posix_spawn(child, job->argv[0], &actions, &attributes, (char *const *)(uintptr_t)job->argv, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
+    int failed[2];
+    if (!open_pipe(failed)) return errno;
+    pid_t parent = getpid();
+    *child = fork();
+    int error = *child < 0 ? errno : 0;
+    if (*child == 0) become(job, output, errors, failed[1], parent);
+    close(failed[1]);
+    if (*child > 0) error = wait_for_exec(failed[0], *child);
+    close(failed[0]);
     return error;
 }
 
@@ -228,18 +253,20 @@ void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *he
     } else if (job->timed_out) {
         plait_session_error(
             session, PLAIT_TOOL_TIMEOUT,
-            plait_session_text(session, "%s was stopped after %.0f s", job->name, job->seconds), "",
+            plait_session_text(session, "%s was stopped after %.0f s", job->name, job->seconds), "an end before that",
             "make the static sizes smaller, or the operator simpler; a compiler that hangs is worth a report");
     } else if (WIFSIGNALED(job->status)) {
         plait_session_error(
             session, PLAIT_TOOL_CRASHED,
             plait_session_text(session, "%s: signal %d (%s): %s", job->name, WTERMSIG(job->status),
                                strsignal(WTERMSIG(job->status)), words),
-            "", "this is a mistake in Plait or LLVM, not in your program; please report it with the program");
+            "an ordinary end",
+            "this is a mistake in Plait or LLVM, not in your program; please report it with the program");
     } else {
         plait_session_error(
             session, PLAIT_TOOL_FAILED,
-            plait_session_text(session, "%s: exit code %d: %s", job->name, WEXITSTATUS(job->status), words), "", help);
+            plait_session_text(session, "%s: exit code %d: %s", job->name, WEXITSTATUS(job->status), words),
+            "exit code 0", help);
     }
 }
 
@@ -256,8 +283,8 @@ void plait_job_report_codegen(PlaitSession *session, const PlaitJob *job)
 {
     enum { TOO_LARGE = 3 }; /* PLAIT_CODEGEN_TOO_LARGE of codegen/codegen.h */
     if (job->ended && WIFEXITED(job->status) && WEXITSTATUS(job->status) == TOO_LARGE)
-        plait_session_error(session, PLAIT_CANNOT_LOWER, words_after(session, job, "found: "), "",
-                            words_after(session, job, "help: "));
+        plait_session_error(session, PLAIT_CANNOT_LOWER, words_after(session, job, "found: "),
+                            words_after(session, job, "expected: "), words_after(session, job, "help: "));
     else
         plait_job_report(session, job,
                          "this is a mistake in Plait, not in your program; please report it with the program");

@@ -25,7 +25,8 @@ typedef struct PlaitJob {
 enum { PLAIT_JOB_OUTPUT_LIMIT = 64 * 1024 * 1024 };
 
 /* Runs all jobs, at most `parallel` at a time, each for at most `seconds`. Does not judge how they end.
- * Children read nothing, run in process groups of their own and are killed with them. `progress` may be NULL. */
+ * Children read nothing, run in process groups of their own and are killed with them; none outlives this process.
+ * `progress` may be NULL. */
 void plait_jobs_run(PlaitArena *arena, PlaitJob *jobs, uint32_t count, uint32_t parallel, double seconds,
                     PlaitProgress *progress);
 /* Whether the job ended with exit code 0. */

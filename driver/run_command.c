@@ -225,7 +225,8 @@ static bool call_operator(PlaitSession *session, Run *run)
     const char *message;
     bool good = plait_operator_call_begin(session, &run->call);
     if (good && !plait_operator_call_run(&run->call, &message)) {
-        plait_session_error(session, PLAIT_CALL_FAILED, plait_session_text(session, "%s", message), "",
+        plait_session_error(session, PLAIT_CALL_FAILED, plait_session_text(session, "%s", message),
+                            "arrays as the operator declares them",
                             "check the shapes and types of the arrays against the operator's declaration");
         good = false;
     }

@@ -33,7 +33,7 @@ static void unknown_target(PlaitSession *session, const char *name)
     const char *nearest = plait_nearest_name(name, names, ROW_COUNT);
     for (uint32_t i = 0; i < ROW_COUNT && *name; i++)
         if (strncmp(names[i], name, strlen(name)) == 0) nearest = names[i]; /* sm_90 means sm_90a, not sm_80 */
-    plait_session_error(session, PLAIT_UNKNOWN_TARGET, plait_session_text(session, "`%s`", name),
+    plait_session_error(session, PLAIT_UNKNOWN_TARGET, *name ? plait_session_text(session, "`%s`", name) : "no name",
                         plait_session_text(session, "one of %s", plait_text_string(&list)),
                         nearest
                             ? plait_session_text(session, "did you mean `%s`? Newer GPUs run the PTX of sm_80", nearest)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/frontend.h"
+
 /* An axis and the sizes it is to have. */
 typedef struct Choice {
     const char *axis;
@@ -13,7 +15,11 @@ typedef struct Choice {
 } Choice;
 typedef PLAIT_VECTOR(Choice) Choices;
 
-enum { LARGEST_SIZE = INT32_MAX };
+/* The sizes that may be given. */
+typedef struct Range {
+    int64_t least, most;
+} Range;
+static const Range static_sizes = {1, PLAIT_LARGEST_AXIS_SIZE}, sizes_of_a_call = {0, INT32_MAX};
 
 static size_t name_length(const char *text)
 {
@@ -22,15 +28,15 @@ static size_t name_length(const char *text)
     return length > 0 && !isdigit((unsigned char)text[0]) ? length : 0;
 }
 
-/* The whole number at *text, in [0, 2^31); -1 when there is none. Moves *text behind it. */
-static int64_t read_size(const char **text)
+/* The whole number at *text, in that range; -1 when there is none. Moves *text behind it. */
+static int64_t read_size(const char **text, Range range)
 {
     char *end;
     if (!isdigit((unsigned char)**text)) return -1;
     errno = 0;
-    unsigned long long size = strtoull(*text, &end, 10);
+    long long size = strtoll(*text, &end, 10);
     *text = end;
-    return errno || size > LARGEST_SIZE ? -1 : (int64_t)size;
+    return errno || size < range.least || size > range.most ? -1 : size;
 }
 
 static Choice *choice_of(PlaitSession *session, Choices *choices, const char *axis)
@@ -49,7 +55,7 @@ static void add_size(PlaitSession *session, Choice *choice, int64_t size)
 }
 
 /* `NAME=N[,N..][,NAME=N..]`: what a comma separates is a further size, or a further axis when it has a name. */
-static bool read_choices(PlaitSession *session, const char *text, Choices *choices)
+static bool read_choices(PlaitSession *session, const char *text, Range range, Choices *choices)
 {
     Choice *choice = NULL;
     for (;;) {
@@ -58,7 +64,7 @@ static bool read_choices(PlaitSession *session, const char *text, Choices *choic
             choice = choice_of(session, choices, plait_arena_strndup(session->arena, text, length));
             text += length + 1;
         }
-        int64_t size = choice ? read_size(&text) : -1;
+        int64_t size = choice ? read_size(&text, range) : -1;
         if (size < 0 || (*text && *text != ',')) return false;
         add_size(session, choice, size);
         if (!*text) return true;
@@ -96,10 +102,11 @@ bool plait_variants_read(PlaitSession *session, PlaitVariants *variants)
     const PlaitTexts *given = &session->options.values[PLAIT_OPTION_DEFINE];
     uint64_t total = 1;
     for (uint32_t i = 0; i < given->count; i++)
-        if (!read_choices(session, given->data[i], &choices))
-            plait_session_error(session, PLAIT_BAD_DEFINE, plait_session_text(session, "`-D %s`", given->data[i]),
-                                "AXIS=N or AXIS=N,N..: sizes from 0 to 2147483647",
-                                "write for example `-D d=64` or `-D d=64,128`");
+        if (!read_choices(session, given->data[i], static_sizes, &choices))
+            plait_session_error(
+                session, PLAIT_BAD_DEFINE, plait_session_text(session, "`-D %s`", given->data[i]),
+                plait_session_text(session, "AXIS=N or AXIS=N,N..: sizes from 1 to %d", PLAIT_LARGEST_AXIS_SIZE),
+                "write for example `-D d=64` or `-D d=64,128`");
     for (uint32_t i = 0; i < choices.count && total <= PLAIT_MAX_VARIANTS; i++) total *= choices.data[i].sizes.count;
     if (total > PLAIT_MAX_VARIANTS)
         plait_session_error(session, PLAIT_TOO_MANY_VARIANTS, "more than 64 combinations of sizes", "at most 64",
@@ -113,7 +120,7 @@ bool plait_sizes_read(PlaitSession *session, const char *text, PlaitVariant *siz
 {
     Choices choices = {0};
     PlaitVariants variants = {0};
-    bool good = read_choices(session, text, &choices);
+    bool good = read_choices(session, text, sizes_of_a_call, &choices);
     for (uint32_t i = 0; i < choices.count; i++) good = good && choices.data[i].sizes.count == 1;
     if (!good) {
         plait_session_error(session, PLAIT_BAD_OPTION_VALUE, plait_session_text(session, "`--sizes %s`", text),

@@ -45,7 +45,9 @@ static PlaitTerm folded(PlaitSema *sema, PlaitSpan span, PlaitTerm result, bool 
     if (isfinite(result.number) || !finite_operands) return result;
     plait_sema_report(sema, PLAIT_NUMBER_RANGE, span,
                       plait_sema_format(sema, "a computation that gives %s", plait_term_text(sema, result)),
-                      "a finite number", "write `inf` where infinity is meant");
+                      "a finite number",
+                      isnan(result.number) ? "the operation has no value for these numbers: correct them"
+                                           : "write `inf` where infinity is meant");
     return plait_poison();
 }
 

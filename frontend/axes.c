@@ -46,6 +46,7 @@ static bool check_size(PlaitSema *sema, PlaitAstName name, PlaitSpan span, doubl
 static int64_t declared_size(PlaitSema *sema, const PlaitAstAxis *axis, PlaitAxisRole role)
 {
     if (!axis->size) {
+        if (role == PLAIT_ROLE_FEATURE && axis->same_as.name) return 1; /* reported by declared_same */
         if (role == PLAIT_ROLE_FEATURE)
             plait_sema_report(
                 sema, PLAIT_AXIS_DECLARATION, axis->name.span,
@@ -144,6 +145,15 @@ PlaitAxis plait_axes_find(PlaitSema *sema, PlaitName name)
     return symbol ? use_symbol(sema, symbol) : PLAIT_NO_AXIS;
 }
 
+/* Whether the name is that of an axis of the operator: then of an attend that has ended, as no other is unknown. */
+static bool was_attended(const PlaitSema *sema, PlaitName name)
+{
+    const PlaitFunction *function = sema->builder.function;
+    for (uint32_t i = 0; function && i < function->axes.count; i++)
+        if (function->axes.data[i].name == name) return true;
+    return false;
+}
+
 PlaitAxis plait_axes_resolve(PlaitSema *sema, PlaitAstName name)
 {
     PlaitAxis axis = plait_axes_find(sema, name.name);
@@ -151,7 +161,10 @@ PlaitAxis plait_axes_resolve(PlaitSema *sema, PlaitAstName name)
     PLAIT_VECTOR(const char *) known = {0};
     for (uint32_t i = 0; i < sema->axes.count; i++)
         plait_push(sema->arena, &known, plait_sema_text(sema, sema->axes.data[i].name.name));
-    plait_sema_unknown(sema, PLAIT_UNKNOWN_AXIS, name, "the name of an axis", known.data, known.count);
+    const char *text = plait_sema_text(sema, name.name), *advice = NULL;
+    if (was_attended(sema, name.name))
+        advice = plait_sema_format(sema, "`%s` is known inside its `attend` only: reduce over it there", text);
+    plait_sema_unknown(sema, PLAIT_UNKNOWN_AXIS, name, "the name of an axis", advice, known.data, known.count);
     return PLAIT_NO_AXIS;
 }
 
@@ -223,7 +236,16 @@ static bool resolve_scalar(PlaitSema *sema, PlaitAstName name, PlaitScalar *scal
 {
     if (plait_scalar_by_text(plait_sema_text(sema, name.name), scalar) && *scalar != PLAIT_I64) return true;
     static const char *const known[] = {"f64", "f32", "bf16", "f16", "i32", "bool"};
-    plait_sema_unknown(sema, PLAIT_UNKNOWN_TYPE, name, "f64, f32, bf16, f16, i32 or bool", known, 6);
+    static const char *const other[][2] = {{"float", "f32"},     {"float32", "f32"}, {"float64", "f64"},
+                                           {"double", "f64"},    {"float16", "f16"}, {"half", "f16"},
+                                           {"bfloat16", "bf16"}, {"int", "i32"},     {"int32", "i32"},
+                                           {"int64", "i32"},     {"i64", "i32"}};
+    const char *advice = NULL;
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+        if (strcmp(plait_sema_text(sema, name.name), other[i][0]) == 0)
+            advice = plait_sema_format(sema, "write `%s`", other[i][1]);
+    if (!advice && !plait_nearest_name(plait_sema_text(sema, name.name), known, 6)) advice = "write one of these types";
+    plait_sema_unknown(sema, PLAIT_UNKNOWN_TYPE, name, "f64, f32, bf16, f16, i32 or bool", advice, known, 6);
     return false;
 }
 

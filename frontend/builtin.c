@@ -16,6 +16,13 @@ bool plait_builtin_check_count(PlaitSema *sema, const PlaitAstExpression *expres
     uint32_t count = expression->children.count;
     if (count >= least && count <= most) return true;
     const char *name = plait_sema_text(sema, expression->name.name);
+    bool bracketed = expression->has_axes && most == 1 && count > 1;
+    if (bracketed && (strcmp(name, "max") == 0 || strcmp(name, "min") == 0)) {
+        plait_sema_report(sema, PLAIT_ARGUMENT_COUNT, expression->span, plait_sema_format(sema, "%u arguments", count),
+                          "1 with axes in brackets",
+                          plait_sema_format(sema, "without brackets `%s(a, b)` works on each element", name));
+        return false;
+    }
     const char *expected =
         least == most ? plait_sema_format(sema, "%u", least) : plait_sema_format(sema, "%u or more", least);
     plait_sema_report(

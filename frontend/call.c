@@ -31,7 +31,11 @@ static void report_unknown(PlaitSema *sema, PlaitAstName name)
         plait_push(sema->arena, &known, plait_sema_text(sema, sema->file->functions.data[i]->name.name));
     for (uint32_t i = 0; i < sema->standard->functions.count; i++)
         plait_push(sema->arena, &known, plait_sema_text(sema, sema->standard->functions.data[i]->name.name));
-    plait_sema_unknown(sema, PLAIT_UNKNOWN_FUNCTION, name, "the name of a function", known.data, known.count);
+    const char *advice = NULL;
+    for (uint32_t i = 0; i < sema->file->operators.count; i++)
+        if (sema->file->operators.data[i]->name.name == name.name)
+            advice = "operators are called from outside only: what several of them share is a function, `fn`";
+    plait_sema_unknown(sema, PLAIT_UNKNOWN_FUNCTION, name, "the name of a function", advice, known.data, known.count);
 }
 
 /* False after reporting a call that cannot be inlined. */

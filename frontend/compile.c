@@ -20,20 +20,6 @@ static bool bad_text(PlaitDiagnostics *diagnostics, PlaitDiagnosticId id, PlaitS
     return false;
 }
 
-/* Length of the UTF-8 sequence at `text`, 0 when it is none (overlong forms, surrogates and what is cut off included).
- */
-static uint32_t sequence_length(const unsigned char *text, uint32_t rest)
-{
-    if (text[0] < 0x80) return 1;
-    uint32_t length = text[0] >= 0xF0 ? 4 : text[0] >= 0xE0 ? 3 : 2;
-    if (text[0] < 0xC2 || text[0] > 0xF4 || length > rest) return 0;
-    for (uint32_t i = 1; i < length; i++)
-        if ((text[i] & 0xC0) != 0x80) return 0;
-    bool overlong = (text[0] == 0xE0 && text[1] < 0xA0) || (text[0] == 0xF0 && text[1] < 0x90);
-    bool outside = (text[0] == 0xED && text[1] > 0x9F) || (text[0] == 0xF4 && text[1] > 0x8F);
-    return overlong || outside ? 0 : length;
-}
-
 static bool check_text(PlaitArena *arena, PlaitDiagnostics *diagnostics, uint32_t source, const char *text,
                        uint32_t length)
 {
@@ -42,7 +28,7 @@ static bool check_text(PlaitArena *arena, PlaitDiagnostics *diagnostics, uint32_
                         plait_arena_printf(arena, "%u bytes", length), "at most 1 MiB", "split the file");
     for (uint32_t i = 0, step; i < length; i += step) {
         const unsigned char *at = (const unsigned char *)text + i;
-        step = sequence_length(at, length - i);
+        step = plait_utf8_length(text + i, length - i);
         if (step == 0)
             return bad_text(diagnostics, PLAIT_ENCODING, (PlaitSpan){source, i, i + 1},
                             plait_arena_printf(arena, "the byte 0x%02X", *at), "UTF-8", "save the file as UTF-8");

@@ -4,7 +4,10 @@
 
 #include "ir/ir.h"
 
-enum { PLAIT_MAX_FILE_SIZE = 1 << 20 };
+enum {
+    PLAIT_MAX_FILE_SIZE = 1 << 20,
+    PLAIT_LARGEST_AXIS_SIZE = 1 << 30 /* that a file or `-D` may give to an axis */
+};
 
 /* The size of an axis as given on the command line (`-D d=64`): replaces the size that the file declares. */
 typedef struct PlaitAxisSize {

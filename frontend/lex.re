@@ -26,8 +26,9 @@ static PlaitSpan span_of(const PlaitParser *parser, const char *begin, const cha
 
 static const char *quoted(PlaitParser *parser, const char *begin, const char *end)
 {
-    ptrdiff_t length = end - begin;
-    return plait_arena_printf(parser->arena, "`%.*s%s`", (int)(length > 40 ? 40 : length), begin, length > 40 ? "..." : "");
+    ptrdiff_t length = end - begin, shown = length > 40 ? 40 : length;
+    while (shown < length && ((unsigned char)begin[shown] & 0xC0) == 0x80) shown--; /* no half of a character */
+    return plait_arena_printf(parser->arena, "`%.*s%s`", (int)shown, begin, shown < length ? "..." : "");
 }
 
 /* Gives up on the rest of the file. */
@@ -88,9 +89,11 @@ static int scan_number(PlaitParser *parser, const char *begin, PLAIT_YYSTYPE *va
     value->number.whole = strcspn(begin, ".eE") >= (size_t)(end - begin);
     size_t zeros = strspn(begin, "0.");
     bool vanished = value->number.number == 0 && begin + zeros < end && begin[zeros] >= '1' && begin[zeros] <= '9';
-    if (isinf(value->number.number) || vanished)
+    if (isinf(value->number.number) || vanished) {
         plait_parser_report(parser, PLAIT_NUMBER_RANGE, span_of(parser, begin, end), quoted(parser, begin, end),
                             "a number whose magnitude is between 5e-324 and 1.8e308", "write `inf` for infinity, 0 for zero");
+        value->number.number = value->number.whole = 1; /* right wherever a number is: one message for one cause */
+    }
     return NUMBER;
 }
 
@@ -102,17 +105,37 @@ static int bad_number(PlaitParser *parser, const char *begin)
     return BAD_TOKEN;
 }
 
+/* The code point at `text`, which is valid UTF-8. */
+static uint32_t code_point(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    if (at[0] < 0x80) return at[0];
+    if (at[0] < 0xE0) return (at[0] & 0x1FU) << 6 | (at[1] & 0x3FU);
+    if (at[0] < 0xF0) return (at[0] & 0xFU) << 12 | (at[1] & 0x3FU) << 6 | (at[2] & 0x3FU);
+    return (at[0] & 7U) << 18 | (at[1] & 0x3FU) << 12 | (at[2] & 0x3FU) << 6 | (at[3] & 0x3FU);
+}
+
+/* Spaces that are no spaces of the language, marks of order and direction: what pasting from a page brings along. */
+static bool is_invisible(uint32_t point)
+{
+    return (point >= 0x80 && point <= 0xA0) || point == 0xAD || (point >= 0x2000 && point <= 0x200F) ||
+           (point >= 0x2028 && point <= 0x202F) || (point >= 0x205F && point <= 0x206F) || point == 0x3000 || point == 0xFEFF;
+}
+
 /* One report for a run of characters that are outside the language. */
 static int bad_character(PlaitParser *parser, const char *begin)
 {
     while ((unsigned char)*parser->cursor >= 0x80) parser->cursor++;
     bool ascii = (unsigned char)*begin < 0x80;
-    const char *found = ascii && (*begin < ' ' || *begin == 0x7F) ? plait_arena_printf(parser->arena, "the control character %d", *begin)
-                                                                  : quoted(parser, begin, parser->cursor);
+    bool control = ascii && (*begin < ' ' || *begin == 0x7F), invisible = is_invisible(code_point(begin));
+    const char *found = control     ? plait_arena_printf(parser->arena, "the control character %d", *begin)
+                        : invisible ? plait_arena_printf(parser->arena, "the invisible character U+%04X", code_point(begin))
+                                    : quoted(parser, begin, parser->cursor);
     const char *help = *begin == '&' || *begin == '|' ? "write `and`, `or`"
                        : *begin == '!'                ? "write `not`, or `!=`"
                        : *begin == '"' || *begin == '\'' ? "the language has no texts; comments begin with `#`"
-                       : ascii ? "remove it; comments begin with `#`" : "letters outside ASCII can stand in comments only";
+                       : ascii || invisible ? "remove it; comments begin with `#`"
+                                            : "characters outside ASCII can stand in comments only";
     plait_parser_report(parser, PLAIT_CHARACTER, span_of(parser, begin, parser->cursor), found,
                         "letters, digits and signs of the language", help);
     return BAD_TOKEN;
@@ -183,10 +206,31 @@ static bool can_end_statement(int token)
     return false;
 }
 
+/* Whether the token begins a statement, or outside of blocks a declaration: nothing that may follow a `}` does. */
+static bool begins_statement(int token)
+{
+    return token == NAME || token == SCAN || token == ATTEND || token == AXIS || token == CONST || token == FN || token == OPERATOR;
+}
+
+/* What follows a `}` on its line: reported here, and read as if it stood on the next, as the grammar sees too late where
+ * the block has ended. */
+static int end_line(PlaitParser *parser, const char *begin)
+{
+    bool inside = parser->braces > 0;
+    plait_parser_report(parser, PLAIT_SYNTAX, span_of(parser, begin, parser->cursor), quoted(parser, begin, parser->cursor),
+                        inside ? "the end of the line or `}`" : "the end of the line",
+                        inside ? "one statement a line; separate several by `;`"
+                               : "each declaration begins on a line of its own; statements stand in its braces");
+    parser->cursor = begin;
+    return LINE_END;
+}
+
 int plait_yylex(PLAIT_YYSTYPE *value, PlaitSpan *span, PlaitParser *parser)
 {
     const char *begin;
     int token = next_token(parser, &begin, value);
+    if (parser->closed && begins_statement(token)) token = end_line(parser, begin);
+    parser->closed = token == CLOSE_BLOCK;
     parser->can_end = can_end_statement(token);
     *span = span_of(parser, begin, parser->cursor);
     return token;

@@ -160,8 +160,14 @@ statement: %empty { $$ = NULL; }
         { $$ = plait_ast_scan(parser, plait_span_join(@1, @carries), AT($NAME, @NAME), $reverse.whole, $carries, $block); }
     | ATTEND NAME along where lines_before block
         { $$ = plait_ast_attend(parser, plait_span_join(@1, @where), AT($NAME, @NAME), $along, $where, $block); }
+    | choice { $$ = NULL; plait_syntax_report_choice(parser, @choice); }
     | error block { $$ = NULL; yyerrok; }
     | error { $$ = NULL; yyerrok; };
+
+/* Other languages' conditional, read whole so that it is reported once. */
+choice: IF expression lines_before block { @$ = @IF; }
+    | IF expression lines_before block ELSE lines_before block { @$ = @IF; }
+    | IF expression lines_before block ELSE choice { @$ = @IF; };
 
 reverse: %empty { $$.number = 0; $$.whole = false; }
     | REVERSE { $$.number = 0; $$.whole = true; };

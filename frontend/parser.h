@@ -17,6 +17,7 @@ typedef struct PlaitParser {
     uint32_t brackets; /* open ( and [ */
     uint32_t braces;
     bool can_end; /* the last token can end a statement, so that a newline does */
+    bool closed;  /* the last token was `}` */
     PlaitAst *ast;
 } PlaitParser;
 

@@ -26,7 +26,10 @@ static bool check_once(PlaitSema *sema, const PlaitAstExpression *expression, Pl
     plait_sema_report(sema, PLAIT_POSITION_TWICE, expression->span,
                       plait_sema_format(sema, "`@%s` of %s", name, plait_term_text(sema, x)),
                       plait_sema_format(sema, "a value without the axis `%s`", name),
-                      plait_sema_format(sema, "it varies along `%s` already: drop the `@%s`", name, name));
+                      plait_sema_format(sema,
+                                        "it varies along `%s` already: drop the `@%s`; another position stands in "
+                                        "parentheses: `@(%s - 1)`",
+                                        name, name, name));
     return false;
 }
 
@@ -39,7 +42,9 @@ static PlaitAxis time_axis(PlaitSema *sema, const PlaitAstExpression *expression
     plait_sema_report(sema, PLAIT_POSITION_AXIS, expression->span,
                       plait_sema_format(sema, "`@` of %s, which has %s time axis", plait_term_text(sema, x),
                                         count ? "more than one" : "no"),
-                      "a value with one time axis", "name the axis to read along: `x@[a](index)`");
+                      "a value with one time axis",
+                      count ? "name the axis to read along: `x@[a](index)`"
+                            : "it is the same at all positions: drop the `@`, or name another axis: `x@[a](index)`");
     return PLAIT_NO_AXIS;
 }
 

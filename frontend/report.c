@@ -50,14 +50,15 @@ bool plait_sema_is_known_unknown(PlaitSema *sema, PlaitName name)
     return sema->broken || sema->quiet || plait_scope_state(sema, name)->unknown == sema->module->functions.count + 1;
 }
 
-void plait_sema_unknown(PlaitSema *sema, PlaitDiagnosticId id, PlaitAstName name, const char *kind,
+void plait_sema_unknown(PlaitSema *sema, PlaitDiagnosticId id, PlaitAstName name, const char *kind, const char *advice,
                         const char *const *known, uint32_t count)
 {
     if (plait_sema_is_known_unknown(sema, name.name)) return;
     plait_scope_state(sema, name.name)->unknown = sema->module->functions.count + 1;
     const char *text = plait_sema_text(sema, name.name);
     const char *nearest = plait_nearest_name(text, known, count);
-    const char *help = nearest ? plait_sema_format(sema, "did you mean `%s`?", nearest)
-                               : plait_sema_format(sema, "declare `%s`, or correct its spelling", text);
+    const char *help = advice    ? advice
+                       : nearest ? plait_sema_format(sema, "did you mean `%s`?", nearest)
+                                 : plait_sema_format(sema, "declare `%s`, or correct its spelling", text);
     plait_sema_report(sema, id, name.span, plait_sema_format(sema, "`%s`", text), kind, help);
 }

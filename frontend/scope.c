@@ -2,7 +2,7 @@
  * of one name are linked, so that the newest is found at once. */
 #include <stdlib.h>
 
-#include "frontend/lower.h"
+#include "frontend/builtin.h"
 
 PlaitNameState *plait_scope_state(PlaitSema *sema, PlaitName name)
 {
@@ -163,6 +163,15 @@ static PlaitTerm read_escaped(PlaitSema *sema, PlaitAstName name, const PlaitBin
     return plait_poison();
 }
 
+/* Whether the name stands behind `//`, where other languages have a comment. */
+static bool follows_slashes(const PlaitSema *sema, PlaitAstName name)
+{
+    const PlaitSource *source = plait_sources_get(sema->diagnostics->sources, name.span.source);
+    uint32_t at = source ? name.span.begin : 0;
+    while (at > 0 && source->text[at - 1] == ' ') at--;
+    return at > 1 && source->text[at - 1] == '/' && source->text[at - 2] == '/';
+}
+
 /* Names that could have been meant, for the suggestion. */
 static void report_unknown(PlaitSema *sema, PlaitAstName name)
 {
@@ -178,7 +187,12 @@ static void report_unknown(PlaitSema *sema, PlaitAstName name)
     const char *kind =
         sema->call ? "a parameter of the function, a constant of the file, or a name assigned before in the function"
                    : "a parameter, a constant, a time axis, or a name assigned before";
-    plait_sema_unknown(sema, PLAIT_UNKNOWN_NAME, name, kind, known.data, known.count);
+    const char *advice = NULL;
+    if (follows_slashes(sema, name)) advice = "comments begin with `#`; `//` divides and rounds down";
+    const char *text = plait_sema_text(sema, name.name);
+    if (plait_builtin_is(text) || plait_sema_function(sema, name.name))
+        advice = plait_sema_format(sema, "`%s` is a function: call it, `%s(...)`", text, text);
+    plait_sema_unknown(sema, PLAIT_UNKNOWN_NAME, name, kind, advice, known.data, known.count);
 }
 
 PlaitTerm plait_scope_read(PlaitSema *sema, PlaitAstName name)

@@ -18,7 +18,6 @@ enum {
     PLAIT_MAX_DECLARED = 255,        /* parameters, carries, results */
     PLAIT_MAX_AXES = 64,             /* of a file */
     PLAIT_MAX_OPERATOR_AXES = 200,   /* with those of its attends; passes add some more */
-    PLAIT_LARGEST_AXIS_SIZE = 1 << 30
 };
 
 typedef enum PlaitTermKind { PLAIT_TERM_POISON, PLAIT_TERM_NUMBER, PLAIT_TERM_VALUE } PlaitTermKind;
@@ -155,8 +154,8 @@ static inline const char *plait_sema_text(const PlaitSema *sema, PlaitName name)
 PlaitSpan plait_sema_place(const PlaitSema *sema, PlaitSpan span);
 /* Whether nothing is to be said about an unknown name: it has been, or it may stand in what did not parse. */
 bool plait_sema_is_known_unknown(PlaitSema *sema, PlaitName name);
-/* An unknown name of some kind, with the nearest known one; once for each name. */
-void plait_sema_unknown(PlaitSema *sema, PlaitDiagnosticId id, PlaitAstName name, const char *kind,
+/* An unknown name of some kind, with advice or (NULL) the nearest known one; once for each name. */
+void plait_sema_unknown(PlaitSema *sema, PlaitDiagnosticId id, PlaitAstName name, const char *kind, const char *advice,
                         const char *const *known, uint32_t count);
 
 /* ---- names (scope.c) ---- */

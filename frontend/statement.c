@@ -15,6 +15,13 @@ static bool is_mistaken_assignment(const PlaitAstExpression *value)
 }
 
 /* Only the last statement of a function is a value; call.c takes that one. */
+/* `- b` of what was meant as `a - b`. */
+static bool begins_with_minus(const PlaitAstExpression *value)
+{
+    while (value->kind == PLAIT_AST_BINARY) value = value->children.data[0];
+    return value->kind == PLAIT_AST_UNARY && value->op == PLAIT_OP_NEG;
+}
+
 static void lower_value(PlaitSema *sema, const PlaitAstStatement *statement)
 {
     const PlaitAstExpression *value = statement->value;
@@ -28,7 +35,9 @@ static void lower_value(PlaitSema *sema, const PlaitAstStatement *statement)
     plait_sema_expression(sema, value);
     if (value->kind == PLAIT_AST_BROKEN) return;
     plait_sema_report(sema, PLAIT_UNNAMED_VALUE, statement->span, "an expression as a statement", "`name = expression`",
-                      "give the value a name; only the last statement of a function is a value alone");
+                      begins_with_minus(value)
+                          ? "an expression goes on in the next line after an operator: end the line before with the `-`"
+                          : "give the value a name; only the last statement of a function is a value alone");
 }
 
 static void (*const lower[PLAIT_AST_STATEMENT_KIND_COUNT])(PlaitSema *sema, const PlaitAstStatement *statement) = {

@@ -6,6 +6,7 @@
  */
 #include "frontend/syntax.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -16,6 +17,12 @@ void plait_syntax_report_depth(PlaitParser *parser, PlaitSpan span)
     parser->stopped = true;
     plait_parser_report(parser, PLAIT_NESTING, span, "an expression nested too deeply to read", "fewer levels",
                         "give parts of it names of their own, in statements before it");
+}
+
+void plait_syntax_report_choice(PlaitParser *parser, PlaitSpan span)
+{
+    plait_parser_report(parser, PLAIT_SYNTAX, span, "`if` as a statement", "an expression, `scan`, `attend` or `}`",
+                        "a conditional is an expression: `y = a if condition else b`");
 }
 
 static bool expects(const PlaitSyntaxError *error, const char *token)
@@ -46,6 +53,7 @@ static bool grouped(const PlaitSyntaxError *error, const char *token, bool expre
     bool empty =
         expects(error, "`scan`") || expects(error, "`axis`") || expects(error, "`{`"); /* an empty line would fit */
     if (empty && strcmp(token, "the end of the line") == 0) return true;
+    if (expects(error, "`scan`") && strcmp(token, "`if`") == 0) return true; /* read only to be reported */
     if (operator&&(strcmp(token, "`(`") == 0 || strcmp(token, "`[`") == 0)) return true;
     return strcmp(token, "a reserved word") == 0 || strcmp(token, "a malformed token") == 0;
 }
@@ -66,6 +74,11 @@ static const char *expected_text(PlaitParser *parser, const PlaitSyntaxError *er
     return plait_text_string(&text);
 }
 
+#define COMMENTS "comments begin with `#`; `//` divides and rounds down"
+#define LEADING                                                                                                        \
+    "an expression goes on in the next line after an operator or inside parentheses: end the line before with it"
+#define ELSEWHERE "brackets hold names of axes; a value at another position is written `x@(t - 1)`"
+
 /* Advice for a found and an expected token; NULL: any. */
 static const struct {
     const char *found, *expected, *help;
@@ -76,6 +89,7 @@ static const struct {
      "brackets follow a function or a type only; take a value at another position with `x@[axis](index)`"},
     {"`)`", "a number", "an operand is missing before `)`"},
     {"`*`", "a number", "write `x ^ y` for a power"},
+    {"`{`", "a number", "braces hold bodies, and no `=` stands before them; here stands an expression"},
     {"`*`", "`->`", "an operator's results follow its parameters: `-> (y : f32[t])`"},
     {"`{`", "`->`", "an operator's results follow its parameters: `-> (y : f32[t])`"},
     {NULL, "`->`", "an operator's results follow its parameters: `-> (y : f32[t])`"},
@@ -86,6 +100,21 @@ static const struct {
     {"`const`", NULL, "a declaration begins on a line of its own, outside blocks; is a `}` missing before it?"},
     {"`fn`", NULL, "a declaration begins on a line of its own, outside blocks; is a `}` missing before it?"},
     {"`}`", "`axis`", "this `}` closes nothing"},
+    {"`}`", "the end of the file", "this `}` closes nothing"},
+    {"`reverse`", NULL, "`reverse` stands before the carries: `scan t reverse carry S = 0 { ... }`"},
+    {"`if`", "a number", "a conditional is written `a if condition else b`"},
+    {"`//`", "`axis`", COMMENTS},
+    {"`/`", "`axis`", COMMENTS},
+    {"`//`", "`scan`", COMMENTS},
+    {"`/`", "`scan`", LEADING},
+    {"`+`", "`scan`", LEADING},
+    {"`*`", "`scan`", LEADING},
+    {"`%`", "`scan`", LEADING},
+    {"`^`", "`scan`", LEADING},
+    {"`@`", "`scan`", LEADING},
+    {"`and`", "`scan`", LEADING},
+    {"`or`", "`scan`", LEADING},
+    {"`else`", "`scan`", "a conditional is an expression, on one line or in parentheses: `a if condition else b`"},
     {NULL, "`axis`",
      "at the top of a file stand `axis`, `const`, `fn` and `operator`; statements go into an operator's braces"},
     {NULL, "`carry`", "a scan is written `scan t carry S = 0 { ... }`"},
@@ -95,19 +124,73 @@ static const struct {
     {"the end of the line", "a number", "an operand is missing at the end of the line"},
     {NULL, "a number", "an operand is missing here"},
     {NULL, "`:`", "declare it as `name : type[axes]`, for example `x : bf16[b, t, d]`"},
+    {"`:`", "`{`", "the type of a carry stands before its value: `carry S : f32[d] = 0`"},
+    {"`,`", "`{`", "conditions are joined by `and`"},
     {NULL, "`{`", "the body stands in braces"},
     {NULL, "`=`", "give it a value: `name = expression`"},
     {NULL, "the end of the line", "one statement a line; separate several by `;`"},
     {NULL, "`)`", "close the parenthesis, or separate arguments by `,`"},
     {NULL, "`(`",
      "brackets name the axes of a call, `sum[d](x)`; take a value at another position with `x@[axis](index)`"},
+    {"`-`", "`]`", ELSEWHERE},
+    {"`+`", "`]`", ELSEWHERE},
+    {"`(`", "`]`", ELSEWHERE},
+    {"`:`", "`]`", "axes are written `[a, b]`; a range of positions is no value of the language"},
     {NULL, "`]`", "axes are written `[a, b]`"},
     {NULL, "a name", "a name begins with a letter; words of the language (`axis`, `scan`, `carry`, ...) are no names"},
     {NULL, NULL, "docs/language.md has the grammar"},
 };
 
-static const char *help_text(const PlaitSyntaxError *error)
+/* Words that begin a statement in other languages. */
+static const struct {
+    const char *word, *help;
+} foreign[] = {
+    {"for", "there are no loops: a recurrence over time is a `scan`, a sum over positions `sum[t](x)`"},
+    {"while", "there are no loops: a recurrence over time is a `scan`, a sum over positions `sum[t](x)`"},
+    {"return", "a result is the variable of its name: `y = ...`; a function's value is its last expression"},
+    {"let", "a statement begins with the name: `y = ...`"},
+    {"var", "a statement begins with the name: `y = ...`"},
+};
+
+/* The word before the place, when there are only spaces between. */
+static PlaitSpan word_before(const PlaitParser *parser, uint32_t place)
 {
+    while (place > 0 && (parser->text[place - 1] == ' ' || parser->text[place - 1] == '\t')) place--;
+    uint32_t begin = place;
+    while (begin > 0 && isalpha((unsigned char)parser->text[begin - 1])) begin--;
+    return (PlaitSpan){parser->source, begin, place};
+}
+
+/* Whether `//`, which begins a comment elsewhere, stands before the place in its line. */
+static bool comment_before(const PlaitParser *parser, uint32_t place)
+{
+    for (; place > 1 && parser->text[place - 1] != '\n'; place--)
+        if (parser->text[place - 1] == '/' && parser->text[place - 2] == '/') return true;
+    return false;
+}
+
+/* Advice that what stands before the place gives; NULL: none. */
+static const char *help_before(const PlaitParser *parser, const PlaitSyntaxError *error)
+{
+    uint32_t place = error->span.begin;
+    PlaitSpan word = word_before(parser, place);
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+        if (strlen(foreign[i].word) == word.end - word.begin &&
+            strncmp(foreign[i].word, parser->text + word.begin, word.end - word.begin) == 0)
+            return foreign[i].help;
+    if (strcmp(error->found, "a name") == 0 && expects(error, "`+`") && comment_before(parser, place)) return COMMENTS;
+    if (strcmp(error->found, "`=`") == 0 && place > 0 && strchr("+-*/%^", parser->text[place - 1]))
+        return "an assignment names the whole value: `y = y + x`";
+    if (strcmp(error->found, "a number") == 0 && place > 0 && strchr("[,", parser->text[word.end - (word.end > 0)]) &&
+        expects(error, "a name") && !expects(error, "a number") && parser->brackets > 0)
+        return "brackets hold names of axes: declare `axis d = 8` and write `[d]`; a value at a position is `x@0`";
+    return NULL;
+}
+
+static const char *help_text(const PlaitParser *parser, const PlaitSyntaxError *error)
+{
+    const char *before = help_before(parser, error);
+    if (before) return before;
     for (size_t i = 0;; i++) {
         bool found = !advice[i].found || strcmp(advice[i].found, error->found) == 0;
         if (found && (!advice[i].expected || expects(error, advice[i].expected))) return advice[i].help;
@@ -133,5 +216,6 @@ void plait_syntax_report(PlaitParser *parser, const PlaitSyntaxError *error)
                             "this word is reserved for a later version of the language: use another name");
         return;
     }
-    plait_parser_report(parser, PLAIT_SYNTAX, error->span, found, expected_text(parser, error), help_text(error));
+    plait_parser_report(parser, PLAIT_SYNTAX, error->span, found, expected_text(parser, error),
+                        help_text(parser, error));
 }

@@ -14,6 +14,8 @@ typedef struct PlaitSyntaxError {
 } PlaitSyntaxError;
 
 void plait_syntax_report(PlaitParser *parser, const PlaitSyntaxError *error);
+/* `if c { .. } else { .. }` as a statement. */
+void plait_syntax_report_choice(PlaitParser *parser, PlaitSpan span);
 /* The parser's stack is full. */
 void plait_syntax_report_depth(PlaitParser *parser, PlaitSpan span);
 /* The value of the literal `inf`. */

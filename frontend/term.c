@@ -50,10 +50,13 @@ static PlaitTerm number_as(PlaitSema *sema, PlaitSpan span, PlaitTerm term, Plai
                           "convert with `f32(...)` or `i32(...)`, or use a smaller number");
         return plait_poison();
     }
-    double largest = scalar == PLAIT_F64 ? 1.7976931348623157e308 : 3.4028234663852886e38;
+    double largest = scalar == PLAIT_F64 ? 1.7976931348623157e308 : scalar == PLAIT_F16 ? 65504 : 3.4028234663852886e38;
     if (kind == PLAIT_FLOATING && !isinf(term.number) && fabs(term.number) > largest) {
         plait_sema_report(sema, PLAIT_NUMBER_RANGE, span, plait_term_text(sema, term),
-                          "a number that f32 holds, at most 3.4e38", "write `inf` for infinity, or compute in f64");
+                          scalar == PLAIT_F16 ? "a number that f16 holds, at most 65504"
+                                              : "a number that f32 holds, at most 3.4e38",
+                          scalar == PLAIT_F16 ? "write `inf` for infinity, or take f32"
+                                              : "write `inf` for infinity, or compute in f64");
         return plait_poison();
     }
     return plait_term(plait_build_const(&sema->builder, scalar, term.number));

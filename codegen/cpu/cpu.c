@@ -289,13 +289,15 @@ static bool fits_on_stack(const PlaitCpuKernel *kernel)
 {
     const PlaitModule *module = kernel->function->module;
     if (kernel->stack_bytes <= PLAIT_CPU_MOST_STACK) return true;
-    plait_report(module->diagnostics,
-                 (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER,
-                                   .span = kernel->function->span,
-                                   .found = plait_arena_printf(
-                                       kernel->arena, "tiles of more than %d bytes, which one program of `%s` keeps",
-                                       PLAIT_CPU_MOST_STACK, plait_names_text(module->names, kernel->function->name)),
-                                   .help = "make the static sizes of axes that are reduced over smaller"});
+    plait_report(
+        module->diagnostics,
+        (PlaitDiagnostic){
+            .id = PLAIT_CANNOT_LOWER,
+            .span = kernel->function->span,
+            .found = plait_arena_printf(kernel->arena, "tiles of more than %d bytes, which one program of `%s` keeps",
+                                        PLAIT_CPU_MOST_STACK, plait_names_text(module->names, kernel->function->name)),
+            .expected = plait_arena_printf(kernel->arena, "at most %d bytes", PLAIT_CPU_MOST_STACK),
+            .help = "make the static sizes of axes that are reduced over smaller"});
     return false;
 }
 

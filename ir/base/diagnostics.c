@@ -1,6 +1,7 @@
 /* Diagnostics: collecting, ordering, printing as text and JSON. */
 #include "ir/base/diagnostics.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,14 +114,25 @@ static void print_excerpt(const PlaitDiagnostics *diagnostics, PlaitSpan span, c
     plait_text_add(text, "\n");
 }
 
+/* A line of a message. What a path or a tool puts into it must not move the terminal's cursor. */
+static void print_line(PlaitText *text, const char *label, const char *line)
+{
+    plait_text_printf(text, "      = %s: ", label);
+    for (; *line; line++) {
+        bool control = ((unsigned char)*line < 0x20 && *line != '\n' && *line != '\t') || *line == 0x7F;
+        plait_text_add_bytes(text, control ? "?" : line, 1);
+    }
+    plait_text_add(text, "\n");
+}
+
 static void print_one(const PlaitDiagnostics *diagnostics, const PlaitDiagnostic *d, PlaitText *text)
 {
     plait_text_printf(text, "error[%s]: %s\n", rows[d->id].code, rows[d->id].title);
     print_excerpt(diagnostics, d->span, "", text);
     if (d->related.source) print_excerpt(diagnostics, d->related, d->related_note ? d->related_note : "", text);
-    if (*d->found) plait_text_printf(text, "      = found: %s\n", d->found);
-    if (*d->expected) plait_text_printf(text, "      = expected: %s\n", d->expected);
-    plait_text_printf(text, "      = help: %s\n", d->help);
+    if (*d->found) print_line(text, "found", d->found);
+    if (*d->expected) print_line(text, "expected", d->expected);
+    print_line(text, "help", d->help);
 }
 
 void plait_diagnostics_print(const PlaitDiagnostics *diagnostics, PlaitText *text)
@@ -166,7 +178,7 @@ void plait_diagnostics_print_json(const PlaitDiagnostics *diagnostics, PlaitText
     plait_text_add(text, "]");
 }
 
-/* Levenshtein distance, capped: rows of at most 64 characters. */
+/* Levenshtein distance, large and small letters alike, capped: rows of at most 64 characters. */
 static uint32_t edit_distance(const char *a, const char *b)
 {
     size_t n = strlen(a), m = strlen(b);
@@ -177,7 +189,7 @@ static uint32_t edit_distance(const char *a, const char *b)
         uint32_t diagonal = row[0];
         row[0] = (uint32_t)i;
         for (size_t j = 1; j <= m; j++) {
-            uint32_t best = diagonal + (a[i - 1] != b[j - 1]);
+            uint32_t best = diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
             if (row[j] + 1 < best) best = row[j] + 1;
             if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
             diagonal = row[j];

@@ -59,7 +59,8 @@ void plait_diagnostics_print(const PlaitDiagnostics *diagnostics, PlaitText *tex
  */
 void plait_diagnostics_print_json(const PlaitDiagnostics *diagnostics, PlaitText *text);
 
-/* The candidate nearest to `name` by edit distance, if near enough to be a likely misspelling; else NULL. */
+/* The candidate nearest to `name` by edit distance (of large and small letters alike), if near enough to be a likely
+ * misspelling; else NULL. */
 const char *plait_nearest_name(const char *name, const char *const *candidates, uint32_t count);
 
 /* Our own mistake: prints file, line and message to stderr and aborts. */

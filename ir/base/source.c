@@ -1,8 +1,13 @@
 /* Source texts and places in them. */
 #include "ir/base/source.h"
 
+#include <string.h>
+
 uint32_t plait_sources_add(PlaitSources *sources, const char *name, const char *text, uint32_t length)
 {
+    static const char mark[] = "\xEF\xBB\xBF"; /* of byte order, as some editors write it before UTF-8 */
+    uint32_t skipped = length >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
+    text += skipped, length -= skipped;
     PlaitSource source = {plait_arena_strdup(sources->arena, name), plait_arena_strndup(sources->arena, text, length),
                           length};
     plait_push(sources->arena, &sources->list, source);

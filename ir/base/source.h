@@ -20,7 +20,7 @@ typedef struct PlaitSources {
     PLAIT_VECTOR(PlaitSource) list; /* source id = index + 1 */
 } PlaitSources;
 
-/* Adds a text (copied) and returns its id (1, 2, ...). */
+/* Adds a text (copied; without the byte order mark that it may begin with) and returns its id (1, 2, ...). */
 uint32_t plait_sources_add(PlaitSources *sources, const char *name, const char *text, uint32_t length);
 const PlaitSource *plait_sources_get(const PlaitSources *sources, uint32_t id);
 

@@ -2,6 +2,7 @@
 #include "ir/base/text.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,14 +70,30 @@ void plait_text_number(PlaitText *text, double number)
     plait_text_add(text, buffer);
 }
 
+uint32_t plait_utf8_length(const char *string, size_t rest)
+{
+    const unsigned char *text = (const unsigned char *)string;
+    if (text[0] < 0x80) return 1;
+    uint32_t length = text[0] >= 0xF0 ? 4 : text[0] >= 0xE0 ? 3 : 2;
+    if (text[0] < 0xC2 || text[0] > 0xF4 || length > rest) return 0;
+    for (uint32_t i = 1; i < length; i++)
+        if ((text[i] & 0xC0) != 0x80) return 0;
+    bool overlong = (text[0] == 0xE0 && text[1] < 0xA0) || (text[0] == 0xF0 && text[1] < 0x90);
+    bool outside = (text[0] == 0xED && text[1] > 0x9F) || (text[0] == 0xF4 && text[1] > 0x8F);
+    return overlong || outside ? 0 : length;
+}
+
 void plait_text_json_string(PlaitText *text, const char *string)
 {
     plait_text_add(text, "\"");
     for (const unsigned char *c = (const unsigned char *)string; *c; c++) {
-        if (*c == '"' || *c == '\\') plait_text_printf(text, "\\%c", *c);
+        uint32_t length = plait_utf8_length((const char *)c, strlen((const char *)c));
+        if (length == 0) plait_text_add(text, "\\ufffd"); /* a path may hold any bytes, JSON may not */
+        else if (length > 1) plait_text_add_bytes(text, (const char *)c, length), c += length - 1;
+        else if (*c == '"' || *c == '\\') plait_text_printf(text, "\\%c", *c);
         else if (*c == '\n') plait_text_add(text, "\\n");
         else if (*c == '\t') plait_text_add(text, "\\t");
-        else if (*c < 0x20) plait_text_printf(text, "\\u%04x", *c);
+        else if (*c < 0x20 || *c == 0x7F) plait_text_printf(text, "\\u%04x", *c);
         else plait_text_add_bytes(text, (const char *)c, 1);
     }
     plait_text_add(text, "\"");

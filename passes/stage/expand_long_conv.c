@@ -35,7 +35,7 @@ static bool has_room(PlaitFunction *function, const PlaitInst *conv)
             (PlaitDiagnostic){
                 .id = PLAIT_CANNOT_LOWER,
                 .span = conv->span,
-                .expected = "",
+                .expected = rank < PLAIT_MAX_RANK ? "room for one axis more" : "values of at most 11 axes",
                 .found = rank < PLAIT_MAX_RANK
                              ? "a convolution as long as the sequence that needs an axis more than an operator can have"
                              : "a convolution as long as the sequence of values that have 12 axes already",

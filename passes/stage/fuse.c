@@ -163,6 +163,14 @@ static bool loop_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kerne
     return true;
 }
 
+/* Whether a value of this type has an axis that the kernel's programs walk along, all of it. */
+static bool folds_along(const PlaitFusedKernel *kernel, PlaitType type)
+{
+    for (uint32_t i = 0; i < type.rank; i++)
+        if (kernel->folded[type.axes[i]]) return true;
+    return false;
+}
+
 bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
     const PlaitInst *inst = def(fusion, value);
@@ -177,9 +185,9 @@ bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKern
     }
     if (kernel->blocks && plait_fuse_is_rounding(fusion->function, inst) && !plait_is_output(fusion->function, value))
         return false; /* made for a fold, before it */
-    for (uint32_t i = 0; i < inst->type.rank && !inst->body; i++)
-        if (kernel->folded[inst->type.axes[i]]) return false; /* its programs walk along the axis, all of it */
-    if (inst->op != PLAIT_OP_FOLD) return true;
+    if (inst->op != PLAIT_OP_FOLD) return inst->body || !folds_along(kernel, inst->type);
+    for (uint32_t i = 0; i < inst->body->params.count; i++)
+        if (folds_along(kernel, plait_type_of(fusion->function, inst->body->params.data[i]))) return false;
     if (kernel->loop == inst->axes[0]) return !kernel->blocks;
     return kernel->loop == PLAIT_NO_AXIS && !kernel->long_axes[inst->axes[0]];
 }
@@ -282,13 +290,13 @@ void plait_fuse_join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const Pl
     }
 }
 
-static void report_full(PlaitFusion *fusion, PlaitSpan span, const char *found)
+static void report_full(PlaitFusion *fusion, PlaitSpan span, const char *found, const char *expected)
 {
     fusion->full = true;
     plait_report(fusion->function->module->diagnostics, (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER,
                                                                           .span = span,
                                                                           .found = found,
-                                                                          .expected = "",
+                                                                          .expected = expected,
                                                                           .help = "make two operators of it"});
 }
 
@@ -326,7 +334,8 @@ static void place(PlaitFusion *fusion, PlaitValue value)
         }
     if (fusion->kernel_count == PLAIT_MAX_KERNELS)
         report_full(fusion, def(fusion, value)->span,
-                    plait_arena_printf(fusion->arena, "stages that need more than %d kernels", PLAIT_MAX_KERNELS));
+                    plait_arena_printf(fusion->arena, "stages that need more than %d kernels", PLAIT_MAX_KERNELS),
+                    plait_arena_printf(fusion->arena, "at most %d", PLAIT_MAX_KERNELS));
     else plait_fuse_join(fusion, new_kernel(fusion), value, accesses);
 }
 
@@ -346,7 +355,8 @@ bool plait_pass_fuse(PlaitFunction *function)
     plait_fuse_find_cheap(fusion);
     plait_fuse_find_reads(fusion);
     if (function->axes.count > PLAIT_MAX_FUNCTION_AXES)
-        report_full(fusion, function->span, plait_arena_printf(arena, "more than %d axes", PLAIT_MAX_FUNCTION_AXES));
+        report_full(fusion, function->span, plait_arena_printf(arena, "more than %d axes", PLAIT_MAX_FUNCTION_AXES),
+                    plait_arena_printf(arena, "at most %d", PLAIT_MAX_FUNCTION_AXES));
     for (uint32_t i = 0; i < function->body->body.count && !fusion->full; i++) {
         PlaitValue value = function->body->body.data[i];
         if (plait_op_of(function, value) != PLAIT_OP_PARAM && !fusion->cheap[value]) place(fusion, value);

@@ -110,13 +110,14 @@ under "PLAIT_CODEGEN=$work/crash" run 4 emit sum.plait --asm; has err 'E0803'
 printf '#!/bin/sh\n[ "$1" = --version ] && { echo v; exit 0; }\necho $$ >started.new; mv started.new started\nexec sleep 77\n' >hang; chmod +x hang
 # Whether there is no such process, or one that only waits to be reaped.
 gone() { ! grep -s '^State:' "/proc/$1/status" | grep -qv '\<Z\>'; }
-for signal in TERM HUP; do # SIGINT: a shell's background children ignore it; test_base.c has it
+for signal in TERM HUP KILL; do # SIGINT: a shell's background children ignore it; test_base.c has it
     rm -f started
     PLAIT_CODEGEN=$work/hang "$plait" build sum.plait --target cpu >out 2>err & child=$!
     wait_for [ -e started ] || fail 'the code generator has not started'
     kill -$signal $child; wait $child; code=$?
-    case $signal in TERM) expected=143 ;; HUP) expected=129 ;; esac
+    case $signal in TERM) expected=143 ;; HUP) expected=129 ;; KILL) expected=137 ;; esac
     [ $code -eq $expected ] || fail "SIG$signal: exit code $code"
+    [ $signal = KILL ] && rm -rf "$work"/tmp/plait-* # what nobody can clean up
     [ -z "$(ls -A "$work/tmp")" ] || fail "SIG$signal left $(ls "$work/tmp")"
     wait_for gone "$(cat started)" || { fail "SIG$signal left the child running"; kill "$(cat started)"; }
 done

@@ -10,11 +10,22 @@ done
 run 2; has err 'E0601'
 run 2 explian x; has err 'E0601' 'did you mean `plait explain`'
 run 2 help nothing; has err 'E0601'
+run 2 --json build sum.plait; has err 'E0601' 'options follow the command'
+run 2 build sum.plait -o ''; has err 'E0603' 'an empty value'
+run 2 build sum.plait --operator=; has err 'E0603' 'an empty value'
+run 2 build sum.plait --target cpu,; has err 'E0617' 'found: no name'
+run 2 check sum.plait --seed 99999999999999999999; has err 'E0603' 'from 0 to 18446744073709551615'
+run 2 check sum.plait --device cpu --range x=2:1; has err 'E0603' 'LOW at most HIGH'
+# A path may hold bytes that are no text: JSON stays JSON, and the terminal is left alone.
+odd=$(printf 'a\377b\033[31m.plait')
+run 1 build "$odd"; has err 'E0606' 'b?\[31m'
+run 1 build "$odd" --json; has out 'a\\ufffdb\\u001b\[31m'
 run 2 build sum.plait --traget cpu; has err 'E0602' 'did you mean `--target`'
 run 2 build sum.plait --json --nope; has out '"ok": false' '"exit_code": 2' '"code": "E0602"'
 run 2 build; has err 'E0604'
 run 2 build sum.plait --target sm_91a; has err 'E0617'
 run 2 build sum.plait --target cpu -D d; has err 'E0611'
+run 2 build sum.plait --target cpu -D d=0; has err 'E0611' 'sizes from 1 to 1073741824'
 run 1 build sum.plait --target cpu -D q=3; has err 'E0311'
 run 2 cache --clear --limit 5; has err 'E0605'
 run 2 emit sum.plait; has err 'E0605'
@@ -54,6 +65,16 @@ run 1 emit sum.plait --stage -o none/x; has err 'E0610' 'make the folder first'
 run 1 emit sum.plait --stage -o folder; has err 'E0610'
 run 1 emit sum.plait --stage -o /dev/full; has err 'E0610' 'make room'
 "$plait" emit sum.plait --stage >/dev/full 2>err; [ $? -eq 1 ] || fail 'standard output is full: exit code'
+has err 'error\[E0610\]' 'found: `standard output`: No space left on device' 'help: make room'
+"$plait" explain sum.plait --json >/dev/full 2>err; [ $? -eq 1 ] || fail 'explain, standard output is full: exit code'
+has err 'error\[E0610\]'
+"$plait" explain none.plait >/dev/full 2>err; [ $? -eq 1 ] || fail 'nothing to print: exit code'
+has err 'error\[E0606\]'
+printf '\357\273\277' | cat - sum.plait >marked.plait
+run 0 emit sum.plait --stage; cp out plain.sir
+run 0 emit marked.plait --stage; same out plain.sir
+printf '\357\273\277' | cat - plain.sir >marked.sir
+run 0 opt marked.sir; same out plain.sir
 printf 'operator broken(x : f32[q]) -> (y : f32[q]) { y = x }\n' >broken.plait
 run 1 build broken.plait; has err 'error\[E0' 'broken.plait:1:'
 run 1 explain broken.plait --json; has out '"file": "broken.plait"' '"line": 1'

@@ -68,6 +68,19 @@ sed 's/0.5/0.50001/' sum.plait >near.plait; sed 's/0.5/0.51/' sum.plait >wrong.p
 run 3 check wrong.plait --library libsum.so --device cpu; has err 'E0622' '`y` of `running` on cpu'; has out 'FAIL'
 run 3 check near.plait --library libsum.so --device cpu --json; has out '"pass": false' '"exit_code": 3'
 run 0 check sum.plait --library libsum.so --device cpu --range x=0:1
+# What has decayed below f32's normal range is as right as any number that small; above it nothing changes.
+cat >decay.plait <<'END'
+axis t : time
+axis d = 4
+operator decay(g : f32[t, d]) -> (last : f32[d]) {
+    scan t carry S : f32[d] = 1 { S = sigmoid(g) * S }
+    last = S
+}
+END
+run 0 check decay.plait --device cpu --sizes t=129 --sizes t=65; has out '^decay .* t=129 .*pass$' ' 0 failures'
+run 0 build decay.plait --target cpu
+sed 's/sigmoid(g)/sigmoid(g) * 1.0001/' decay.plait >slower.plait
+run 3 check slower.plait --library libdecay.so --device cpu --sizes t=129 --sizes t=65; has out 't=129 .*pass$' 't=65 .*FAIL$'
 run 2 check sum.plait --library libsum.so --device cpu --range z=0:1; has err 'E0603'
 run 2 check sum.plait --device cpu --sizes q=1; has err 'E0603' 'no operator has an axis `q`'
 run 2 check sum.plait --device cpu --sizes t=1000000000,b=1000000; has err 'E0603' 'b=1000000 t=1000000000' 'of memory'

@@ -273,8 +273,9 @@ static void test_variants(void)
     check_variants("plait build x -D d=64,128 -D e=1 -D d=64", "d = 64, e = 1:.d64; d = 128, e = 1:.d128", "");
     check_variants("plait build x -D d=1,2,e=3,4",
                    "d = 1, e = 3:.d1.e3; d = 1, e = 4:.d1.e4; d = 2, e = 3:.d2.e3; d = 2, e = 4:.d2.e4", "");
-    check_variants("plait build x -D d -D =3 -D 4 -D d=-1 -D d=2147483648 -D d=1, -D d=1x", "",
-                   "E0611 E0611 E0611 E0611 E0611 E0611 E0611");
+    check_variants("plait build x -D d -D =3 -D 4 -D d=-1 -D d=2147483648 -D d=1, -D d=1x -D d=0 -D d=1073741825", "",
+                   "E0611 E0611 E0611 E0611 E0611 E0611 E0611 E0611 E0611");
+    check_variants("plait build x -D d=1,1073741824", "d = 1:.d1; d = 1073741824:.d1073741824", "");
     check_variants("plait build x -D a=1,2,3,4,5 -D b=1,2,3,4,5 -D c=1,2,3", "", "E0805");
 }
 

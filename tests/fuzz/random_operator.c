@@ -188,12 +188,14 @@ static void create_axes(Generator *generator)
 
 static void add_stage(Generator *generator)
 {
-    static const uint32_t stages[] = {
-        PLAIT_RANDOM_SCAN, PLAIT_RANDOM_SCAN,      PLAIT_RANDOM_SCAN,   PLAIT_RANDOM_ATTEND, PLAIT_RANDOM_ATTEND,
-        PLAIT_RANDOM_CONV, PLAIT_RANDOM_LONG_CONV, PLAIT_RANDOM_GATHER, PLAIT_RANDOM_POOL,   0};
+    static const uint32_t stages[] = {PLAIT_RANDOM_SCAN,      PLAIT_RANDOM_SCAN,      PLAIT_RANDOM_SCAN,
+                                      PLAIT_RANDOM_ATTEND,    PLAIT_RANDOM_ATTEND,    PLAIT_RANDOM_CONV,
+                                      PLAIT_RANDOM_LONG_CONV, PLAIT_RANDOM_GATHER,    PLAIT_RANDOM_POOL,
+                                      PLAIT_RANDOM_DEPENDENT, PLAIT_RANDOM_DEPENDENT, 0};
     uint32_t stage = stages[below(generator, sizeof stages / sizeof *stages)] & generator->kinds;
     if (stage == PLAIT_RANDOM_SCAN) add_scan(generator);
     if (stage == PLAIT_RANDOM_ATTEND) add_attention(generator);
+    if (stage == PLAIT_RANDOM_DEPENDENT) add_dependent_attention(generator);
     if (stage == PLAIT_RANDOM_CONV || stage == PLAIT_RANDOM_LONG_CONV)
         add_conv(generator, stage == PLAIT_RANDOM_LONG_CONV);
     if (stage == PLAIT_RANDOM_GATHER) add_gather(generator);

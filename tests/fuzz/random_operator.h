@@ -17,8 +17,9 @@ enum {
     PLAIT_RANDOM_CONV = 4,
     PLAIT_RANDOM_LONG_CONV = 8,
     PLAIT_RANDOM_GATHER = 16,
-    PLAIT_RANDOM_POOL = 32, /* reductions over batch and time */
-    PLAIT_RANDOM_ALL = 63
+    PLAIT_RANDOM_POOL = 32,      /* reductions over batch and time */
+    PLAIT_RANDOM_DEPENDENT = 64, /* reductions over a second time axis that depend on one another */
+    PLAIT_RANDOM_ALL = 127
 };
 
 /* A module with one operator, `@random`. Run-time axes: b, h, t, and often others that are `same` as t or lengths of

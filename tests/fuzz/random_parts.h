@@ -73,6 +73,8 @@ PlaitValue binary(Generator *generator, PlaitOp op, PlaitValue x, PlaitValue y);
 PlaitValue scaled(Generator *generator, PlaitValue x, double factor);
 PlaitValue sigmoid(Generator *generator, PlaitValue x);
 PlaitValue whole(Generator *generator, int32_t value);
+/* A whole number as a float between -1 and 1: its last bits. */
+PlaitValue integer_as_float(Generator *generator, PlaitValue value);
 /* The number of positions along the axis, at least 1, as a float. */
 PlaitValue length(Generator *generator, PlaitAxis axis);
 
@@ -80,11 +82,14 @@ PlaitValue length(Generator *generator, PlaitAxis axis);
 void add_pointwise(Generator *generator);
 void add_integers(Generator *generator);          /* i32 and bool expressions, used to select and as numbers */
 void add_feature_reduction(Generator *generator); /* sums, norms, extremes, products over a feature axis */
-/* Parts for the operator's body only (random_stages.c, random_scan.c). */
+/* Parts for the operator's body only (random_stages.c, random_attend.c, random_dependent.c, random_scan.c). */
 void add_conv(Generator *generator, bool longer);
 void add_gather(Generator *generator);
+/* The value some tokens before (or, seldom, after), where it has the time axis. */
+PlaitValue delayed(Generator *generator, PlaitValue x);
 void add_pooling(Generator *generator);
 void add_attention(Generator *generator);
+void add_dependent_attention(Generator *generator);
 void add_scan(Generator *generator);
 
 #endif

@@ -205,8 +205,7 @@ static PlaitValue truth_expression(Generator *generator, PlaitType type)
     return value;
 }
 
-/* A whole number as a float between -1 and 1. */
-static PlaitValue integer_as_float(Generator *generator, PlaitValue value)
+PlaitValue integer_as_float(Generator *generator, PlaitValue value)
 {
     value = binary(generator, PLAIT_OP_MOD, value, whole(generator, 8));
     return scaled(generator, plait_build_cast(&generator->builder, value, generator->computing), 0.125);

@@ -10,7 +10,30 @@ typedef struct Scan {
     PlaitType types[MAX_CARRIES]; /* of the parameters, with time */
     PlaitValue initial[MAX_CARRIES], before[MAX_CARRIES], after[MAX_CARRIES];
     uint32_t count;
+    /* One of the carries may attend to keys over an axis of their own. */
+    PlaitValue keys; /* 0: none does */
+    uint32_t attending;
+    PlaitAxis s, contracted;
 } Scan;
+
+/* Keys for a carry that has a feature axis. */
+static void create_keys(Generator *generator, Scan *scan)
+{
+    scan->attending = below(generator, scan->count);
+    scan->contracted = random_feature(generator);
+    PlaitType type = scan->types[scan->attending];
+    if (!plait_type_has(type, scan->contracted)) return;
+    PlaitAxisInfo info = {.name = fresh_name(generator, "s"),
+                          .role = PLAIT_ROLE_TIME,
+                          .size = PLAIT_RUNTIME_SIZE,
+                          .same_as = PLAIT_NO_AXIS};
+    scan->s = plait_axis_add(generator->function, info);
+    type = random_subset(generator, plait_type_without(type, generator->time));
+    type = plait_type_with(plait_type_with(type, scan->contracted), scan->s);
+    uint32_t before = generator->pool_count;
+    scan->keys = new_param(generator, type);
+    generator->pool_count = before; /* nothing else knows their axis */
+}
 
 /* Draws carries, their initial values, and parameters for the region, where none can be made. */
 static void create_carries(Generator *generator, Scan *scan)
@@ -27,6 +50,7 @@ static void create_carries(Generator *generator, Scan *scan)
                                                      rest.axes[k]));
         new_param(generator, random_subset(generator, type));
     }
+    if (chance(generator, 0.3)) create_keys(generator, scan);
 }
 
 /* A gate in (0, 1), by axes of the carry: two common forms. */
@@ -46,11 +70,17 @@ static PlaitValue mix(Generator *generator, PlaitValue g, PlaitValue c, PlaitVal
                   binary(generator, PLAIT_OP_MUL, rest, u));
 }
 
+/* A value that does not depend on the carries, now and then of another token. */
+static PlaitValue input_within(Generator *generator, PlaitType type)
+{
+    PlaitValue x = pick_within(generator, type, PLAIT_NO_AXIS, true);
+    return chance(generator, 0.15) ? delayed(generator, x) : x;
+}
+
 /* An input of rank 1: a product of two picks, which together often have more axes than either. */
 static PlaitValue rank_one(Generator *generator, PlaitType type)
 {
-    PlaitValue x = pick_within(generator, type, PLAIT_NO_AXIS, true),
-               y = pick_within(generator, type, PLAIT_NO_AXIS, true);
+    PlaitValue x = input_within(generator, type), y = pick_within(generator, type, PLAIT_NO_AXIS, true);
     return scaled(generator, binary(generator, PLAIT_OP_MUL, x, y), 0.125);
 }
 
@@ -110,12 +140,36 @@ static PlaitValue from_other(Generator *generator, const Scan *scan, uint32_t in
     return unary(generator, PLAIT_OP_TANH, scaled(generator, x, 0.25));
 }
 
+/* What the state finds among the keys: sum e k / (sum e + 0.5), e = exp(score - the largest score). */
+static PlaitValue attended(Generator *generator, const Scan *scan, PlaitValue c)
+{
+    double size = (double)generator->function->axes.data[scan->contracted].size;
+    PlaitBuilder *builder = &generator->builder;
+    PlaitValue score = plait_build_reduce(builder, PLAIT_OP_REDUCE_SUM, binary(generator, PLAIT_OP_MUL, c, scan->keys),
+                                          0, &scan->contracted, 1);
+    score = scaled(generator, score, 0.25 / sqrt(size));
+    PlaitValue mask = 0;
+    if (chance(generator, 0.5))
+        mask = binary(generator, chance(generator, 0.5) ? PLAIT_OP_LE : PLAIT_OP_GT,
+                      plait_build_iota(builder, scan->s, 0), plait_build_iota(builder, generator->time, 0));
+    PlaitValue most = plait_build_reduce(builder, PLAIT_OP_REDUCE_MAX, score, mask, &scan->s, 1);
+    most = binary(generator, PLAIT_OP_MAX, most, number(generator, -BOUND));
+    PlaitValue e = unary(generator, PLAIT_OP_EXP, binary(generator, PLAIT_OP_SUB, score, most));
+    PlaitValue sum = plait_build_reduce(builder, PLAIT_OP_REDUCE_SUM, e, mask, &scan->s, 1);
+    PlaitValue found = plait_build_reduce(builder, PLAIT_OP_REDUCE_SUM, binary(generator, PLAIT_OP_MUL, e, scan->keys),
+                                          mask, &scan->s, 1);
+    found = binary(generator, PLAIT_OP_DIV, found, binary(generator, PLAIT_OP_ADD, sum, number(generator, 0.5)));
+    return unary(generator, PLAIT_OP_TANH, scaled(generator, found, 0.5));
+}
+
 static PlaitValue update(Generator *generator, const Scan *scan, uint32_t index)
 {
     PlaitType type = scan->types[index];
     PlaitValue c = scan->before[index], input = rank_one(generator, type);
-    if (chance(generator, 0.4)) input = pick_within(generator, type, PLAIT_NO_AXIS, true);
+    if (chance(generator, 0.4)) input = input_within(generator, type);
     PlaitValue changed = 0;
+    if (scan->keys && index == scan->attending)
+        return mix(generator, gate(generator, type), attended(generator, scan, c), input);
     switch (below(generator, 8)) {
     case 0: return unary(generator, PLAIT_OP_TANH, binary(generator, PLAIT_OP_ADD, scaled(generator, c, 0.5), input));
     case 1: return binary(generator, PLAIT_OP_MAX, binary(generator, PLAIT_OP_MUL, c, gate(generator, type)), input);
@@ -179,6 +233,9 @@ void add_scan(Generator *generator)
         PlaitType type = plait_type_without(scan.types[i], generator->time);
         keep(generator, plait_build_result(&generator->builder, owner, i, type), BOUND, false);
     }
-    for (uint32_t i = 0; i < outputs; i++)
-        keep(generator, plait_build_result(&generator->builder, owner, scan.count + i, types[i]), BOUND, false);
+    for (uint32_t i = 0; i < outputs; i++) {
+        PlaitValue value = plait_build_result(&generator->builder, owner, scan.count + i, types[i]);
+        keep(generator, value, BOUND, false);
+        if (chance(generator, 0.35)) keep(generator, delayed(generator, value), BOUND, false);
+    }
 }

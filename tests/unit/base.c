@@ -178,8 +178,8 @@ static void test_numbers(void)
 static void test_json(void)
 {
     PlaitText text = plait_text(arena);
-    plait_text_json_string(&text, "a\"b\\c\nd\te\x01\x1F \xC3\xA9");
-    CHECK_TEXT(plait_text_string(&text), "\"a\\\"b\\\\c\\nd\\te\\u0001\\u001f \xC3\xA9\"");
+    plait_text_json_string(&text, "a\"b\\c\nd\te\x01\x1F \xC3\xA9\xFF\xE2\x82\xAC\xE2\x82");
+    CHECK_TEXT(plait_text_string(&text), "\"a\\\"b\\\\c\\nd\\te\\u0001\\u001f \xC3\xA9\\ufffd\xE2\x82\xAC\\ufffd\\ufffd\"");
 }
 
 /* ---- names ---- */
