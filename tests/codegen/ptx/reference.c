@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ir/interp_machine.h"
+#include "ir/sample.h"
 #include "tests/codegen/ptx/tiles.h"
 
 typedef struct State {
@@ -136,6 +137,9 @@ static void run_pointwise(State *state, PlaitValue value, const PlaitInst *inst)
         double operands[3];
         for (uint32_t k = 0; k < inst->operand_count; k++) operands[k] = at(state, inst->operands[k], inst->type, i);
         loop(NULL, 1, (double *[]){&tile[i], &operands[0], &operands[1], &operands[2]}, strides);
+        if (inst->op == PLAIT_OP_CAST &&
+            plait_scalar_is_16_bit((PlaitScalar)inst->type.scalar)) /* what it lost counts */
+            tile[i] = plait_scalar_round((PlaitScalar)inst->type.scalar, tile[i]);
     }
 }
 
