@@ -86,8 +86,9 @@ uint32_t plait_utf8_length(const char *string, size_t rest)
 void plait_text_json_string(PlaitText *text, const char *string)
 {
     plait_text_add(text, "\"");
-    for (const unsigned char *c = (const unsigned char *)string; *c; c++) {
-        uint32_t length = plait_utf8_length((const char *)c, strlen((const char *)c));
+    const unsigned char *end = (const unsigned char *)string + strlen(string);
+    for (const unsigned char *c = (const unsigned char *)string; c < end; c++) {
+        uint32_t length = plait_utf8_length((const char *)c, (size_t)(end - c));
         if (length == 0) plait_text_add(text, "\\ufffd"); /* a path may hold any bytes, JSON may not */
         else if (length > 1) plait_text_add_bytes(text, (const char *)c, length), c += length - 1;
         else if (*c == '"' || *c == '\\') plait_text_printf(text, "\\%c", *c);
