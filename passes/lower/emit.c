@@ -394,6 +394,31 @@ static bool has_tile_axis(const PlaitLowering *lowering, PlaitValue tile, PlaitA
     return plait_type_has(plait_type_of(lowering->kernel, tile), axis);
 }
 
+/* Whether a mask lets through only tokens s of a block that are at t or before it: rows inside of the sequence then
+ * read none outside of it. */
+static bool is_causal(const PlaitLowering *lowering, PlaitValue mask)
+{
+    const PlaitInst *inst = plait_inst(lowering->operator_, mask);
+    if (inst->op != PLAIT_OP_LE && inst->op != PLAIT_OP_LT) return false;
+    const PlaitInst *s = plait_inst(lowering->operator_, inst->operands[0]),
+                    *t = plait_inst(lowering->operator_, inst->operands[1]);
+    return s->op == PLAIT_OP_IOTA && t->op == PLAIT_OP_IOTA && s->axes[0] == lowering->plan.twin &&
+           t->axes[0] == lowering->plan.loop;
+}
+
+/* Whether a value over pairs of a block's tokens is 0 but for such. */
+static bool is_zero_ahead(const PlaitLowering *lowering, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(lowering->operator_, value);
+    if (inst->op == PLAIT_OP_CAST || inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_NEG)
+        return is_zero_ahead(lowering, inst->operands[0]);
+    if (inst->op == PLAIT_OP_SUB || inst->op == PLAIT_OP_ADD)
+        return is_zero_ahead(lowering, inst->operands[0]) && is_zero_ahead(lowering, inst->operands[1]);
+    if (inst->op != PLAIT_OP_SELECT || !is_causal(lowering, inst->operands[0])) return false;
+    const PlaitInst *otherwise = plait_inst(lowering->operator_, inst->operands[2]);
+    return otherwise->op == PLAIT_OP_CONST && otherwise->number == 0;
+}
+
 /* The mask of a reduction: the program's own, and that positions of a fold's last tile are inside. 0: none. */
 static PlaitValue lower_mask(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
 {
@@ -407,6 +432,7 @@ static PlaitValue lower_mask(PlaitLowering *lowering, const PlaitInst *inst, con
         bool walked = (use == PLAIT_AXIS_FOLD || use == PLAIT_AXIS_LOOP) && lowering->plan.axes[axis].tile > 1;
         bool padded = use == PLAIT_AXIS_WHOLE && (int64_t)lowering->plan.axes[axis].tile > size;
         if (!walked && !padded) continue;
+        if (axis == lowering->plan.twin && mask && is_causal(lowering, inst->operands[1])) continue;
         PlaitValue inside =
             plait_lower_binary(lowering, PLAIT_OP_LT, places->index[axis], plait_lower_size(lowering, axis));
         mask = mask ? plait_lower_binary(lowering, PLAIT_OP_AND, mask, inside) : inside;
@@ -489,12 +515,16 @@ static bool mask_product(PlaitLowering *lowering, const PlaitContraction *contra
     return on_a || on_b;
 }
 
-/* Writes what a triangular system gives before the other operands, which then need no registers while it is solved. */
-static bool solution_first(PlaitLowering *lowering, const PlaitValue *operands, uint32_t count,
-                           const PlaitPlaces *places)
+/* In a loop by blocks, what is made by a triangular system is written before the other operands, which then need no
+ * registers while it is solved; after it, what is made by products, during which other operands arrive from memory. */
+static bool long_ones_first(PlaitLowering *lowering, const PlaitValue *operands, uint32_t count,
+                            const PlaitPlaces *places)
 {
-    for (uint32_t i = 1; i < count; i++)
-        if (lowering->solved[operands[i]] && !plait_lower_value(lowering, operands[i], places)) return false;
+    if (lowering->plan.twin == PLAIT_NO_AXIS) return true;
+    for (uint8_t effort = PLAIT_EFFORT_SOLVE; effort > 0; effort--)
+        for (uint32_t i = 0; i < count; i++)
+            if (lowering->effort[operands[i]] == effort && !plait_lower_value(lowering, operands[i], places))
+                return false;
     return true;
 }
 
@@ -502,7 +532,7 @@ static bool solution_first(PlaitLowering *lowering, const PlaitValue *operands, 
 static PlaitValue lower_dot(PlaitLowering *lowering, const PlaitContraction *contraction, PlaitValue mask,
                             const PlaitPlaces *places)
 {
-    if (!solution_first(lowering, (PlaitValue[]){contraction->a, contraction->b}, 2, places)) return 0;
+    if (!long_ones_first(lowering, (PlaitValue[]){contraction->a, contraction->b}, 2, places)) return 0;
     PlaitValue a = plait_lower_value(lowering, contraction->a, places),
                b = plait_lower_value(lowering, contraction->b, places);
     if (!a || !b) return 0;
@@ -510,6 +540,8 @@ static PlaitValue lower_dot(PlaitLowering *lowering, const PlaitContraction *con
     bool on_gpu = lowering->target->gpu;
     PlaitValue *sides[2] = {&a, &b}, sources[2] = {contraction->a, contraction->b};
     bool within_block = mask && lowering->plan.twin == contraction->axis;
+    for (uint32_t i = 0; i < 2 && within_block; i++) /* 0 times a number from memory, which is 0 outside */
+        if (is_zero_ahead(lowering, sources[i]) && !renamed_of(kernel, *sides[1 - i])) within_block = false, mask = 0;
     for (uint32_t i = 0; i < 2; i++) { /* what was renamed goes to shared memory from where it is */
         PlaitValue renamed = on_gpu ? renamed_of(kernel, *sides[i]) : 0;
         if (!renamed) continue;
@@ -580,7 +612,7 @@ static PlaitValue lower_reduce(PlaitLowering *lowering, PlaitValue value, const 
 static PlaitValue lower_pointwise(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
 {
     PlaitValue operands[3];
-    if (!solution_first(lowering, inst->operands, inst->operand_count, places)) return 0;
+    if (!long_ones_first(lowering, inst->operands, inst->operand_count, places)) return 0;
     for (uint32_t i = 0; i < inst->operand_count; i++) {
         operands[i] = plait_lower_value(lowering, inst->operands[i], places);
         if (!operands[i]) return 0;

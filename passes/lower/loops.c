@@ -331,6 +331,34 @@ static PlaitPlaces loop_places(KernelLoop *loop)
     return places;
 }
 
+/* Whether an instruction of the loop is a position, or a load of numbers of tokens at positions. */
+static bool is_early(const PlaitFunction *kernel, const PlaitRegion *region, PlaitValue value, const bool *early)
+{
+    const PlaitInst *inst = plait_inst(kernel, value);
+    if (inst->op == PLAIT_OP_IOTA) return true;
+    if (inst->op != PLAIT_OP_LOAD || inst->type.rank > 1) return false;
+    for (uint32_t i = 0; i < inst->operand_count; i++) {
+        const PlaitInst *operand = plait_inst(kernel, inst->operands[i]);
+        if (operand->region == region && operand->op != PLAIT_OP_ARGUMENT && !early[inst->operands[i]]) return false;
+    }
+    return true;
+}
+
+/* In a loop by blocks the loads of a few numbers for each token (decays, gates) stand first: they arrive while the
+ * first products are made. */
+static void put_loads_first(const PlaitLowering *lowering, PlaitRegion *region)
+{
+    PlaitValues body = region->body, ordered = {0};
+    bool *early = PLAIT_NEW_ARRAY(lowering->arena, bool, lowering->kernel->insts.count);
+    for (uint32_t i = 0; i < body.count; i++) {
+        early[body.data[i]] = is_early(lowering->kernel, region, body.data[i], early);
+        if (early[body.data[i]]) plait_push(lowering->arena, &ordered, body.data[i]);
+    }
+    for (uint32_t i = 0; i < body.count; i++)
+        if (!early[body.data[i]]) plait_push(lowering->arena, &ordered, body.data[i]);
+    region->body = ordered;
+}
+
 static bool write_kernel_loop(KernelLoop *loop, int64_t step)
 {
     PlaitLowering *lowering = loop->lowering;
@@ -343,6 +371,7 @@ static bool write_kernel_loop(KernelLoop *loop, int64_t step)
     PlaitValue to = plait_lower_size(lowering, lowering->plan.loop), from = plait_lower_i32(lowering, 0);
     loop->loop = build_for(lowering, kernel->body, loop->region, lowering->plan.loop, step, from, to, &loop->carries);
     lowering->loop_region = NULL;
+    if (lowering->plan.twin != PLAIT_NO_AXIS) put_loads_first(lowering, loop->region);
     return true;
 }
 

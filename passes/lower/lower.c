@@ -220,15 +220,18 @@ static void find_moves(PlaitLowering *lowering)
     }
 }
 
-static void find_solved(PlaitLowering *lowering, const PlaitRegion *region)
+static void find_effort(PlaitLowering *lowering, const PlaitRegion *region)
 {
     for (uint32_t i = 0; i < region->body.count; i++) {
         PlaitValue value = region->body.data[i];
         const PlaitInst *inst = plait_inst(lowering->operator_, value);
-        bool solved = inst->op == PLAIT_OP_SOLVE;
-        for (uint32_t k = 0; k < inst->operand_count; k++) solved |= lowering->solved[inst->operands[k]];
-        lowering->solved[value] = solved;
-        if (inst->body) find_solved(lowering, inst->body);
+        PlaitContraction contraction;
+        bool product = plait_find_contraction(lowering->operator_, lowering->plan.axes, value, &contraction);
+        uint8_t effort = inst->op == PLAIT_OP_SOLVE ? PLAIT_EFFORT_SOLVE : product ? PLAIT_EFFORT_PRODUCT : 0;
+        for (uint32_t k = 0; k < inst->operand_count; k++)
+            if (lowering->effort[inst->operands[k]] > effort) effort = lowering->effort[inst->operands[k]];
+        lowering->effort[value] = effort;
+        if (inst->body) find_effort(lowering, inst->body);
     }
 }
 
@@ -316,12 +319,12 @@ static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
                               .scans = PLAIT_NEW_ARRAY(arena, PlaitScan *, operator_->insts.count),
                               .carried = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count),
                               .moves = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count),
-                              .solved = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count)};
+                              .effort = PLAIT_NEW_ARRAY(arena, uint8_t, operator_->insts.count)};
     lowering.plan = plait_plan_kernel(operator_, lowering.region, lowerer->target);
     if (!no_long_tile(&lowering, owner)) return false;
     find_carried(&lowering, lowering.region);
     find_moves(&lowering);
-    find_solved(&lowering, lowering.region);
+    if (lowering.plan.twin != PLAIT_NO_AXIS) find_effort(&lowering, lowering.region);
     place_axes(&lowering);
     Stores inside = {lowerer, owner, true}, after = {lowerer, owner, false};
     if (lowering.plan.loop != PLAIT_NO_AXIS) plait_lower_loop(&lowering, write_stores, &inside);

@@ -73,6 +73,9 @@ typedef struct PlaitScan {
     PlaitKept **kept;            /* by yield: where it lies in memory, or NULL */
 } PlaitScan;
 
+/* What a value inside of a loop by blocks is made by. */
+typedef enum PlaitEffort { PLAIT_EFFORT_NONE, PLAIT_EFFORT_PRODUCT, PLAIT_EFFORT_SOLVE } PlaitEffort;
+
 typedef struct PlaitLowering {
     PlaitArena *arena;
     PlaitSignature *signature;
@@ -89,7 +92,7 @@ typedef struct PlaitLowering {
     bool *carried;                 /* by value of the operator: depends on a carry of the kernel's loop */
     bool *moves;              /* by value of the operator: a reduction or a convolution of the kernel, or made of one */
     PlaitAxis unmasked;       /* a fold's axis, while a loop is written whose tiles need no mask; else PLAIT_NO_AXIS */
-    bool *solved;             /* by value of the operator: made of a triangular system's solution, or one itself */
+    uint8_t *effort;          /* by value of the operator: PlaitEffort */
     PlaitPlaces outer;        /* places in the kernel's body */
     PlaitRegion *loop_region; /* while the loop is being written */
     PlaitValue loop_position;
