@@ -88,7 +88,7 @@ static void add_kernel(PlaitSession *session, const PlaitFunction *function, con
                                                           plait_names_text(function->module->names, inst->name))};
     Collector collector = {session, function,   extents,
                            &kernel, inst->body, PLAIT_NEW_ARRAY(session->arena, bool, function->insts.count)};
-    plait_explain_stages(session, function, inst->body, &kernel.stages);
+    plait_explain_stages(session, function, inst->body, NULL, &kernel.stages);
     plait_region_walk(function, inst->body, add_reads, &collector);
     add_writes(&collector, value);
     kernel.cost = plait_cost_count_region(function, inst->body, extents);
@@ -99,12 +99,12 @@ static void add_kernel(PlaitSession *session, const PlaitFunction *function, con
 }
 
 void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused,
-                            const int64_t *extents, PlaitOperatorFacts *facts)
+                            PlaitFunction *plain, const int64_t *extents, PlaitOperatorFacts *facts)
 {
     const int64_t *fused_extents = plait_cost_extents(fused, written, extents);
     facts->name = plait_names_text(written->module->names, written->name);
     facts->cost = plait_cost_least(written, fused, extents);
-    plait_explain_stages(session, written, written->body, &facts->stages);
+    plait_explain_stages(session, written, written->body, plain, &facts->stages);
     for (uint32_t i = 0; i < written->params.count; i++) {
         const PlaitInst *inst = plait_inst(written, written->params.data[i]);
         plait_push(

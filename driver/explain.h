@@ -42,12 +42,14 @@ typedef struct PlaitOperatorFacts {
 } PlaitOperatorFacts;
 typedef PLAIT_VECTOR(PlaitOperatorFacts) PlaitFacts;
 
-/* `written`: from the front end; `fused`: after the passes; `extents` by axis of `written`. */
+/* `written`: from the front end; `fused`: after the passes; `plain`: before scans are rewritten for a GPU, which is
+ * done to it here; `extents` by axis of `written`. */
 void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused,
-                            const int64_t *extents, PlaitOperatorFacts *facts);
-/* The stages of a region, in order; neighbouring pointwise operations and feature reductions are one stage. */
+                            PlaitFunction *plain, const int64_t *extents, PlaitOperatorFacts *facts);
+/* The stages of a region, in order; neighbouring pointwise operations and feature reductions are one stage. `plain`, or
+ * NULL: to tell how scans run on a GPU. */
 void plait_explain_stages(PlaitSession *session, const PlaitFunction *function, const PlaitRegion *region,
-                          PlaitStageList *stages);
+                          PlaitFunction *plain, PlaitStageList *stages);
 
 void plait_explain_print(const PlaitFacts *facts, PlaitText *text);
 void plait_explain_print_json(const PlaitFacts *facts, PlaitText *text);

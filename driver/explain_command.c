@@ -6,6 +6,7 @@
 #include "driver/files.h"
 #include "driver/process.h"
 #include "driver/tools.h"
+#include "passes/passes.h"
 
 static const PlaitUsualSizes usual = {{64, 1, 8, 4096}, 4096};
 static const double dot_seconds = 60;
@@ -31,7 +32,10 @@ static bool collect(PlaitSession *session, const PlaitProgram *program, PlaitFac
     for (uint32_t i = 0; i < program->variants.count; i++) {
         const PlaitVariant *variant = &program->variants.data[i];
         const PlaitModule *written = plait_program_compile(session, program, variant);
-        for (uint32_t j = 0; written && j < written->functions.count; j++) {
+        PlaitModule *plain = written ? plait_program_compile(session, program, variant) : NULL;
+        if (!plain) return false;
+        plait_stage_pipeline_run(plain, false, &(PlaitPassOptions){.stop_after = "dce"});
+        for (uint32_t j = 0; j < written->functions.count; j++) {
             const PlaitFunction *function = written->functions.data[j];
             int64_t *extents = plait_case_extents(session, function, sizes.count ? &sizes.data[0] : NULL, &usual);
             PlaitOperatorFacts one = {.variant = plait_variant_text(session, variant),
@@ -39,7 +43,7 @@ static bool collect(PlaitSession *session, const PlaitProgram *program, PlaitFac
                                       .peaks = peaks};
             plait_explain_operator(session, function,
                                    plait_program_operator(fused[i], plait_names_text(written->names, function->name)),
-                                   extents, &one);
+                                   plain->functions.data[j], extents, &one);
             plait_push(session->arena, facts, one);
         }
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ir/text.h"
+#include "passes/stage/chunk.h"
 #include "passes/stage/classify.h"
 
 /* Reductions over one axis of time that one block of the source was made into. */
@@ -15,6 +16,7 @@ typedef struct AttendStage {
 typedef struct Finder {
     PlaitSession *session;
     const PlaitFunction *function;
+    PlaitFunction *plain; /* to tell how scans run on a GPU; or NULL */
     PlaitStageList *stages;
     uint32_t pointwise, reductions; /* of the gating stage that is being counted */
     uint32_t line;
@@ -23,11 +25,15 @@ typedef struct Finder {
     PLAIT_VECTOR(AttendStage) attends; /* that have been found */
 } Finder;
 
-static uint32_t line_of(const Finder *finder, PlaitValue value)
+static uint32_t line_at(const Finder *finder, PlaitSpan span)
 {
-    PlaitSpan span = plait_inst(finder->function, value)->span;
     const PlaitSource *source = plait_sources_get(&finder->session->sources, span.source);
     return source ? plait_source_place(source, span.begin).line : 0;
+}
+
+static uint32_t line_of(const Finder *finder, PlaitValue value)
+{
+    return line_at(finder, plait_inst(finder->function, value)->span);
 }
 
 static void end_gating(Finder *finder)
@@ -66,6 +72,26 @@ static void add_conv(Finder *finder, PlaitValue value)
     add_stage(finder, value, "conv", text);
 }
 
+/* How a scan of the source runs on a GPU; scans keep their places in the source. */
+static void add_gpu_form(Finder *finder, PlaitValue value, PlaitText *detail)
+{
+    PlaitFunction *plain = finder->plain;
+    PlaitSpan span = plait_inst(finder->function, value)->span, where = {0};
+    for (uint32_t i = 0; plain && i < plain->body->body.count; i++) {
+        PlaitValue scan = plain->body->body.data[i];
+        const PlaitInst *inst = plait_inst(plain, scan);
+        if (inst->op != PLAIT_OP_SCAN || memcmp(&inst->span, &span, sizeof span) != 0) continue;
+        const char *reason = plait_chunk_scan(plain, scan, &where);
+        if (!reason)
+            plait_text_add(detail, "On a GPU it runs by blocks of 64 tokens, as products on the matrix units; what it "
+                                   "reads is made before it, for all tokens at once.\n");
+        else
+            plait_text_printf(detail, "On a GPU it runs token after token, not by blocks: %s (line %u).\n", reason,
+                              line_at(finder, where));
+        return;
+    }
+}
+
 static void add_scan(Finder *finder, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(finder->function, value);
@@ -83,6 +109,7 @@ static void add_scan(Finder *finder, PlaitValue value)
     PlaitScanClassId id = plait_classify_scan(finder->function, value).id;
     PlaitText detail = plait_text(finder->session->arena);
     plait_scan_class_print(finder->function, value, "", &detail);
+    add_gpu_form(finder, value, &detail);
     stage->class_name = plait_scan_class_text(id);
     stage->allows = plait_scan_class_allows(id);
     stage->detail = plait_text_string(&detail);
@@ -148,10 +175,11 @@ static void find_one(Finder *finder, PlaitValue value)
 }
 
 void plait_explain_stages(PlaitSession *session, const PlaitFunction *function, const PlaitRegion *region,
-                          PlaitStageList *stages)
+                          PlaitFunction *plain, PlaitStageList *stages)
 {
     Finder finder = {.session = session,
                      .function = function,
+                     .plain = plain,
                      .stages = stages,
                      .axes = plait_text(session->arena),
                      .seen = PLAIT_NEW_ARRAY(session->arena, bool, function->axes.count)};

@@ -19,6 +19,8 @@
  * Left as they are: scans that walk backwards, or whose state is neither f32 nor made of bf16 tensors (products on the
  * matrix units round), is not read by sums over one axis, or has a factor along its own axes.
  */
+#include "passes/stage/chunk.h"
+
 #include "ir/clone.h"
 #include "ir/order.h"
 #include "passes/passes.h"
@@ -700,7 +702,7 @@ static bool write(Chunk *chunk)
     PlaitArena *arena = function->module->arena;
     uint32_t count = body->yields.count;
     PlaitValue *yields = PLAIT_NEW_ARRAY(arena, PlaitValue, count);
-    uint32_t axes = function->axes.count;
+    uint32_t axes = function->axes.count, before = plait_inst(function, chunk->scan)->region->body.count;
     chunk->twin = make_twin(chunk);
     chunk->region = plait_region_create(function, plait_inst(function, chunk->scan)->region);
     chunk->b = (PlaitBuilder){function, chunk->region, plait_inst(function, chunk->scan)->span};
@@ -710,8 +712,9 @@ static bool write(Chunk *chunk)
     make_params(chunk);
     for (uint32_t i = chunk->count; i < count && !failed(chunk); i++) yields[i] = emit(chunk, body->yields.data[i]);
     for (uint32_t i = 0; i < chunk->count && !failed(chunk); i++) yields[i] = next_state(chunk, i);
-    if (failed(chunk)) {
+    if (failed(chunk)) { /* what was written stands at the end, and nothing reads it */
         function->axes.count = axes;
+        chunk->outside.region->body.count = before;
         return false;
     }
     replace(chunk, yields, count);
@@ -726,18 +729,24 @@ static Chunk begin(PlaitFunction *function, PlaitValue scan)
                    .time = plait_inst(function, scan)->axes[0]};
 }
 
+const char *plait_chunk_scan(PlaitFunction *function, PlaitValue scan, PlaitSpan *where)
+{
+    Chunk chunk = begin(function, scan);
+    if (check(&chunk) && write(&chunk)) return NULL;
+    *where = plait_inst(function, chunk.forms.culprit)->span;
+    return chunk.forms.reason;
+}
+
 bool plait_pass_chunk(PlaitFunction *function)
 {
     bool changed = false;
+    PlaitSpan where;
     if (function->level != PLAIT_LEVEL_STAGE) return false;
     for (uint32_t i = 0; i < function->body->body.count; i++) {
         PlaitValue value = function->body->body.data[i];
-        if (plait_op_of(function, value) != PLAIT_OP_SCAN) continue;
-        Chunk chunk = begin(function, value);
-        if (check(&chunk) && write(&chunk)) {
-            changed = true;
-            i = 0; /* the order is another */
-        }
+        if (plait_op_of(function, value) != PLAIT_OP_SCAN || plait_chunk_scan(function, value, &where)) continue;
+        changed = true;
+        i = UINT32_MAX; /* the order is another: from the beginning */
     }
     return changed;
 }

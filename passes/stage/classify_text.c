@@ -56,7 +56,7 @@ void plait_scan_class_print(const PlaitFunction *function, PlaitValue scan, cons
     }
     plait_text_printf(
         text,
-        "%sRuns token after token, its carries in registers or the nearest cache: no parallel form is derived yet.\n",
+        "%sOn the CPU it runs token after token, its carries in registers or the nearest cache.\n",
         indent);
 }
 
