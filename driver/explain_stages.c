@@ -81,7 +81,7 @@ static void add_gpu_form(Finder *finder, PlaitValue value, PlaitText *detail)
         PlaitValue scan = plain->body->body.data[i];
         const PlaitInst *inst = plait_inst(plain, scan);
         if (inst->op != PLAIT_OP_SCAN || memcmp(&inst->span, &span, sizeof span) != 0) continue;
-        const char *reason = plait_chunk_scan(plain, scan, &where);
+        const char *reason = plait_chunk_scan(plain, scan, false, &where);
         if (!reason)
             plait_text_add(detail, "On a GPU it runs by blocks of 64 tokens, as products on the matrix units; what it "
                                    "reads is made before it, for all tokens at once.\n");

@@ -60,6 +60,7 @@ typedef struct Chunk {
     PlaitFunction *function;
     PlaitForms forms;
     PlaitValue scan;
+    bool any_size; /* and any storage: for tests of what the fold means */
     PlaitAxis time, twin;
     Carry *carries;
     uint32_t count;
@@ -125,7 +126,7 @@ static bool check_state(Chunk *chunk, Carry *carry, PlaitValue param)
         PlaitAxis axis = type.axes[i];
         if (!is_feature(chunk, axis)) continue;
         int64_t size = chunk->function->axes.data[axis].size;
-        if (size < LEAST_SIZE || size > MOST_SIZE)
+        if ((size < LEAST_SIZE || size > MOST_SIZE) && !chunk->any_size)
             return give_up(chunk, param, "a state of fewer than 16 or more than 256 positions along an axis");
         if (axis == carry->axis) continue;
         carry->rest = plait_type_with(carry->rest, axis);
@@ -152,7 +153,7 @@ static bool check_storage(Chunk *chunk, const PlaitExpr *factor, PlaitValue wher
     for (uint32_t i = 0; i < type.rank; i++) features |= is_feature(chunk, type.axes[i]);
     if (factor->kind != PLAIT_EXPR_VALUE || !features || !plait_type_has(type, chunk->time)) return true;
     if (plait_inst(function, factor->value)->region == chunk->forms.body) return true;
-    return plait_storage_of(function, factor->value) == PLAIT_BF16 ||
+    return chunk->any_size || plait_storage_of(function, factor->value) == PLAIT_BF16 ||
            give_up(chunk, where, "not all tensors over time and features that the carry is made of are bf16");
 }
 
@@ -729,9 +730,10 @@ static Chunk begin(PlaitFunction *function, PlaitValue scan)
                    .time = plait_inst(function, scan)->axes[0]};
 }
 
-const char *plait_chunk_scan(PlaitFunction *function, PlaitValue scan, PlaitSpan *where)
+const char *plait_chunk_scan(PlaitFunction *function, PlaitValue scan, bool any_size, PlaitSpan *where)
 {
     Chunk chunk = begin(function, scan);
+    chunk.any_size = any_size;
     if (check(&chunk) && write(&chunk)) return NULL;
     *where = plait_inst(function, chunk.forms.culprit)->span;
     return chunk.forms.reason;
@@ -744,7 +746,7 @@ bool plait_pass_chunk(PlaitFunction *function)
     if (function->level != PLAIT_LEVEL_STAGE) return false;
     for (uint32_t i = 0; i < function->body->body.count; i++) {
         PlaitValue value = function->body->body.data[i];
-        if (plait_op_of(function, value) != PLAIT_OP_SCAN || plait_chunk_scan(function, value, &where)) continue;
+        if (plait_op_of(function, value) != PLAIT_OP_SCAN || plait_chunk_scan(function, value, false, &where)) continue;
         changed = true;
         i = UINT32_MAX; /* the order is another: from the beginning */
     }

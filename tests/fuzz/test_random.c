@@ -10,6 +10,7 @@
 #include "ir/sample.h"
 #include "ir/text.h"
 #include "passes/passes.h"
+#include "passes/stage/chunk.h"
 #include "tests/fuzz/random_operator.h"
 #include "tests/support/check.h"
 
@@ -89,7 +90,8 @@ static void compare_with(Subject *subject, const PlaitModule *other, const int64
         fprintf(stderr, "after (fold block %lld):\n%s\n", (long long)fold_block, text_of(subject, other));
 }
 
-static void run_at(Subject *subject, const PlaitModule *folded, const PlaitModule *fused, const int64_t *sizes)
+static void run_at(Subject *subject, const PlaitModule *folded, const PlaitModule *fused, const PlaitModule *chunked,
+                   const int64_t *sizes)
 {
     const PlaitFunction *function = subject->module->functions.data[0];
     int64_t extents[MAX_AXES] = {0};
@@ -100,6 +102,8 @@ static void run_at(Subject *subject, const PlaitModule *folded, const PlaitModul
         check_finite(subject, outputs, function->outputs.count);
         if (subject->good) compare_with(subject, folded, extents, inputs, outputs, 1, "online changed the result");
         if (subject->good) compare_with(subject, folded, extents, inputs, outputs, 7, "the size of blocks matters");
+        if (subject->good && chunked) compare_with(subject, chunked, extents, inputs, outputs, 3, "chunk changed it");
+        if (subject->good && chunked) compare_with(subject, chunked, extents, inputs, outputs, 64, "chunk changed it");
         if (subject->good) compare_with(subject, fused, extents, inputs, outputs, 4, "the pipeline changed the result");
         plait_arrays_free(outputs, function->outputs.count);
     } else {
@@ -137,6 +141,25 @@ static PlaitModule *after_passes(Subject *subject, const char *last)
     return copy;
 }
 
+static uint32_t chunked_scans;
+
+/* A copy with every scan that can be a fold over blocks of tokens written as one; NULL when there is none. */
+static PlaitModule *with_chunks(Subject *subject)
+{
+    PlaitModule *copy = after_passes(subject, "dce");
+    PlaitFunction *function = copy->functions.data[0];
+    uint32_t before = chunked_scans;
+    PlaitSpan where;
+    for (uint32_t i = 0; i < function->body->body.count; i++) {
+        PlaitValue value = function->body->body.data[i];
+        if (plait_op_of(function, value) != PLAIT_OP_SCAN || plait_chunk_scan(function, value, true, &where)) continue;
+        chunked_scans++;
+        i = UINT32_MAX; /* the order is another: from the beginning */
+    }
+    if (!plait_module_verify(copy)) complain(subject, "chunk breaks a rule");
+    return chunked_scans > before ? copy : NULL;
+}
+
 static bool test_seed(uint64_t seed)
 {
     Subject subject = {.seed = seed, .good = true};
@@ -149,8 +172,9 @@ static bool test_seed(uint64_t seed)
     if (subject.good) {
         count_ops(subject.module->functions.data[0]);
         PlaitModule *folded = after_passes(&subject, "online"), *fused = after_passes(&subject, NULL);
-        run_at(&subject, folded, fused, lengths[seed % LENGTHS]);
-        run_at(&subject, folded, fused, lengths[(seed / LENGTHS + 1) % LENGTHS]);
+        PlaitModule *chunked = with_chunks(&subject);
+        run_at(&subject, folded, fused, chunked, lengths[seed % LENGTHS]);
+        run_at(&subject, folded, fused, chunked, lengths[(seed / LENGTHS + 1) % LENGTHS]);
     }
     plait_arena_destroy(subject.arena);
     return subject.good;
@@ -161,7 +185,7 @@ static void check_coverage(void)
 {
     for (int op = 1; op < PLAIT_OP_COUNT; op++) {
         bool stage = plait_op_info((PlaitOp)op)->level & PLAIT_LEVEL_STAGE;
-        bool made_by_passes = op == PLAIT_OP_FOLD || op == PLAIT_OP_KERNEL;
+        bool made_by_passes = op == PLAIT_OP_FOLD || op == PLAIT_OP_KERNEL || op == PLAIT_OP_SOLVE;
         CHECK(!stage || made_by_passes || op_counts[op] > 0);
         if (stage && !made_by_passes && !op_counts[op]) fprintf(stderr, "no %s\n", plait_op_info((PlaitOp)op)->text);
     }
@@ -173,5 +197,7 @@ int main(int count, char **arguments)
     uint64_t seeds = count > 2 ? strtoull(arguments[2], NULL, 10) : 300;
     for (uint64_t seed = first; seed < first + seeds; seed++) CHECK(test_seed(seed));
     if (seeds >= 300) check_coverage();
+    if (seeds >= 300) CHECK(chunked_scans > 0);
+    printf("%u scans by blocks; ", chunked_scans);
     return check_report();
 }
