@@ -122,6 +122,7 @@ static bool check_state(Chunk *chunk, Carry *carry, PlaitValue param)
     carry->rest = plait_type(PLAIT_BOOL);
     if (type.scalar != PLAIT_F32) return give_up(chunk, param, "a carry that is not f32");
     if (carry->axis == PLAIT_NO_AXIS) return give_up(chunk, param, "no output sums over an axis of the carry");
+    if (!is_feature(chunk, carry->axis)) return give_up(chunk, param, "sums over an axis of heads, batch or time");
     for (uint32_t i = 0; i < type.rank; i++) {
         PlaitAxis axis = type.axes[i];
         if (!is_feature(chunk, axis)) continue;

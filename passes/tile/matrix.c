@@ -164,14 +164,27 @@ static uint32_t served_by(Chooser *chooser, uint32_t tile)
     return count;
 }
 
+/* The rows of the first group that can have some, by their number; 0: none can. */
+static uint32_t first_tile(Chooser *chooser)
+{
+    for (uint32_t group = 0; group < chooser->groups.group_count; group++)
+        for (PlaitAxis axis = 0; axis < chooser->kernel->axes.count; axis++) {
+            uint32_t tile = chooser->kernel->axes.data[axis].tile;
+            if (!can_be_rows(chooser->kernel, axis)) continue;
+            choose_rows(chooser, group, tile);
+            if (chooser->rows[group] != PLAIT_NO_AXIS) return tile;
+        }
+    return 0;
+}
+
 /* All products of a kernel run on the same threads, so rows of all groups have one size: that of products that were
- * rewritten before, else the one that serves most, the larger of two. */
+ * rewritten before, else the one that serves most; of several, that of the first group. */
 static void choose_all_rows(Chooser *chooser)
 {
-    uint32_t fixed = 0, best = UNIT_ROWS, most = 0;
+    uint32_t fixed = 0, best = first_tile(chooser), most = best ? served_by(chooser, best) : 0;
     for (uint32_t group = 0; group < chooser->groups.group_count; group++)
         if (chooser->fixed[group]) fixed = chooser->kernel->axes.data[chooser->rows[group]].tile;
-    for (uint32_t tile = MOST_ROWS; tile >= UNIT_ROWS; tile /= 2) {
+    for (uint32_t tile = UNIT_ROWS; tile <= MOST_ROWS; tile *= 2) {
         uint32_t count = served_by(chooser, tile);
         if (count > most) best = tile;
         if (count > most) most = count;
