@@ -14,6 +14,7 @@ typedef struct Solve {
     const PlaitInst *inst;
     PlaitScalar scalar;
     uint32_t length, columns; /* rows of the system; columns of x */
+    uint32_t inner;           /* columns of x that share a matrix: those of one matrix lie next to each other */
     uint32_t pitch;           /* of the matrix: elements from one column to the next */
     uint32_t ways, rows;      /* threads that share a column; rows of a block for each of them */
     uint32_t matrix, x;       /* bytes where they stand */
@@ -21,13 +22,23 @@ typedef struct Solve {
 
 static uint32_t rounded(uint32_t length) { return (length + BLOCK - 1) / BLOCK * BLOCK; }
 
+/* Whether each position of the axis has a matrix of its own. */
+static bool is_outer(const PlaitFunction *kernel, const PlaitInst *inst, PlaitAxis axis)
+{
+    return axis != inst->axes[0] && plait_type_has(plait_type_of(kernel, inst->operands[0]), axis);
+}
+
 static Solve describe(const PlaitFunction *kernel, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(kernel, value);
-    Solve solve = {.inst = inst, .scalar = (PlaitScalar)inst->type.scalar, .columns = 1};
+    Solve solve = {.inst = inst, .scalar = (PlaitScalar)inst->type.scalar, .columns = 1, .inner = 1};
     solve.length = kernel->axes.data[inst->axes[0]].tile;
-    for (uint32_t i = 0; i < inst->type.rank; i++)
-        if (inst->type.axes[i] != inst->axes[0]) solve.columns *= kernel->axes.data[inst->type.axes[i]].tile;
+    for (uint32_t i = 0; i < inst->type.rank; i++) {
+        PlaitAxis axis = inst->type.axes[i];
+        if (axis == inst->axes[0]) continue;
+        solve.columns *= kernel->axes.data[axis].tile;
+        if (!is_outer(kernel, inst, axis)) solve.inner *= kernel->axes.data[axis].tile;
+    }
     solve.pitch = rounded(solve.length) + PAD;
     solve.ways = 1;
     while (solve.ways < MOST_WAYS && 2 * solve.ways * solve.columns <= kernel->threads) solve.ways *= 2;
@@ -35,9 +46,22 @@ static Solve describe(const PlaitFunction *kernel, PlaitValue value)
     return solve;
 }
 
+static uint32_t matrix_elements(const Solve *solve) { return rounded(solve->length) * solve->pitch; }
+
 static uint32_t matrix_bytes(const Solve *solve)
 {
-    return rounded(solve->length) * solve->pitch * plait_scalar_bytes(solve->scalar);
+    return solve->columns / solve->inner * matrix_elements(solve) * plait_scalar_bytes(solve->scalar);
+}
+
+/* Elements from one position of an axis of the result to the next: columns of x, or, of an outer axis, matrices. */
+static uint32_t step_of(const PlaitFunction *kernel, const PlaitInst *inst, PlaitAxis axis)
+{
+    uint32_t step = 1;
+    bool outer = is_outer(kernel, inst, axis);
+    for (uint32_t i = inst->type.rank; i-- > 0 && inst->type.axes[i] != axis;)
+        if (inst->type.axes[i] != inst->axes[0] && is_outer(kernel, inst, inst->type.axes[i]) == outer)
+            step *= kernel->axes.data[inst->type.axes[i]].tile;
+    return step;
 }
 
 uint32_t plait_ptx_solve_bytes(const PlaitFunction *kernel, PlaitValue value)
@@ -64,18 +88,35 @@ static uint32_t place_of(Solve *solve, const PlaitPtxShape *shape, uint32_t slot
     return fixed;
 }
 
+static uint32_t pitch_of(const Solve *solve, PlaitAxis axis, bool matrix)
+{
+    const PlaitFunction *kernel = solve->ptx->kernel;
+    if (axis == solve->inst->axes[0]) return matrix ? 1 : solve->columns;
+    if (axis == solve->inst->axes[1]) return solve->pitch;
+    uint32_t step = step_of(kernel, solve->inst, axis);
+    if (!is_outer(kernel, solve->inst, axis)) return step;
+    return step * (matrix ? matrix_elements(solve) : solve->inner);
+}
+
 static void pitches(const Solve *solve, const PlaitPtxShape *shape, bool matrix, uint32_t *pitch)
 {
-    uint32_t step = 1;
-    for (uint32_t i = shape->rank; i-- > 0;) {
-        PlaitAxis axis = shape->axes[i].axis;
-        if (axis == solve->inst->axes[0]) pitch[i] = matrix ? 1 : solve->columns;
-        else if (matrix) pitch[i] = solve->pitch;
-        else {
-            pitch[i] = step;
-            step *= shape->axes[i].tile;
-        }
+    for (uint32_t i = 0; i < shape->rank; i++) pitch[i] = pitch_of(solve, shape->axes[i].axis, matrix);
+}
+
+/* Where the copies of x stand that matrices along axes take which x lacks: elements after the first. */
+static uint32_t copy_place(const Solve *solve, PlaitValue x, uint32_t copy, uint32_t *copies)
+{
+    const PlaitFunction *kernel = solve->ptx->kernel;
+    uint32_t place = 0;
+    *copies = 1;
+    for (uint32_t i = 0; i < solve->inst->type.rank; i++) {
+        PlaitAxis axis = solve->inst->type.axes[i];
+        uint32_t tile = kernel->axes.data[axis].tile;
+        if (plait_type_has(plait_type_of(kernel, x), axis)) continue;
+        place += copy / *copies % tile * pitch_of(solve, axis, false);
+        *copies *= tile;
     }
+    return place;
 }
 
 /* Surplus slots of a matrix axis would lie outside of the array. */
@@ -89,8 +130,11 @@ static void write(Solve *solve, PlaitValue value, bool matrix)
     for (uint32_t slot = 0; slot < shape->slots; slot++) {
         uint32_t fixed = place_of(solve, shape, slot, pitch, &element);
         LLVMValueRef predicate = plait_ptx_both(ptx, first, plait_ptx_valid(ptx, shape, slot));
-        LLVMValueRef pointer = plait_ptx_shared_pointer(ptx, solve->scalar, byte, element, fixed);
-        plait_ptx_shared_store(ptx, solve->scalar, pointer, ptx->values[value][slot], predicate);
+        for (uint32_t copy = 0, copies = 1; copy < copies; copy++) {
+            uint32_t place = matrix ? 0 : copy_place(solve, value, copy, &copies);
+            LLVMValueRef pointer = plait_ptx_shared_pointer(ptx, solve->scalar, byte, element, fixed + place);
+            plait_ptx_shared_store(ptx, solve->scalar, pointer, ptx->values[value][slot], predicate);
+        }
     }
 }
 
@@ -153,13 +197,18 @@ static void end_loop(Solve *solve, Loop *loop, uint32_t step)
     LLVMPositionBuilderAtEnd(b, loop->after);
 }
 
-/* `count` rows from `t` on of column s of the matrix. */
-static void load_column(Solve *solve, LLVMValueRef s, uint32_t more, LLVMValueRef t, uint32_t count,
-                        LLVMValueRef *loaded)
+/* `count` rows from `t` on of column s of the matrix that a column of x has. */
+static void load_column(Solve *solve, LLVMValueRef column, LLVMValueRef s, uint32_t more, LLVMValueRef t,
+                        uint32_t count, LLVMValueRef *loaded)
 {
     PlaitPtx *ptx = solve->ptx;
     LLVMBuilderRef b = ptx->emit->builder;
     LLVMValueRef element = LLVMBuildAdd(b, LLVMBuildMul(b, s, plait_ptx_int32(ptx, solve->pitch), ""), t, "");
+    if (solve->columns > solve->inner) {
+        LLVMValueRef number = LLVMBuildUDiv(b, column, plait_ptx_int32(ptx, solve->inner), "");
+        element =
+            LLVMBuildAdd(b, element, LLVMBuildMul(b, number, plait_ptx_int32(ptx, matrix_elements(solve)), ""), "");
+    }
     uint32_t width = 16 / plait_scalar_bytes(solve->scalar);
     for (uint32_t i = 0; i < count; i += width)
         plait_ptx_shared_load(
@@ -202,7 +251,7 @@ static void add_earlier(Solve *solve, LLVMValueRef block, LLVMValueRef t, LLVMVa
     enter_loop(solve, &loop, block);
     load_rows(solve, loop.index, column, BLOCK, y);
     for (uint32_t s = 0; s < BLOCK; s++) {
-        load_column(solve, loop.index, s, t, solve->rows, entries);
+        load_column(solve, column, loop.index, s, t, solve->rows, entries);
         for (uint32_t i = 0; i < solve->rows; i++) next[i] = plait_emit_fma(emit, entries[i], y[s], next[i]);
     }
     LLVMBasicBlockRef last = LLVMGetInsertBlock(emit->builder);
@@ -243,7 +292,7 @@ static void triangle_phase(Solve *solve, LLVMValueRef block)
     Loop columns = begin_columns(solve, ptx->thread);
     load_rows(solve, block, columns.index, BLOCK, sums);
     for (uint32_t s = 0; s + 1 < BLOCK; s++) {
-        load_column(solve, block, s, block, BLOCK, entries);
+        load_column(solve, columns.index, block, s, block, BLOCK, entries);
         for (uint32_t t = s + 1; t < BLOCK; t++) sums[t] = plait_emit_fma(ptx->emit, entries[t], sums[s], sums[t]);
     }
     store_rows(solve, block, columns.index, BLOCK, sums);

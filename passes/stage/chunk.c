@@ -53,7 +53,7 @@ typedef struct Carry {
     Pair v_rest[MOST_TERMS];
     PlaitValue before, after, there, whole; /* decays; 0: none, or not made */
     PlaitValue sign_before, sign_after, sign_there, sign_whole;
-    bool has_decay, has_terms, making_terms, solving;
+    bool has_decay, making_decay, has_terms, making_terms, solving;
 } Carry;
 
 typedef struct Chunk {
@@ -94,6 +94,7 @@ static bool check_read(Chunk *chunk, PlaitValue value)
     if (failed(chunk) || !form->direct) return !failed(chunk);
     Carry *carry = &chunk->carries[form->carry];
     if (inst->axis_count != 1) return give_up(chunk, value, "a sum over several axes of the carry");
+    if (!is_feature(chunk, inst->axes[0])) return give_up(chunk, value, "a sum over an axis that is no feature axis");
     if (carry->axis != PLAIT_NO_AXIS && carry->axis != inst->axes[0])
         return give_up(chunk, value, "sums over different axes of the carry");
     carry->axis = inst->axes[0];
@@ -151,6 +152,8 @@ static bool check_storage(Chunk *chunk, const PlaitExpr *factor, PlaitValue wher
     const PlaitFunction *function = chunk->function;
     PlaitType type = plait_expr_type(function, factor);
     bool features = false;
+    if (factor->a && !check_storage(chunk, factor->a, where)) return false;
+    if (factor->b && !check_storage(chunk, factor->b, where)) return false;
     for (uint32_t i = 0; i < type.rank; i++) features |= is_feature(chunk, type.axes[i]);
     if (factor->kind != PLAIT_EXPR_VALUE || !features || !plait_type_has(type, chunk->time)) return true;
     if (plait_inst(function, factor->value)->region == chunk->forms.body) return true;
@@ -331,6 +334,28 @@ static PlaitValue emit_expr(Chunk *chunk, const PlaitExpr *expr)
     return 0;
 }
 
+static PlaitValue log_abs(Chunk *chunk, PlaitValue x)
+{
+    return failed(chunk) ? 0 : unary(chunk, PLAIT_OP_LOG, unary(chunk, PLAIT_OP_ABS, x));
+}
+
+static PlaitValue log_of_factor(Chunk *chunk, const PlaitExpr *factor)
+{
+    const PlaitInst *inst = factor->kind == PLAIT_EXPR_VALUE ? plait_inst(chunk->function, factor->value) : NULL;
+    if (inst && inst->op == PLAIT_OP_EXP) return emit(chunk, inst->operands[0]);
+    if (factor->kind == PLAIT_EXPR_NUMBER && factor->number == 0) return number(chunk, LEAST_LOG);
+    if (factor->kind == PLAIT_EXPR_SELECT) {
+        PlaitValue condition = emit(chunk, factor->value);
+        PlaitValue a = log_of_factor(chunk, factor->a), b = log_of_factor(chunk, factor->b);
+        return failed(chunk) ? 0 : choice(chunk, condition, a, b);
+    }
+    if (factor->kind == PLAIT_EXPR_DIV && factor->a->kind == PLAIT_EXPR_NUMBER && factor->a->number == 1) {
+        PlaitValue below = log_abs(chunk, emit_expr(chunk, factor->b));
+        return failed(chunk) ? 0 : unary(chunk, PLAIT_OP_NEG, below);
+    }
+    return log_abs(chunk, emit_expr(chunk, factor));
+}
+
 /* log |expr|, at least LEAST_LOG: what decays to e^-100 is 0. */
 static PlaitValue log_of(Chunk *chunk, const PlaitExpr *expr)
 {
@@ -338,15 +363,8 @@ static PlaitValue log_of(Chunk *chunk, const PlaitExpr *expr)
     PlaitValue sum = 0;
     plait_expr_factors(&chunk->forms, expr, &factors);
     for (uint32_t i = 0; i < factors.count && !failed(chunk); i++) {
-        const PlaitExpr *factor = factors.data[i];
-        const PlaitInst *inst = factor->kind == PLAIT_EXPR_VALUE ? plait_inst(chunk->function, factor->value) : NULL;
-        PlaitValue part;
-        if (inst && inst->op == PLAIT_OP_EXP) part = emit(chunk, inst->operands[0]);
-        else if (factor->kind == PLAIT_EXPR_DIV && factor->a->kind == PLAIT_EXPR_NUMBER && factor->a->number == 1)
-            part = unary(chunk, PLAIT_OP_NEG,
-                         unary(chunk, PLAIT_OP_LOG, unary(chunk, PLAIT_OP_ABS, emit_expr(chunk, factor->b))));
-        else part = unary(chunk, PLAIT_OP_LOG, unary(chunk, PLAIT_OP_ABS, emit_expr(chunk, factor)));
-        sum = binary(chunk, PLAIT_OP_ADD, sum, part);
+        PlaitValue part = log_of_factor(chunk, factors.data[i]);
+        if (!failed(chunk)) sum = binary(chunk, PLAIT_OP_ADD, sum, part);
     }
     if (!sum || failed(chunk)) return sum;
     return binary(chunk, PLAIT_OP_MAX, sum, number(chunk, LEAST_LOG));
@@ -374,10 +392,15 @@ static void make_signs(Chunk *chunk, Carry *carry)
 /* Logarithms of the decay from the block's beginning to each token, and over the block. */
 static void make_decay(Chunk *chunk, Carry *carry)
 {
-    if (carry->has_decay || !carry->factor) return;
-    carry->has_decay = true;
+    if (carry->has_decay || !carry->factor || failed(chunk)) return;
+    if (carry->making_decay) {
+        give_up(chunk, chunk->forms.body->yields.data[carry - chunk->carries],
+                "the carry's factor depends on what is read from it");
+        return;
+    }
+    carry->making_decay = true;
     PlaitValue step = log_of(chunk, carry->factor);
-    if (failed(chunk) || !step) return;
+    if (failed(chunk)) return;
     step = with_axis(chunk, step, chunk->time);
     PlaitValue step_there = there(chunk, step);
     carry->before = sum_over(chunk, step_there, chunk->twin, earlier(chunk, false));
@@ -385,6 +408,7 @@ static void make_decay(Chunk *chunk, Carry *carry)
     carry->there = there(chunk, carry->after);
     carry->whole = sum_over(chunk, step, chunk->time, 0);
     make_signs(chunk, carry);
+    carry->has_decay = true;
 }
 
 /* Whether a term of the carry depends on the read. */

@@ -26,8 +26,14 @@ bool plait_form_fail(PlaitForms *forms, PlaitValue value, const char *reason)
 
 /* ---- expressions ---- */
 
+/* A tree over shared parts could double with every operation: a long one is the end. */
 static const PlaitExpr *make(PlaitForms *forms, PlaitExpr expr)
 {
+    expr.size = 1 + (expr.a ? expr.a->size : 0) + (expr.b ? expr.b->size : 0);
+    if (expr.size > MOST_STEPS) {
+        plait_form_fail(forms, forms->at, "long expressions of the carry");
+        expr = (PlaitExpr){.kind = PLAIT_EXPR_NUMBER, .number = 1, .size = 1};
+    }
     return plait_arena_copy(forms->function->module->arena, &expr, sizeof expr);
 }
 
@@ -77,6 +83,17 @@ PlaitType plait_expr_type(const PlaitFunction *function, const PlaitExpr *expr)
     return plait_type_as(type, PLAIT_BOOL);
 }
 
+/* Whether it may have no finite value where a condition keeps it from being used: 0 times that is no 0. */
+static bool needs_guard(const PlaitForms *forms, const PlaitExpr *expr)
+{
+    if (expr->kind == PLAIT_EXPR_NUMBER) return false;
+    if (expr->kind != PLAIT_EXPR_VALUE) return true;
+    const PlaitInst *inst = plait_inst(forms->function, expr->value);
+    while (inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_CAST)
+        inst = plait_inst(forms->function, inst->operands[0]);
+    return plait_op_is_pointwise((PlaitOp)inst->op);
+}
+
 static void value_factors(PlaitForms *forms, PlaitValue value, PlaitExprs *factors)
 {
     const PlaitInst *inst = plait_inst(forms->function, value);
@@ -113,10 +130,16 @@ void plait_expr_factors(PlaitForms *forms, const PlaitExpr *expr, PlaitExprs *fa
         plait_expr_factors(forms, expr->a, factors);
         plait_push(arena, factors, quotient(forms, NULL, expr->b));
         break;
-    case PLAIT_EXPR_SELECT: /* of plait_expr_where */
-        plait_push(arena, factors, plait_expr_where(forms, expr->value, is_zero(expr->b), NULL));
-        plait_expr_factors(forms, is_zero(expr->b) ? expr->a : expr->b, factors);
+    case PLAIT_EXPR_SELECT: { /* of plait_expr_where */
+        bool when = is_zero(expr->b);
+        uint32_t first = factors->count;
+        plait_expr_factors(forms, when ? expr->a : expr->b, factors);
+        for (uint32_t i = first; i < factors->count; i++)
+            if (needs_guard(forms, factors->data[i]))
+                factors->data[i] = plait_expr_where(forms, expr->value, when, factors->data[i]);
+        plait_push(arena, factors, plait_expr_where(forms, expr->value, when, NULL));
         break;
+    }
     case PLAIT_EXPR_NUMBER:
     case PLAIT_EXPR_ADD: plait_push(arena, factors, expr); break;
     }
@@ -213,6 +236,7 @@ PlaitForms plait_forms(PlaitFunction *function, PlaitValue scan)
 {
     PlaitArena *arena = function->module->arena;
     return (PlaitForms){.function = function,
+                        .at = scan,
                         .scan = plait_inst(function, scan),
                         .body = plait_inst(function, scan)->body,
                         .count = function->insts.count,
@@ -227,6 +251,18 @@ static PlaitForm scaled(PlaitForms *forms, const PlaitForm *form, const PlaitExp
     result.terms = (PlaitExprs){0};
     for (uint32_t i = 0; i < form->terms.count; i++)
         plait_push(forms->function->module->arena, &result.terms, plait_expr_mul(forms, by, form->terms.data[i]));
+    return result;
+}
+
+/* Where the condition is `when`; elsewhere 0, whatever the form would be there. */
+static PlaitForm where_form(PlaitForms *forms, const PlaitForm *form, PlaitValue condition, bool when)
+{
+    PlaitForm result = *form;
+    result.coefficient = plait_expr_where(forms, condition, when, form->coefficient);
+    result.terms = (PlaitExprs){0};
+    for (uint32_t i = 0; i < form->terms.count; i++)
+        plait_push(forms->function->module->arena, &result.terms,
+                   plait_expr_where(forms, condition, when, form->terms.data[i]));
     return result;
 }
 
@@ -251,6 +287,10 @@ static PlaitForm added(PlaitForms *forms, PlaitValue value, PlaitForm a, PlaitFo
     const PlaitExpr *left = a.coefficient ? a.coefficient : number(forms, 1),
                     *right = b.coefficient ? b.coefficient : number(forms, 1);
     sum.coefficient = make(forms, (PlaitExpr){.kind = PLAIT_EXPR_ADD, .a = left, .b = right});
+    if (a.terms.count + b.terms.count > MOST_STEPS) {
+        plait_form_fail(forms, value, "a sum of many terms");
+        return sum;
+    }
     for (uint32_t i = 0; i < b.terms.count; i++) plait_push(arena, &sum.terms, b.terms.data[i]);
     return sum;
 }
@@ -280,17 +320,13 @@ static PlaitForm sum_form(PlaitForms *forms, PlaitValue value, const PlaitInst *
 static PlaitForm select_form(PlaitForms *forms, PlaitValue value, const PlaitInst *inst)
 {
     PlaitForm sides[2] = {*plait_form(forms, inst->operands[1]), *plait_form(forms, inst->operands[2])};
-    for (uint32_t i = 0; i < 2; i++) {
-        const PlaitExpr *here = plait_expr_where(forms, inst->operands[0], i == 0, NULL);
-        if (sides[i].direct) {
-            sides[i] = scaled(forms, &sides[i], here);
-            continue;
-        }
-        sides[1 - i] =
-            with_term(forms, sides[1 - i], plait_expr_mul(forms, here, plait_expr_value(forms, inst->operands[1 + i])));
-    }
+    for (uint32_t i = 0; i < 2; i++)
+        if (sides[i].direct) sides[i] = where_form(forms, &sides[i], inst->operands[0], i == 0);
     if (sides[0].direct && sides[1].direct) return added(forms, value, sides[0], sides[1]);
-    return sides[0].direct ? sides[0] : sides[1];
+    uint32_t other = sides[0].direct ? 1 : 0;
+    return with_term(
+        forms, sides[1 - other],
+        plait_expr_where(forms, inst->operands[0], other == 0, plait_expr_value(forms, inst->operands[1 + other])));
 }
 
 static PlaitForm fail(PlaitForms *forms, PlaitValue value)
@@ -312,6 +348,7 @@ static bool any_direct(PlaitForms *forms, const PlaitInst *inst)
 static PlaitForm compute(PlaitForms *forms, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(forms->function, value);
+    forms->at = value;
     if (inst->body) return fail(forms, value);
     if (!any_direct(forms, inst)) return (PlaitForm){0};
     const PlaitForm *first = plait_form(forms, inst->operands[0]);
@@ -424,7 +461,8 @@ static PlaitLinear added_linear(PlaitForms *forms, PlaitLinear x, PlaitLinear y)
 
 static PlaitLinear where_linear(PlaitForms *forms, PlaitValue condition, bool when, PlaitLinear x)
 {
-    return scaled_linear(forms, x, plait_expr_where(forms, condition, when, NULL));
+    return (PlaitLinear){x.factor ? plait_expr_where(forms, condition, when, x.factor) : NULL,
+                         x.rest ? plait_expr_where(forms, condition, when, x.rest) : NULL};
 }
 
 static PlaitLinear not_linear(PlaitForms *forms, PlaitValue value)
@@ -484,8 +522,12 @@ PlaitLinear plait_expr_linear(PlaitForms *forms, const PlaitExpr *expr, PlaitVal
         return scaled_linear(forms, plait_expr_linear(forms, first ? expr->a : expr->b, unknown),
                              first ? expr->b : expr->a);
     }
+    case PLAIT_EXPR_SELECT: { /* of plait_expr_where */
+        bool when = is_zero(expr->b);
+        if (plait_form_depends(forms, expr->value, unknown)) return not_linear(forms, unknown);
+        return where_linear(forms, expr->value, when, plait_expr_linear(forms, when ? expr->a : expr->b, unknown));
+    }
     case PLAIT_EXPR_DIV:
-    case PLAIT_EXPR_SELECT:
         if (plait_expr_depends(forms, expr, unknown)) return not_linear(forms, unknown);
         return (PlaitLinear){NULL, expr};
     case PLAIT_EXPR_NUMBER: break;

@@ -20,6 +20,7 @@ typedef struct PlaitExpr {
     PlaitValue value; /* VALUE; SELECT: the condition */
     double number;
     const struct PlaitExpr *a, *b;
+    uint32_t size; /* of the tree */
 } PlaitExpr;
 
 typedef PLAIT_VECTOR(const PlaitExpr *) PlaitExprs;
@@ -41,6 +42,7 @@ typedef struct PlaitForms {
     bool *known;
     uint32_t count; /* of values when the analysis began */
     uint32_t steps; /* of looking for linear factors */
+    PlaitValue at;  /* looked at last */
     const char *reason; /* why some value has no form; NULL: all have */
     PlaitValue culprit;
 } PlaitForms;
