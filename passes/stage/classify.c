@@ -150,7 +150,7 @@ static void add_input(const Classifier *classifier, PlaitValue value, Form *form
     const PlaitInst *inst = plait_inst(classifier->function, value);
     if (inst->op == PLAIT_OP_CONST && inst->number == zero) return;
     form->added = true;
-    form->unscaled |= !is_weighted(classifier, value);
+    form->unscaled |= classifier->maxima && !is_weighted(classifier, value);
     if (is_outer_product(classifier, value)) form->products++;
     else form->unstructured = true;
 }
