@@ -40,9 +40,9 @@ typedef struct PlaitForms {
     const PlaitRegion *body;
     PlaitForm *forms; /* by value */
     bool *known;
-    uint32_t count; /* of values when the analysis began */
-    uint32_t steps; /* of looking for linear factors */
-    PlaitValue at;  /* looked at last */
+    uint32_t count;     /* of values when the analysis began */
+    uint32_t steps;     /* of looking for linear factors */
+    PlaitValue at;      /* looked at last */
     const char *reason; /* why some value has no form; NULL: all have */
     PlaitValue culprit;
 } PlaitForms;

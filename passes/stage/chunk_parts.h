@@ -1,0 +1,79 @@
+/* Inside the pass `chunk`: a scan that is being rewritten. */
+#ifndef PLAIT_PASSES_STAGE_CHUNK_PARTS_H
+#define PLAIT_PASSES_STAGE_CHUNK_PARTS_H
+
+#include "ir/clone.h"
+#include "passes/stage/chunk_form.h"
+
+enum { PLAIT_CHUNK_MOST_TERMS = 8 };
+
+/* One outer product that is added to the state: k along the axis that reads sum over, v along the others. */
+typedef struct PlaitChunkTerm {
+    const PlaitExpr *k, *v; /* NULL: 1 */
+} PlaitChunkTerm;
+
+/* An operand of products: a 16-bit number, and another for what rounding to it lost (0: nothing, or not kept). */
+typedef struct PlaitChunkPair {
+    PlaitValue high, low;
+} PlaitChunkPair;
+
+typedef struct PlaitChunkCarry {
+    PlaitAxis axis; /* that reads sum over */
+    PlaitType rest; /* the state's other feature axes */
+    const PlaitExpr *factor;
+    PlaitChunkTerm terms[PLAIT_CHUNK_MOST_TERMS];
+    uint32_t term_count;
+    PlaitValue state; /* the fold's parameter */
+    PlaitChunkPair k[PLAIT_CHUNK_MOST_TERMS], k_there[PLAIT_CHUNK_MOST_TERMS],
+        v_there[PLAIT_CHUNK_MOST_TERMS]; /* k and v as operands; there: at s */
+    PlaitValue v[PLAIT_CHUNK_MOST_TERMS];
+    PlaitValue read; /* that is added again: v = v_factor read + v_rest; 0: none */
+    PlaitValue v_factor[PLAIT_CHUNK_MOST_TERMS];
+    PlaitChunkPair v_rest[PLAIT_CHUNK_MOST_TERMS];
+    PlaitValue before, after, there, whole; /* decays; 0: none, or not made */
+    PlaitValue sign_before, sign_after, sign_there, sign_whole;
+    bool has_decay, making_decay, has_terms, making_terms, solving;
+} PlaitChunkCarry;
+
+typedef struct PlaitChunk {
+    PlaitFunction *function;
+    PlaitForms forms;
+    PlaitValue scan;
+    bool any_size; /* and any storage: for tests of what the fold means */
+    PlaitAxis time, twin;
+    PlaitChunkCarry *carries;
+    uint32_t count;
+    PlaitRegion *region;
+    PlaitBuilder b, outside; /* in the fold, before it */
+    PlaitCloneMap made;      /* values of the body -> values of the fold's */
+    bool *open;              /* by value: being made */
+} PlaitChunk;
+
+/* Notes why the scan stays as it is, the first reason; false. */
+static inline bool plait_chunk_give_up(PlaitChunk *chunk, PlaitValue value, const char *reason)
+{
+    return plait_form_fail(&chunk->forms, value, reason);
+}
+
+static inline bool plait_chunk_failed(const PlaitChunk *chunk) { return chunk->forms.reason != NULL; }
+
+static inline bool plait_chunk_is_feature(const PlaitChunk *chunk, PlaitAxis axis)
+{
+    return chunk->function->axes.data[axis].role == PLAIT_ROLE_FEATURE;
+}
+
+/* Whether the type has feature axes of the state other than the one that reads sum over. */
+static inline bool plait_chunk_has_rest(const PlaitChunkCarry *carry, PlaitType type)
+{
+    for (uint32_t i = 0; i < carry->rest.rank; i++)
+        if (plait_type_has(type, carry->rest.axes[i])) return true;
+    return false;
+}
+
+/* Whether products may round the factor of a carry, which is read at `where`; gives up else. */
+bool plait_chunk_check_storage(PlaitChunk *chunk, const PlaitExpr *factor, PlaitValue where);
+
+/* Writes what the fold yields into its region: the next carries, then the outputs. False after giving up. */
+bool plait_chunk_write(PlaitChunk *chunk, PlaitValue *yields);
+
+#endif
