@@ -69,14 +69,26 @@ static void expect_lowering_for(Subject *subject, const PlaitModule *module, con
     subject->diagnostics.list.count = subject->diagnostics.error_count = 0; /* refused for this target alone */
 }
 
-void fuzz_expect_lowering(Subject *subject, PlaitModule *module)
+/* The passes of the CPU or of a GPU, and the lowering for targets of that kind. */
+static void expect_pipeline(Subject *subject, PlaitModule *module, bool gpu)
 {
-    plait_stage_pipeline_run(module, false, &(PlaitPassOptions){.verify_each = true});
+    plait_stage_pipeline_run(module, gpu, &(PlaitPassOptions){.verify_each = true});
     if (subject->diagnostics.error_count > 0) { /* too large for one operator */
         fuzz_expect_messages(subject);
+        subject->diagnostics.list.count = subject->diagnostics.error_count = 0;
         return;
     }
     fuzz_expect_round_trip(subject, module);
-    expect_lowering_for(subject, module, &(PlaitTileTarget){"cpu", false});
-    expect_lowering_for(subject, module, &(PlaitTileTarget){"sm_80", true});
+    if (!gpu) expect_lowering_for(subject, module, &(PlaitTileTarget){"cpu", false});
+    if (gpu) expect_lowering_for(subject, module, &(PlaitTileTarget){"sm_80", true});
+}
+
+void fuzz_expect_lowering(Subject *subject, PlaitModule *module)
+{
+    const char *text = fuzz_expect_round_trip(subject, module);
+    uint32_t source = plait_sources_add(&subject->sources, "copied", text, (uint32_t)strlen(text));
+    PlaitModule *copy = plait_module_parse(subject->arena, &subject->names, &subject->diagnostics, source);
+    fuzz_expect(subject, copy, module);
+    expect_pipeline(subject, module, false);
+    expect_pipeline(subject, copy, true);
 }
