@@ -71,7 +71,8 @@ void plait_explain_print(const PlaitFacts *list, PlaitText *text)
                           *facts->variant ? ", " : "", facts->variant);
         print_stages(&facts->stages, true, text);
         plait_text_printf(text, "  %u %s\n", facts->kernels.count,
-                          facts->kernels.count == 1 ? "kernel: everything in one pass" : "kernels");
+                          facts->kernels.count == 1 ? "kernel on the CPU: everything in one pass"
+                                                    : "kernels on the CPU");
         for (uint32_t k = 0; k < facts->kernels.count; k++) {
             plait_text_printf(text, "    %s fuses\n", facts->kernels.data[k].name);
             print_stages(&facts->kernels.data[k].stages, false, text);
