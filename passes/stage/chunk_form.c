@@ -502,6 +502,10 @@ static PlaitLinear linear_value(PlaitForms *forms, PlaitValue value, PlaitValue 
         return added_linear(
             forms, where_linear(forms, inst->operands[0], true, linear_value(forms, inst->operands[1], unknown)),
             where_linear(forms, inst->operands[0], false, linear_value(forms, inst->operands[2], unknown)));
+    case PLAIT_OP_REDUCE_SUM:
+        if (!plait_form(forms, inst->operands[0])->direct) return not_linear(forms, value);
+        plait_form_fail(forms, value, "two reads of the carry, one after the other, are added to it again");
+        return (PlaitLinear){0};
     default: return not_linear(forms, value);
     }
 }
