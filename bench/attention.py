@@ -7,10 +7,11 @@
 bf16. A time is the median over runs, each between two CUDA events, the L2 cache flushed before each. The error printed is
 RMS(difference) / RMS of Plait's output against PyTorch's. TFLOP/s count two products over the pairs that the mask lets through.
 """
-import ctypes
 import pathlib
 import subprocess
 import sys
+
+from libraries import main, median_ms, operator_of, relative_error
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = "sm_90a"
@@ -49,48 +50,6 @@ def prepare(plait, folder):
                        check=True)
 
 
-class DLTensor(ctypes.Structure):
-    _fields_ = [("data", ctypes.c_void_p), ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32),
-                ("ndim", ctypes.c_int32), ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16),
-                ("shape", ctypes.POINTER(ctypes.c_int64)), ("strides", ctypes.POINTER(ctypes.c_int64)), ("byte_offset", ctypes.c_uint64)]
-
-
-def dl_tensor(x):
-    shape, strides = (ctypes.c_int64 * x.dim())(*x.shape), (ctypes.c_int64 * x.dim())(*x.stride())
-    return DLTensor(x.data_ptr(), 2, x.device.index or 0, x.dim(), 4, 16, 1, shape, strides, 0)
-
-
-def operator(folder, case, name, tensors):
-    import torch
-    library = ctypes.CDLL(str(folder / f"lib{case}.so"))
-    library.plait_error.restype = ctypes.c_char_p
-    held = [dl_tensor(x) for x in tensors]
-    arguments = [ctypes.byref(x) for x in held]
-
-    def call():
-        if getattr(library, name)(*arguments, ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)):
-            raise RuntimeError(library.plait_error().decode())
-    call.held = held
-    return call
-
-
-def median_ms(function, runs=30):
-    import torch
-    flush = torch.empty(64 << 20, dtype=torch.int32, device="cuda")
-    for _ in range(3):
-        function()
-    times = []
-    for _ in range(runs):
-        flush.zero_()
-        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        begin.record()
-        function()
-        end.record()
-        torch.cuda.synchronize()
-        times.append(begin.elapsed_time(end))
-    return sorted(times)[len(times) // 2]
-
-
 def run(folder, names):
     import torch
     import torch.nn.functional as F
@@ -104,7 +63,7 @@ def run(folder, names):
         b, t, h, d, e = extents["b"], extents["t"], extents["h"], sizes["d"], sizes["e"]
         q, k, v = (torch.randn(b, t, h, n, device="cuda", dtype=torch.bfloat16) for n in (d, d, e))
         o = torch.empty(b, t, h, e, device="cuda", dtype=torch.bfloat16)
-        ours = operator(folder, case, name, (q, k, v, o))
+        ours = operator_of(folder / f"lib{case}.so", name, (q, k, v, o))
         causal, heads_first = share < 1, [x.transpose(1, 2) for x in (q, k, v)]
         times, reference = {"Plait": median_ms(ours)}, None
         for peer, backend in (("cuDNN", SDPBackend.CUDNN_ATTENTION), ("Flash-2", SDPBackend.FLASH_ATTENTION)):
@@ -114,7 +73,7 @@ def run(folder, names):
                     times[peer] = median_ms(lambda: F.scaled_dot_product_attention(*heads_first, is_causal=causal))
             except RuntimeError as problem:  # said, not hidden
                 print(f"    {peer}: {str(problem).splitlines()[0]}", file=sys.stderr)
-        error = ((o.float() - reference.float()).square().mean().sqrt() / reference.float().square().mean().sqrt()).item()
+        error = relative_error(o, reference)
         work = 2.0 * b * h * t * t * (d + e) * share
         cells = [f"{times[p]:7.3f} ({work / times[p] / 1e9:4.0f})" if p in times else "-" for p in ("Plait", "cuDNN", "Flash-2")]
         best = min(ms for p, ms in times.items() if p != "Plait")
@@ -122,15 +81,5 @@ def run(folder, names):
         print(f"{case:14} {shape:28} {cells[0]:>15} {cells[1]:>15} {cells[2]:>15}  {error:8.1e}  {times['Plait'] / best:.2f}", flush=True)
 
 
-def main():
-    words = sys.argv[1:]
-    if len(words) == 3 and words[0] == "prepare":
-        prepare(words[1], pathlib.Path(words[2]))
-    elif len(words) >= 2 and words[0] == "run":
-        run(pathlib.Path(words[1]), words[2:])
-    else:
-        sys.exit(__doc__)
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, prepare, run)

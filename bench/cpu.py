@@ -10,7 +10,6 @@ on one thread and on all. Both get the same arrays. Columns: milliseconds of eac
 / RMS(PyTorch's output) of the first output. Needs PyTorch, and a C++ compiler for torch.compile; nothing else in the repository does.
 """
 import argparse
-import ctypes
 import os
 import pathlib
 import re
@@ -22,26 +21,12 @@ import time
 import torch
 
 import torch_forms
+from libraries import operator_of, relative_error
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # By axis of the programs; an axis that is not here (taps, for one) has the size that its program declares.
 SIZES = dict(b=1, t=4096, h=8, c=512, d=64, e=64, p=64, n=64)
 OWN_SIZES = dict(mamba1=dict(n=16))  # what its paper uses
-CPU, FLOAT = 1, 2  # DLPack's kDLCPU and kDLFloat
-
-
-class DLTensor(ctypes.Structure):
-    """DLPack's, as runtime/plait.h has it, with the inner structures' fields written out."""
-    _fields_ = [("data", ctypes.c_void_p), ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32),
-                ("ndim", ctypes.c_int32), ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16),
-                ("shape", ctypes.POINTER(ctypes.c_int64)), ("strides", ctypes.POINTER(ctypes.c_int64)), ("byte_offset", ctypes.c_uint64)]
-
-
-def dl_tensor(x):
-    """A view of a f32 tensor, which must outlive it."""
-    shape = (ctypes.c_int64 * x.dim())(*x.shape)
-    strides = (ctypes.c_int64 * x.dim())(*x.stride())
-    return DLTensor(x.data_ptr(), CPU, 0, x.dim(), FLOAT, 32, 1, shape, strides, 0)
 
 
 def signature(source):
@@ -76,17 +61,13 @@ def build(plait, name, folder):
     for axis in re.findall(r"^axis (\w+) = ", source, re.M):
         command += ["-D", f"{axis}={sizes[axis]}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    library = ctypes.CDLL(str(folder / f"lib{name}.so"))
-    library.plait_error.restype = ctypes.c_char_p
     inputs, optional, outputs = signature(source)
     values = [torch.randn([sizes[a] for a in axes]) for _, axes in inputs]
     results = [torch.empty([sizes[a] for a in axes]) for _, axes in outputs]
-    tensors = [dl_tensor(x) for x in values] + [None] * optional + [dl_tensor(x) for x in results]
-    arguments = [None if x is None else ctypes.byref(x) for x in tensors] + [None]
+    operator = operator_of(folder / f"lib{name}.so", name, (*values, *[None] * optional, *results))
 
     def call():
-        if getattr(library, name)(*arguments) != 0:
-            raise RuntimeError(library.plait_error().decode())
+        operator()
         return results[0]
     return call, values
 
@@ -153,7 +134,7 @@ def main():
             call, values = build(arguments.plait, name, pathlib.Path(folder))
             ours = fastest_seconds(call)
             seconds, reference = torch_times(make(), values, arguments.threads, not arguments.no_compile)
-            error = ((call() - reference).square().mean().sqrt() / reference.square().mean().sqrt()).item()
+            error = relative_error(call(), reference)
         best = min(seconds, key=seconds.get)
         others = ", ".join(f"{n} {1e3 * s:.1f}" for n, s in seconds.items() if n != best)
         print(f"{name:22} {1e3 * ours:9.2f} {1e3 * seconds[best]:9.2f} {seconds[best] / ours:6.2f}x  {error:8.1e}  {best} ({others})", flush=True)

@@ -12,10 +12,7 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from attention import DLTensor, median_ms  # noqa: E402
-
-import ctypes  # noqa: E402
+from libraries import main, median_ms, operator_of, relative_error
 
 ROOT = pathlib.Path(__file__).resolve().parent
 TARGET = "sm_90a"
@@ -49,25 +46,6 @@ def prepare(plait, folder):
             print(f"{operator} d={d}: built in {time.monotonic() - begin:.2f} s")
 
 
-def dl_tensor(x):
-    shape, strides = (ctypes.c_int64 * x.dim())(*x.shape), (ctypes.c_int64 * x.dim())(*x.stride())
-    code, bits = (4, 16) if x.element_size() == 2 else (2, 32)
-    return DLTensor(x.data_ptr(), 2, x.device.index or 0, x.dim(), code, bits, 1, shape, strides, 0)
-
-
-def operator_of(library, name, tensors):
-    import torch
-    library.plait_error.restype = ctypes.c_char_p
-    held = [dl_tensor(x) for x in tensors]
-    arguments = [ctypes.byref(x) for x in held]
-
-    def call():
-        if getattr(library, name)(*arguments, ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)):
-            raise RuntimeError(library.plait_error().decode())
-    call.held = held
-    return call
-
-
 def peer_of(operator, q, k, v, more):
     """A call of the peer's kernel, forward, without states."""
     if operator == "retention":
@@ -97,11 +75,6 @@ def inputs(operator, sizes):
     return q.bfloat16(), k.bfloat16(), v.bfloat16(), {name: more[name] for name in OPERATORS[operator]}
 
 
-def error_of(x, reference):
-    x, reference = x.float(), reference.float()
-    return ((x - reference).square().mean().sqrt() / reference.square().mean().sqrt()).item()
-
-
 def run(folder, names):
     import torch
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}; bf16; medians, milliseconds")
@@ -114,11 +87,11 @@ def run(folder, names):
         q, k, v, more = inputs(operator, sizes)
         o = torch.empty_like(v)
         tensors = (q, k, v, *more.values(), o)
-        ours = operator_of(ctypes.CDLL(str(path)), operator, tensors)
+        ours = operator_of(path, operator, tensors)
         times, error = {"Plait": median_ms(ours)}, float("nan")
         try:
             theirs = peer_of(operator, q, k, v, more)
-            error = error_of(o, theirs())
+            error = relative_error(o, theirs())
             times["FLA"] = median_ms(theirs)
         except Exception as problem:  # said, not hidden
             print(f"    FLA: {str(problem).splitlines()[:1]}", file=sys.stderr)
@@ -129,15 +102,5 @@ def run(folder, names):
               f"{times['Plait'] / floor:13.2f}", flush=True)
 
 
-def main():
-    words = sys.argv[1:]
-    if len(words) == 3 and words[0] == "prepare":
-        prepare(words[1], pathlib.Path(words[2]))
-    elif len(words) >= 2 and words[0] == "run":
-        run(pathlib.Path(words[1]), words[2:])
-    else:
-        sys.exit(__doc__)
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, prepare, run)

@@ -124,7 +124,20 @@ PlaitValue plait_lower_i32(PlaitLowering *lowering, int64_t number);
 PlaitValue plait_lower_binary(PlaitLowering *lowering, PlaitOp op, PlaitValue x, PlaitValue y);
 PlaitValue plait_lower_broadcast(PlaitLowering *lowering, PlaitValue x, PlaitType type);
 PlaitValue plait_lower_size(PlaitLowering *lowering, PlaitAxis axis);
+PlaitValue plait_lower_select(PlaitLowering *lowering, PlaitValue condition, PlaitValue yes, PlaitValue no);
+/* A number of the scalar type of the tile `like`. */
+PlaitValue plait_lower_number_like(PlaitLowering *lowering, PlaitValue like, double number);
 PlaitValue plait_lower_tensor(PlaitLowering *lowering, PlaitName name, PlaitType type, PlaitValue key);
+
+/* A reduction (reduce.c). */
+PlaitValue plait_lower_reduce(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst,
+                              const PlaitPlaces *outside);
+/* Whether a value is a tensor in memory, perhaps widened: it is read again at other positions rather than kept. */
+bool plait_lower_is_stored(const PlaitLowering *lowering, PlaitValue value);
+/* In a loop by blocks, what is made by a triangular system is written before the other operands, which then need no
+ * registers while it is solved; after it, what is made by products, during which other operands arrive from memory. */
+bool plait_lower_long_ones_first(PlaitLowering *lowering, const PlaitValue *operands, uint32_t count,
+                                 const PlaitPlaces *places);
 
 /* Reports that a value has no place along the axis. Returns 0. */
 PlaitValue plait_lower_no_place(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis);

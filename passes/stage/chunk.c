@@ -28,8 +28,6 @@
 
 enum { LEAST_SIZE = 16, MOST_SIZE = 256 };
 
-static PlaitType type_of(const PlaitChunk *chunk, PlaitValue value) { return plait_type_of(chunk->function, value); }
-
 /* Notes the axis that a read sums over. */
 static bool check_read(PlaitChunk *chunk, PlaitValue value)
 {
@@ -63,14 +61,12 @@ static bool check_body(PlaitChunk *chunk)
 
 static bool check_state(PlaitChunk *chunk, PlaitChunkCarry *carry, PlaitValue param)
 {
-    PlaitType type = type_of(chunk, param);
+    PlaitType type = plait_type_of(chunk->function, param);
     uint32_t others = 0;
     carry->rest = plait_type(PLAIT_BOOL);
     if (type.scalar != PLAIT_F32) return plait_chunk_give_up(chunk, param, "a carry that is not f32");
     if (carry->axis == PLAIT_NO_AXIS)
         return plait_chunk_give_up(chunk, param, "no output sums over an axis of the carry");
-    if (!plait_chunk_is_feature(chunk, carry->axis))
-        return plait_chunk_give_up(chunk, param, "sums over an axis of heads, batch or time");
     for (uint32_t i = 0; i < type.rank; i++) {
         PlaitAxis axis = type.axes[i];
         if (!plait_chunk_is_feature(chunk, axis)) continue;
@@ -148,7 +144,7 @@ static bool check(PlaitChunk *chunk)
     for (uint32_t i = 0; i < chunk->count; i++)
         if (!check_carry(chunk, i)) return false;
     for (uint32_t i = chunk->count; i < scan->body->yields.count; i++)
-        if (!plait_type_has(type_of(chunk, scan->body->yields.data[i]), chunk->time))
+        if (!plait_type_has(plait_type_of(chunk->function, scan->body->yields.data[i]), chunk->time))
             return plait_chunk_give_up(chunk, scan->body->yields.data[i], "an output that is the same at every token");
     return true;
 }
@@ -157,7 +153,7 @@ static void make_params(PlaitChunk *chunk)
 {
     for (uint32_t i = 0; i < chunk->count; i++) {
         PlaitValue param = chunk->forms.body->params.data[i];
-        PlaitType type = plait_type_without(type_of(chunk, param), chunk->time);
+        PlaitType type = plait_type_without(plait_type_of(chunk->function, param), chunk->time);
         chunk->carries[i].state =
             plait_build_argument(chunk->function, chunk->region, type, plait_inst(chunk->function, param)->span);
     }

@@ -13,7 +13,7 @@
 #include <math.h>
 
 /* Expressions are trees over a graph of values: those of more steps than that are not looked at. */
-enum { MOST_TERMS = 8, MOST_STEPS = 2000, MOST_FACTORS = 32 };
+enum { MOST_STEPS = 2000, MOST_FACTORS = 32 };
 
 bool plait_form_fail(PlaitForms *forms, PlaitValue value, const char *reason)
 {
@@ -237,7 +237,6 @@ PlaitForms plait_forms(PlaitFunction *function, PlaitValue scan)
     PlaitArena *arena = function->module->arena;
     return (PlaitForms){.function = function,
                         .at = scan,
-                        .scan = plait_inst(function, scan),
                         .body = plait_inst(function, scan)->body,
                         .count = function->insts.count,
                         .forms = PLAIT_NEW_ARRAY(arena, PlaitForm, function->insts.count),
@@ -266,7 +265,8 @@ static PlaitForm where_form(PlaitForms *forms, const PlaitForm *form, PlaitValue
     return result;
 }
 
-PlaitForm plait_form_before(PlaitForms *forms, const PlaitForm *form)
+/* An AFTER form in terms of the carry before the token. */
+static PlaitForm before(PlaitForms *forms, const PlaitForm *form)
 {
     if (!form->after) return *form;
     PlaitForm result = scaled(forms, plait_form_next(forms, form->carry), form->coefficient);
@@ -279,8 +279,8 @@ static PlaitForm added(PlaitForms *forms, PlaitValue value, PlaitForm a, PlaitFo
 {
     PlaitArena *arena = forms->function->module->arena;
     if (a.after != b.after) {
-        a = plait_form_before(forms, &a);
-        b = plait_form_before(forms, &b);
+        a = before(forms, &a);
+        b = before(forms, &b);
     }
     if (a.carry != b.carry) plait_form_fail(forms, value, "two carries are added element by element");
     PlaitForm sum = a;
@@ -412,7 +412,7 @@ const PlaitForm *plait_form_next(PlaitForms *forms, uint32_t carry)
         plait_inst(forms->function, next)->region == forms->body && forms->known[next] ? &forms->forms[next] : &none;
     if (!form->direct || form->carry != carry)
         plait_form_fail(forms, next, "the next value of a carry is not made of the carry");
-    else if (form->terms.count > MOST_TERMS) plait_form_fail(forms, next, "a sum of many terms");
+    else if (form->terms.count > PLAIT_FORM_MOST_TERMS) plait_form_fail(forms, next, "a sum of many terms");
     return form;
 }
 

@@ -25,6 +25,8 @@ typedef struct PlaitExpr {
 
 typedef PLAIT_VECTOR(const PlaitExpr *) PlaitExprs;
 
+enum { PLAIT_FORM_MOST_TERMS = 8 }; /* of a carry's next value */
+
 /* coefficient * carry + terms. */
 typedef struct PlaitForm {
     bool direct; /* it is of this form; else it does not depend on a carry element by element */
@@ -36,7 +38,6 @@ typedef struct PlaitForm {
 
 typedef struct PlaitForms {
     PlaitFunction *function;
-    const PlaitInst *scan;
     const PlaitRegion *body;
     PlaitForm *forms; /* by value */
     bool *known;
@@ -52,8 +53,6 @@ PlaitForms plait_forms(PlaitFunction *function, PlaitValue scan);
 const PlaitForm *plait_form(PlaitForms *forms, PlaitValue value);
 /* The form of a carry's next value in terms of the carry before the token. */
 const PlaitForm *plait_form_next(PlaitForms *forms, uint32_t carry);
-/* An AFTER form in terms of the carry before the token. */
-PlaitForm plait_form_before(PlaitForms *forms, const PlaitForm *form);
 bool plait_form_fail(PlaitForms *forms, PlaitValue value, const char *reason);
 
 /* The axes that an expression varies along; its scalar type is bool. */

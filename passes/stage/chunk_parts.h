@@ -5,8 +5,6 @@
 #include "ir/clone.h"
 #include "passes/stage/chunk_form.h"
 
-enum { PLAIT_CHUNK_MOST_TERMS = 8 };
-
 /* One outer product that is added to the state: k along the axis that reads sum over, v along the others. */
 typedef struct PlaitChunkTerm {
     const PlaitExpr *k, *v; /* NULL: 1 */
@@ -21,15 +19,15 @@ typedef struct PlaitChunkCarry {
     PlaitAxis axis; /* that reads sum over */
     PlaitType rest; /* the state's other feature axes */
     const PlaitExpr *factor;
-    PlaitChunkTerm terms[PLAIT_CHUNK_MOST_TERMS];
+    PlaitChunkTerm terms[PLAIT_FORM_MOST_TERMS];
     uint32_t term_count;
     PlaitValue state; /* the fold's parameter */
-    PlaitChunkPair k[PLAIT_CHUNK_MOST_TERMS], k_there[PLAIT_CHUNK_MOST_TERMS],
-        v_there[PLAIT_CHUNK_MOST_TERMS]; /* k and v as operands; there: at s */
-    PlaitValue v[PLAIT_CHUNK_MOST_TERMS];
+    PlaitChunkPair k[PLAIT_FORM_MOST_TERMS], k_there[PLAIT_FORM_MOST_TERMS],
+        v_there[PLAIT_FORM_MOST_TERMS]; /* k and v as operands; there: at s */
+    PlaitValue v[PLAIT_FORM_MOST_TERMS];
     PlaitValue read; /* that is added again: v = v_factor read + v_rest; 0: none */
-    PlaitValue v_factor[PLAIT_CHUNK_MOST_TERMS];
-    PlaitChunkPair v_rest[PLAIT_CHUNK_MOST_TERMS];
+    PlaitValue v_factor[PLAIT_FORM_MOST_TERMS];
+    PlaitChunkPair v_rest[PLAIT_FORM_MOST_TERMS];
     PlaitValue before, after, there, whole; /* decays; 0: none, or not made */
     PlaitValue sign_before, sign_after, sign_there, sign_whole;
     bool has_decay, making_decay, has_terms, making_terms, solving;

@@ -5,8 +5,6 @@
 
 enum { LEAST_LOG = -100 };
 
-static PlaitType type_of(const PlaitChunk *chunk, PlaitValue value) { return plait_type_of(chunk->function, value); }
-
 /* Where an operation on these goes: before the fold, unless something made in the fold is among them. 0 counts not. */
 static PlaitBuilder *at(PlaitChunk *chunk, PlaitValue x, PlaitValue y, PlaitValue z)
 {
@@ -42,7 +40,7 @@ static PlaitValue number(PlaitChunk *chunk, double value)
 /* `value` at the block's other positions s. */
 static PlaitValue there(PlaitChunk *chunk, PlaitValue value)
 {
-    if (!value || !plait_type_has(type_of(chunk, value), chunk->time)) return value;
+    if (!value || !plait_type_has(plait_type_of(chunk->function, value), chunk->time)) return value;
     return plait_build_gather(&chunk->b, value, chunk->time, plait_build_iota(&chunk->b, chunk->twin, 0));
 }
 
@@ -53,7 +51,8 @@ static PlaitValue sum_over(PlaitChunk *chunk, PlaitValue value, PlaitAxis axis, 
 
 static PlaitValue with_axis(PlaitChunk *chunk, PlaitValue value, PlaitAxis axis)
 {
-    return plait_build_broadcast(at(chunk, value, 0, 0), value, plait_type_with(type_of(chunk, value), axis));
+    return plait_build_broadcast(at(chunk, value, 0, 0), value,
+                                 plait_type_with(plait_type_of(chunk->function, value), axis));
 }
 
 /* A value as an operand of products on the matrix units, which take 16 bits. What is known before the fold is split
@@ -319,7 +318,7 @@ static PlaitValue solve_read(PlaitChunk *chunk, PlaitChunkCarry *carry, PlaitVal
     carry->solving = true;
     make_decay(chunk, carry);
     if (plait_chunk_failed(chunk)) return 0;
-    if (scale && plait_chunk_has_rest(carry, type_of(chunk, scale)))
+    if (scale && plait_chunk_has_rest(carry, plait_type_of(chunk->function, scale)))
         plait_chunk_give_up(chunk, read,
                             "what is read from the carry is added to it again, with a factor along its own axis");
     known = from_state(chunk, carry, false, w);
@@ -481,7 +480,7 @@ static PlaitValue next_state(PlaitChunk *chunk, uint32_t number_)
     }
     for (uint32_t i = 0; i < carry->term_count; i++)
         next = binary(chunk, PLAIT_OP_ADD, next, added_to_state(chunk, carry, i, rest));
-    return plait_build_broadcast(&chunk->b, next, type_of(chunk, carry->state));
+    return plait_build_broadcast(&chunk->b, next, plait_type_of(chunk->function, carry->state));
 }
 
 bool plait_chunk_write(PlaitChunk *chunk, PlaitValue *yields)
