@@ -9,6 +9,9 @@
  * the same machine code but for unrolled loops. */
 static const char pipeline[] =
     "function(early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),gvn,dse,adce,simplifycfg)";
+/* What stands in a loop of a GPU's kernel stands there on purpose (pass `sink`). */
+static const char gpu_pipeline[] =
+    "function(early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,gvn,dse,adce,simplifycfg)";
 
 static void initialise(PlaitTargetKind kind)
 {

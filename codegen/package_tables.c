@@ -13,7 +13,7 @@
 #include "runtime/descriptor.h"
 
 /* The structures below are written field by field, with the padding that C gives them. */
-_Static_assert(sizeof(PlaitAxisDescriptor) == 24 && sizeof(PlaitTensorDescriptor) == 48, "descriptor.h changed");
+_Static_assert(sizeof(PlaitAxisDescriptor) == 32 && sizeof(PlaitTensorDescriptor) == 48, "descriptor.h changed");
 _Static_assert(sizeof(PlaitKernelDescriptor) == 128 && sizeof(PlaitImageDescriptor) == 48, "descriptor.h changed");
 _Static_assert(sizeof(PlaitTargetDescriptor) == 24 && sizeof(PlaitVariantDescriptor) == 40, "descriptor.h changed");
 _Static_assert(sizeof(PlaitOperatorDescriptor) == 24 && sizeof(PlaitLibraryDescriptor) == 32, "descriptor.h changed");
@@ -214,7 +214,8 @@ static LLVMValueRef target_descriptor(const Tables *tables, const PlaitPackageTa
 static LLVMValueRef axis_descriptor(const Tables *tables, const PlaitAxisInfo *axis)
 {
     return RECORD(tables, PlaitAxisDescriptor, name_text(tables, axis->name), number64(tables, axis->size),
-                  number32(tables, axis->same_as == PLAIT_NO_AXIS ? -1 : axis->same_as), number32(tables, axis->role));
+                  number32(tables, axis->same_as == PLAIT_NO_AXIS ? -1 : axis->same_as), number32(tables, axis->role),
+                  number64(tables, axis->block));
 }
 
 static LLVMValueRef tensor_descriptor(const Tables *tables, const PlaitTensorInfo *tensor)

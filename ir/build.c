@@ -53,7 +53,8 @@ const char *plait_axis_text(const PlaitFunction *function, PlaitAxis axis)
 
 PlaitAxis plait_axis_extent_of(const PlaitFunction *function, PlaitAxis axis)
 {
-    while (function->axes.data[axis].same_as != PLAIT_NO_AXIS) axis = function->axes.data[axis].same_as;
+    while (function->axes.data[axis].same_as != PLAIT_NO_AXIS && !function->axes.data[axis].block)
+        axis = function->axes.data[axis].same_as;
     return axis;
 }
 

@@ -69,7 +69,9 @@ static void list_dying(Plan *plan, const PlaitRegion *region)
 
 static bool is_block_axis(const PlaitInst *owner, PlaitAxis axis)
 {
-    return owner->op == PLAIT_OP_FOLD && (axis == owner->axes[0] || (owner->axis_count == 2 && axis == owner->axes[1]));
+    bool found = false;
+    for (uint32_t i = 0; i < owner->axis_count && owner->op == PLAIT_OP_FOLD; i++) found |= owner->axes[i] == axis;
+    return found;
 }
 
 /* Marks what depends on marked values, inside the region, and what is reduced along an axis that stands for a fold's
@@ -221,8 +223,12 @@ static bool run_step(PlaitMachine *machine, PlaitValue owner, const PlaitInst *i
     const PlaitRegion *body = inst->body;
     PlaitSlot *results = machine->slots[owner].results;
     machine->windows[axis] = window;
-    for (uint32_t i = 0; i < inst->axis_count && inst->op == PLAIT_OP_FOLD; i++)
-        machine->windows[inst->axes[i]] = machine->blocks[inst->axes[i]] = window;
+    for (uint32_t i = 0; i < inst->axis_count && inst->op == PLAIT_OP_FOLD; i++) {
+        PlaitWindow own = window;
+        uint32_t block = machine->function->axes.data[inst->axes[i]].block;
+        if (i == 2) own = (PlaitWindow){window.start / block, 1};
+        machine->windows[inst->axes[i]] = machine->blocks[inst->axes[i]] = own;
+    }
     if (!enter_carries(machine, owner, body) || !plait_interp_run(machine, body)) return false;
     for (uint32_t i = 0; i < body->yields.count; i++)
         if (i < body->params.count || plait_type_has(results[i].type, axis))
@@ -242,9 +248,10 @@ static bool run_tokens(PlaitMachine *machine, PlaitValue owner, const PlaitInst 
 
 static bool run_blocks(PlaitMachine *machine, PlaitValue owner, const PlaitInst *inst)
 {
-    int64_t extent = machine->extents[inst->axes[0]];
+    int64_t extent = machine->extents[inst->axes[0]], block = machine->fold_block;
+    if (inst->axis_count == 3) block = machine->function->axes.data[inst->axes[2]].block;
     for (int64_t start = 0; start < extent;) {
-        int64_t count = extent - start < machine->fold_block ? extent - start : machine->fold_block;
+        int64_t count = extent - start < block ? extent - start : block;
         if (!run_step(machine, owner, inst, (PlaitWindow){start, count})) return false;
         start += count;
     }
@@ -268,19 +275,21 @@ static bool finish_outputs(PlaitMachine *machine, PlaitValue owner, const PlaitI
 
 static bool run_loop(PlaitMachine *machine, PlaitValue owner, const PlaitInst *inst)
 {
-    PlaitAxis axis = inst->axes[0], last = inst->axes[inst->axis_count - 1];
-    PlaitWindow window = machine->windows[axis], block = machine->blocks[axis];
-    PlaitWindow last_window = machine->windows[last], last_block = machine->blocks[last];
-    PlaitWindow whole = {0, machine->extents[axis]};
+    PlaitAxis axis = inst->axes[0];
+    PlaitWindow windows[3], blocks[3], whole = {0, machine->extents[axis]};
+    for (uint32_t i = 0; i < inst->axis_count; i++) {
+        windows[i] = machine->windows[inst->axes[i]];
+        blocks[i] = machine->blocks[inst->axes[i]];
+    }
     machine->windows[axis] = whole;
     if (!start_results(machine, owner, inst, axis)) return false;
     if (!(inst->op == PLAIT_OP_FOLD ? run_blocks : run_tokens)(machine, owner, inst)) return false;
     machine->windows[axis] = whole;
     if (!finish_outputs(machine, owner, inst)) return false;
-    machine->windows[last] = last_window;
-    machine->blocks[last] = last_block;
-    machine->windows[axis] = window;
-    machine->blocks[axis] = block;
+    for (uint32_t i = 0; i < inst->axis_count; i++) {
+        machine->windows[inst->axes[i]] = windows[i];
+        machine->blocks[inst->axes[i]] = blocks[i];
+    }
     release_region(machine, inst->body);
     return true;
 }

@@ -31,6 +31,8 @@ typedef struct PlaitAxisInfo {
     PlaitAxisRole role;
     int64_t size;      /* number of positions, or PLAIT_RUNTIME_SIZE */
     PlaitAxis same_as; /* an axis of the same extent under another name (attend's second time axis), or PLAIT_NO_AXIS */
+    uint32_t block;    /* not 0: a position stands for a block of so many of `same_as`, the last one may have fewer */
+    bool place;        /* positions inside of a block: in memory it comes before other feature axes */
     uint32_t tile; /* Tile IR: positions of a tile along this axis (>= size when the whole axis is one tile); 0: never
                       in a tile */
 } PlaitAxisInfo;
@@ -135,7 +137,7 @@ PlaitAxis plait_axis_add(PlaitFunction *function, PlaitAxisInfo info);
 PlaitAxis plait_axis_find(const PlaitFunction *function, PlaitName name); /* PLAIT_NO_AXIS when there is none */
 PlaitAxis plait_axis_find_in(const PlaitAxisInfo *table, uint32_t count, PlaitName name); /* likewise */
 const char *plait_axis_text(const PlaitFunction *function, PlaitAxis axis);
-/* The axis whose run-time extent `axis` has: follows same_as. */
+/* The axis whose run-time extent `axis` has: follows same_as, but for axes of blocks. */
 PlaitAxis plait_axis_extent_of(const PlaitFunction *function, PlaitAxis axis);
 static inline PlaitInst *plait_inst(const PlaitFunction *function, PlaitValue value)
 {
@@ -173,6 +175,8 @@ void plait_replace_uses(PlaitFunction *function, const PlaitValue *map);
 bool plait_region_inside(const PlaitRegion *inner, const PlaitRegion *outer);
 /* Whether `inst` reads the positions of the fold's block along the fold's second axis: gather(x, iota of axes[1]) along
  * axes[0]. */
+/* A fold over blocks of tokens: what walks along its axis and computes something at each token. */
+static inline bool plait_is_block_fold(const PlaitInst *inst) { return inst->op == PLAIT_OP_FOLD && inst->axis_count > 1; }
 bool plait_reads_block(const PlaitFunction *function, const PlaitInst *inst, const PlaitInst *fold);
 
 #endif

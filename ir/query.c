@@ -73,7 +73,7 @@ void plait_replace_uses(PlaitFunction *function, const PlaitValue *map)
 
 bool plait_reads_block(const PlaitFunction *function, const PlaitInst *inst, const PlaitInst *fold)
 {
-    if (inst->op != PLAIT_OP_GATHER || fold->op != PLAIT_OP_FOLD || fold->axis_count != 2) return false;
+    if (inst->op != PLAIT_OP_GATHER || !plait_is_block_fold(fold)) return false;
     const PlaitInst *index = plait_inst(function, inst->operands[1]);
     return inst->axes[0] == fold->axes[0] && index->op == PLAIT_OP_IOTA && index->axes[0] == fold->axes[1];
 }

@@ -208,8 +208,10 @@ static void verify_axes(PlaitVerifier *verifier)
         if (axis->tile > PLAIT_MAX_TILE)
             plait_verify_fail(verifier, 0, "tiles of at most %d positions", PLAIT_MAX_TILE);
         if (axis->same_as != PLAIT_NO_AXIS &&
-            (axis->same_as >= i || function->axes.data[axis->same_as].size != axis->size))
+            (axis->same_as >= i || (!axis->block && function->axes.data[axis->same_as].size != axis->size)))
             plait_verify_fail(verifier, 0, "`same` names an earlier axis of the same size");
+        if (axis->block && (axis->same_as == PLAIT_NO_AXIS || axis->size != PLAIT_RUNTIME_SIZE))
+            plait_verify_fail(verifier, 0, "blocks of another axis, their number known at run time");
     }
     for (uint32_t i = 0; i < function->grid.count; i++) {
         PlaitAxis axis = function->grid.data[i].axis;

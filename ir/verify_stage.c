@@ -141,9 +141,12 @@ static bool verify_blocks(PlaitVerifier *verifier, const PlaitRegion *fold, cons
 bool plait_verify_FOLD(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
     const PlaitFunction *function = verifier->function;
-    bool twin = inst->axis_count == 2 && inst->axes[0] != inst->axes[1] &&
+    bool twin = inst->axis_count > 1 && inst->axes[0] != inst->axes[1] &&
                 plait_axis_extent_of(function, inst->axes[0]) == plait_axis_extent_of(function, inst->axes[1]);
-    if (inst->axis_count != 1 && !twin) return plait_verify_fail(verifier, value, "one axis, or two of one extent");
+    const PlaitAxisInfo *blocks = inst->axis_count == 3 ? &function->axes.data[inst->axes[2]] : NULL;
+    if (inst->axis_count > 3 || (inst->axis_count > 1 && !twin) || inst->axis_count == 0 ||
+        (blocks && (!blocks->block || blocks->same_as != plait_axis_extent_of(function, inst->axes[0]))))
+        return plait_verify_fail(verifier, value, "one axis, or two of one extent, then perhaps one of its blocks");
     if (!verify_carries(verifier, value, inst, inst->axes[0])) return false;
     for (uint32_t i = inst->operand_count; i < inst->body->yields.count; i++) {
         PlaitType type = plait_type_of(function, inst->body->yields.data[i]);

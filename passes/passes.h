@@ -43,6 +43,9 @@ extern const char *const plait_stage_pipeline[], *const plait_stage_pipeline_gpu
 /* Runs the pipeline of the CPU, or of a GPU. */
 void plait_stage_pipeline_run(PlaitModule *module, bool gpu, const PlaitPassOptions *options);
 
+/* Tokens of a block of a scan that runs by blocks on a GPU: a group of four warps has as many rows of products. */
+enum { PLAIT_BLOCK_TOKENS = 64 };
+
 /* What the lowering needs to know of a target. */
 typedef struct PlaitTileTarget {
     const char *name; /* row of codegen/targets.def: written into the kernels */

@@ -7,8 +7,10 @@
 static uint32_t root_of(const PlaitVariantDescriptor *variant, uint32_t axis)
 {
     /* Bounded, so that a table that bites its tail cannot hang the caller. */
-    for (uint32_t steps = 0; steps < variant->axis_count && variant->axes[axis].same_as >= 0; steps++)
+    for (uint32_t steps = 0; steps < variant->axis_count; steps++) {
+        if (variant->axes[axis].same_as < 0 || variant->axes[axis].block) break;
         axis = (uint32_t)variant->axes[axis].same_as;
+    }
     return axis;
 }
 
@@ -166,6 +168,10 @@ static void share_extents(PlaitCall *call)
             call->extents[axis] = variant->axes[axis].size >= 0 ? variant->axes[axis].size : PLAIT_NO_EXTENT;
     for (uint32_t axis = 0; axis < variant->axis_count; axis++)
         call->extents[axis] = call->extents[root_of(variant, axis)];
+    for (uint32_t axis = 0; axis < variant->axis_count; axis++) {
+        int64_t block = variant->axes[axis].block;
+        if (block > 0) call->extents[axis] = (call->extents[variant->axes[axis].same_as] + block - 1) / block;
+    }
 }
 
 PlaitStatus plait_call_choose_variant(PlaitCall *call)

@@ -303,11 +303,31 @@ static PlaitValue gather_carried(PlaitLowering *lowering, const PlaitInst *inst,
 bool plait_lower_is_stored(const PlaitLowering *lowering, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(lowering->operator_, value);
-    while (inst->op == PLAIT_OP_CAST || inst->op == PLAIT_OP_BROADCAST) {
+    for (;;) {
+        bool block = inst->op == PLAIT_OP_GATHER && (lowering->operator_->axes.data[inst->axes[0]].place ||
+                                                     lowering->operator_->axes.data[inst->axes[0]].block);
+        if (inst->op != PLAIT_OP_CAST && inst->op != PLAIT_OP_BROADCAST && !block) break;
         value = inst->operands[0];
         inst = plait_inst(lowering->operator_, value);
     }
     return lowering->tensor_names[value] != 0;
+}
+
+/* A tile with an axis under another name. What was widened is renamed as it was. */
+static PlaitValue rename_axis(PlaitLowering *lowering, PlaitValue x, PlaitAxis axis, PlaitAxis name)
+{
+    if (!x || !plait_type_has(plait_type_of(lowering->kernel, x), axis)) return x;
+    const PlaitInst *made = plait_inst(lowering->kernel, x);
+    bool widened = made->op == PLAIT_OP_CAST &&
+                   plait_scalar_is_16_bit((PlaitScalar)plait_type_of(lowering->kernel, made->operands[0]).scalar);
+    PlaitScalar scalar = (PlaitScalar)made->type.scalar;
+    if (widened) x = made->operands[0];
+    PlaitType type = plait_type_of(lowering->kernel, x);
+    PlaitBuilder builder = plait_lower_at(lowering, &x, 1);
+    type = plait_type_with(plait_type_without(type, axis), name);
+    PlaitValue renamed = plait_build(&builder, PLAIT_OP_RENAME, type, &x, 1);
+    plait_set_axes(lowering->kernel, renamed, (PlaitAxis[]){axis, name}, 2);
+    return plait_build_cast(&builder, plait_build(&builder, PLAIT_OP_CONVERT, type, &renamed, 1), scalar);
 }
 
 /* A value at the tokens of the loop's block, along the axis that stands for the same tokens. */
@@ -318,19 +338,15 @@ static PlaitValue gather_block(PlaitLowering *lowering, const PlaitInst *inst, c
         PlaitPlaces there = with_place(lowering, places, axis, places->index[twin]);
         return plait_lower_value(lowering, inst->operands[0], &there);
     }
-    PlaitValue x = plait_lower_value(lowering, inst->operands[0], places);
-    if (!x || !plait_type_has(plait_type_of(lowering->kernel, x), axis)) return x;
-    const PlaitInst *made = plait_inst(lowering->kernel, x);
-    bool widened = made->op == PLAIT_OP_CAST &&
-                   plait_scalar_is_16_bit((PlaitScalar)plait_type_of(lowering->kernel, made->operands[0]).scalar);
-    PlaitScalar scalar = (PlaitScalar)made->type.scalar;
-    if (widened) x = made->operands[0];
-    PlaitType type = plait_type_of(lowering->kernel, x);
-    PlaitBuilder builder = plait_lower_at(lowering, &x, 1);
-    type = plait_type_with(plait_type_without(type, axis), twin);
-    PlaitValue renamed = plait_build(&builder, PLAIT_OP_RENAME, type, &x, 1);
-    plait_set_axes(lowering->kernel, renamed, (PlaitAxis[]){axis, twin}, 2);
-    return plait_build_cast(&builder, plait_build(&builder, PLAIT_OP_CONVERT, type, &renamed, 1), scalar);
+    return rename_axis(lowering, plait_lower_value(lowering, inst->operands[0], places), axis, twin);
+}
+
+/* Whether a gather reads places in a block that the kernel makes, along another axis of such places. */
+static bool reads_places(const PlaitLowering *lowering, const PlaitInst *inst)
+{
+    const PlaitInst *index = plait_inst(lowering->operator_, inst->operands[1]);
+    return index->op == PLAIT_OP_IOTA && lowering->operator_->axes.data[inst->axes[0]].place &&
+           lowering->operator_->axes.data[index->axes[0]].place && !plait_lower_is_stored(lowering, inst->operands[0]);
 }
 
 static PlaitValue lower_gather(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
@@ -340,6 +356,9 @@ static PlaitValue lower_gather(PlaitLowering *lowering, const PlaitInst *inst, c
     if (lowering->plan.twin != PLAIT_NO_AXIS &&
         plait_reads_block(lowering->operator_, inst, plait_inst(lowering->operator_, inst->region->owner)))
         return gather_block(lowering, inst, places);
+    if (reads_places(lowering, inst))
+        return rename_axis(lowering, plait_lower_value(lowering, inst->operands[0], places), axis,
+                           plait_inst(lowering->operator_, inst->operands[1])->axes[0]);
     bool walked = lowering->plan.walked[axis], carried = lowering->carried[inst->operands[0]] && !walked;
     if (carried && lowering->plan.axes[axis].use == PLAIT_AXIS_WHOLE) return gather_carried(lowering, inst, places);
     if (plait_affine_offset(lowering->operator_, inst->operands[1], axis, &offset))
@@ -390,7 +409,7 @@ static PlaitValue lower_conv(PlaitLowering *lowering, PlaitValue value, const Pl
 bool plait_lower_long_ones_first(PlaitLowering *lowering, const PlaitValue *operands, uint32_t count,
                                  const PlaitPlaces *places)
 {
-    if (lowering->plan.twin == PLAIT_NO_AXIS) return true;
+    if (lowering->plan.twin == PLAIT_NO_AXIS && !lowering->plan.places) return true;
     for (uint8_t effort = PLAIT_EFFORT_SOLVE; effort > 0; effort--)
         for (uint32_t i = 0; i < count; i++)
             if (lowering->effort[operands[i]] == effort && !plait_lower_value(lowering, operands[i], places))

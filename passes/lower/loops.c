@@ -335,7 +335,7 @@ static PlaitPlaces loop_places(KernelLoop *loop)
 static bool is_early(const PlaitFunction *kernel, const PlaitRegion *region, PlaitValue value, const bool *early)
 {
     const PlaitInst *inst = plait_inst(kernel, value);
-    if (inst->op == PLAIT_OP_IOTA) return true;
+    if (inst->op == PLAIT_OP_IOTA || inst->op == PLAIT_OP_FLOORDIV) return true;
     if (inst->op != PLAIT_OP_LOAD || inst->type.rank > 1) return false;
     for (uint32_t i = 0; i < inst->operand_count; i++) {
         const PlaitInst *operand = plait_inst(kernel, inst->operands[i]);

@@ -30,10 +30,12 @@ static void add_tensor(Lowerer *lowerer, PlaitName name, PlaitTensorKind kind, P
 PlaitType plait_lower_memory_order(const PlaitFunction *operator_, PlaitType type)
 {
     PlaitType ordered = plait_type((PlaitScalar)type.scalar);
-    for (int features = 0; features < 2; features++)
-        for (PlaitAxis axis = 0; axis < operator_->axes.count; axis++)
-            if (plait_type_has(type, axis) && (operator_->axes.data[axis].role == PLAIT_ROLE_FEATURE) == features)
-                ordered = plait_type_with(ordered, axis);
+    for (int rank = 0; rank < 3; rank++)
+        for (PlaitAxis axis = 0; axis < operator_->axes.count; axis++) {
+            const PlaitAxisInfo *info = &operator_->axes.data[axis];
+            int own = info->role != PLAIT_ROLE_FEATURE ? 0 : info->place ? 1 : 2;
+            if (plait_type_has(type, axis) && own == rank) ordered = plait_type_with(ordered, axis);
+        }
     return ordered;
 }
 
@@ -324,7 +326,7 @@ static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
     if (!no_long_tile(&lowering, owner)) return false;
     find_carried(&lowering, lowering.region);
     find_moves(&lowering);
-    if (lowering.plan.twin != PLAIT_NO_AXIS) find_effort(&lowering, lowering.region);
+    if (lowering.plan.twin != PLAIT_NO_AXIS || lowering.plan.places) find_effort(&lowering, lowering.region);
     place_axes(&lowering);
     Stores inside = {lowerer, owner, true}, after = {lowerer, owner, false};
     if (lowering.plan.loop != PLAIT_NO_AXIS) plait_lower_loop(&lowering, write_stores, &inside);

@@ -29,7 +29,7 @@ static const Limits matrix_limits = {4096, 32768, 128, 128, 64, 256};
 
 /* Loops by blocks of tokens: as many tokens as a group of four warps has rows; a state of 64 columns or rows likewise.
  */
-static const Limits block_limits = {16384, 16384, 64, 64, 64, 64};
+static const Limits block_limits = {16384, 16384, PLAIT_BLOCK_TOKENS, PLAIT_BLOCK_TOKENS, 64, 64};
 
 typedef struct Planner {
     const PlaitFunction *operator_;
@@ -75,9 +75,9 @@ static void scan_inst(Planner *planner, PlaitValue value)
     PlaitAxis read = inst->op == PLAIT_OP_GATHER ? inst->axes[0] : PLAIT_NO_AXIS;
     if (read != PLAIT_NO_AXIS && planner->operator_->axes.data[read].size >= 0 &&
         planner->operator_->axes.data[read].role == PLAIT_ROLE_FEATURE &&
-        plait_op_of(planner->operator_, inst->operands[0]) != PLAIT_OP_PARAM)
+        plait_region_inside(plait_inst(planner->operator_, inst->operands[0])->region, planner->region))
         planner->whole[read] = planner->used[read] = true;
-    if (inst->op == PLAIT_OP_FOLD && inst->axis_count == 2) {
+    if (plait_is_block_fold(inst)) {
         planner->plan.loop = inst->axes[0];
         planner->plan.twin = inst->axes[1];
         planner->plan.direction = 1;
@@ -149,7 +149,7 @@ static void find_rest(Planner *planner)
     const PlaitFunction *operator_ = planner->operator_;
     for (uint32_t i = 0; i < planner->region->body.count; i++) {
         const PlaitInst *inst = plait_inst(operator_, planner->region->body.data[i]);
-        if (inst->op != PLAIT_OP_FOLD || inst->axis_count != 2) continue;
+        if (!plait_is_block_fold(inst)) continue;
         bool *reduced = PLAIT_NEW_ARRAY(operator_->module->arena, bool, operator_->axes.count);
         mark_reduced(operator_, inst->body, reduced);
         for (uint32_t k = 0; k < inst->body->params.count; k++) {
@@ -161,6 +161,20 @@ static void find_rest(Planner *planner)
     }
 }
 
+/* Programs that make what a fold by blocks reads have a whole block each. Returns whether this is such a kernel. */
+static bool find_places(Planner *planner, const PlaitRegion *region)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        PlaitType type = plait_type_of(planner->operator_, region->body.data[i]);
+        for (uint32_t k = 0; k < type.rank; k++) {
+            if (!planner->operator_->axes.data[type.axes[k]].place) continue;
+            planner->used[type.axes[k]] = planner->whole[type.axes[k]] = found = true;
+        }
+    }
+    return found;
+}
+
 static PlaitAxisPlan plan_axis(const Planner *planner, PlaitAxis axis, const Limits *limits)
 {
     const PlaitAxisInfo *info = &planner->operator_->axes.data[axis];
@@ -170,7 +184,8 @@ static PlaitAxisPlan plan_axis(const Planner *planner, PlaitAxis axis, const Lim
     if (!planner->used[axis] && !planner->folded[axis]) return (PlaitAxisPlan){PLAIT_AXIS_UNUSED, 0};
     bool short_walk = planner->plan.walked[axis] && info->size > 0 && info->size < limits->fold;
     if (planner->folded[axis] && short_walk) return (PlaitAxisPlan){PLAIT_AXIS_FOLD, (uint32_t)info->size};
-    if (planner->folded[axis]) return (PlaitAxisPlan){PLAIT_AXIS_FOLD, time ? limits->fold : 1};
+    bool one = !time || planner->plan.places; /* as many as the body can do at once, or one after another */
+    if (planner->folded[axis]) return (PlaitAxisPlan){PLAIT_AXIS_FOLD, one ? 1 : limits->fold};
     if (planner->rest[axis] && info->size > 0 && (!planner->whole[axis] || info->size <= limits->rows))
         return (PlaitAxisPlan){planner->whole[axis] ? PLAIT_AXIS_WHOLE : PLAIT_AXIS_BLOCK, limits->rows};
     if (planner->whole[axis]) return (PlaitAxisPlan){PLAIT_AXIS_WHOLE, (uint32_t)info->size};
@@ -408,7 +423,9 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
         has_fold |= planner.folded[i];
     }
     if (planner.plan.loop == PLAIT_NO_AXIS) planner.plan.rows = find_rows(&planner);
-    Limits limits = planner.plan.twin == PLAIT_NO_AXIS ? limits_of(target, has_fold) : block_limits;
+    planner.plan.places = planner.plan.twin == PLAIT_NO_AXIS && find_places(&planner, region);
+    bool blocks = planner.plan.twin != PLAIT_NO_AXIS || planner.plan.places;
+    Limits limits = blocks ? block_limits : limits_of(target, has_fold);
     plan_axes(&planner, &limits);
     /* Sums of products live in registers: more columns of a result leave room for fewer positions of the fold, as do
      * operands that pass through registers. */

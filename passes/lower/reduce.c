@@ -23,10 +23,13 @@ static bool is_causal(const PlaitLowering *lowering, PlaitValue mask)
            t->axes[0] == lowering->plan.loop;
 }
 
-/* Whether a value over pairs of a block's tokens is 0 but for such. */
+/* Whether a value over pairs of a block's tokens is 0 but for such, or was made so before (`prepare`). */
 static bool is_zero_ahead(const PlaitLowering *lowering, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(lowering->operator_, value);
+    if (inst->op == PLAIT_OP_GATHER && lowering->operator_->axes.data[inst->axes[0]].place) return true;
+    if (inst->op == PLAIT_OP_GATHER && plait_reads_block(lowering->operator_, inst, plait_inst(lowering->operator_, inst->region->owner)))
+        return is_zero_ahead(lowering, inst->operands[0]);
     if (inst->op == PLAIT_OP_CAST || inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_NEG)
         return is_zero_ahead(lowering, inst->operands[0]);
     if (inst->op == PLAIT_OP_SUB || inst->op == PLAIT_OP_ADD)
@@ -191,10 +194,18 @@ static PlaitValue lower_plain_reduce(PlaitLowering *lowering, const PlaitInst *i
     return plait_build_reduce(&builder, (PlaitOp)inst->op, x, 0, axes, count);
 }
 
+/* The least position of a loop's block. */
+static bool is_first_token(const PlaitLowering *lowering, const PlaitInst *inst)
+{
+    return inst->op == PLAIT_OP_REDUCE_MIN && inst->operand_count == 1 && inst->axes[0] == lowering->plan.loop &&
+           lowering->plan.twin != PLAIT_NO_AXIS && plait_op_of(lowering->operator_, inst->operands[0]) == PLAIT_OP_IOTA;
+}
+
 PlaitValue plait_lower_reduce(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst,
                               const PlaitPlaces *outside)
 {
     PlaitPlaces places = plait_places_copy(lowering, outside);
+    if (is_first_token(lowering, inst)) return lowering->loop_position;
     for (uint32_t i = 0; i < inst->axis_count; i++) {
         PlaitAxis axis = inst->axes[i];
         if (lowering->plan.axes[axis].use == PLAIT_AXIS_WHOLE) places.index[axis] = lowering->outer.index[axis];

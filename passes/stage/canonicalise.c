@@ -6,6 +6,7 @@
  *   x + 0, x * 1, -(-x), not not x, x and true, ... -> x      (never x * 0: x may be NaN)
  *   cast to the own type, broadcast to the own axes, broadcast under a pointwise operation that broadcasts anyway -> x
  *   gather of x along t at position t -> x
+ *   Tile IR: positions from a + a number b -> positions from a + b; those from a, less a -> those from 0
  *   x / c -> x * (1 / c);   the largest of c x, c > 0 -> c times the largest x
  *   a reduction over axes of run-time and of static size -> over the static ones first
  *   in a scan: what depends on no carry, scans included, moves in front of it; an output that is such a value is read
@@ -163,6 +164,23 @@ static PlaitValue simplify_binary(Rewriter *rewriter, PlaitValue value)
     return 0;
 }
 
+/* Positions of a tile moved by a number that all of it shares. */
+static PlaitValue moved_positions(Rewriter *rewriter, PlaitBuilder *builder, PlaitValue value)
+{
+    const PlaitInst inst = *def(rewriter, value);
+    if (rewriter->function->level != PLAIT_LEVEL_TILE || inst.type.rank != 1) return 0;
+    for (uint32_t side = 0; side < 2; side++) {
+        const PlaitInst *positions = def(rewriter, inst.operands[side]);
+        PlaitValue by = inst.operands[1 - side], start = positions->operand_count ? positions->operands[0] : 0;
+        if (positions->op != PLAIT_OP_IOTA || def(rewriter, by)->type.rank) continue;
+        PlaitAxis axis = positions->axes[0];
+        if (inst.op == PLAIT_OP_SUB && side == 0 && start == by) return plait_build_iota(builder, axis, 0);
+        if (inst.op != PLAIT_OP_ADD) continue;
+        return plait_build_iota(builder, axis, start ? plait_build_binary(builder, PLAIT_OP_ADD, start, by) : by);
+    }
+    return 0;
+}
+
 /* A gather along an axis at that axis's own position. */
 static PlaitValue simplify_gather(Rewriter *rewriter, PlaitValue value)
 {
@@ -231,6 +249,7 @@ static PlaitValue simplify(Rewriter *rewriter, PlaitBuilder *builder, PlaitValue
     PlaitValue folded = fold_constants(rewriter, builder, value);
     if (!folded) folded = divide_by_constant(rewriter, builder, value);
     if (!folded) folded = factor_of_extreme(rewriter, builder, value);
+    if (!folded && (op == PLAIT_OP_ADD || op == PLAIT_OP_SUB)) folded = moved_positions(rewriter, builder, value);
     if (folded) return folded;
     if (plait_op_is_scalar(op) && plait_op_info(op)->least_operands == 2) return simplify_binary(rewriter, value);
     if (op == PLAIT_OP_GATHER) return simplify_gather(rewriter, value);

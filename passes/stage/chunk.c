@@ -124,9 +124,12 @@ static bool check_carry(PlaitChunk *chunk, uint32_t number)
     const PlaitForm *form = plait_form_next(&chunk->forms, number);
     if (plait_chunk_failed(chunk) || !check_state(chunk, carry, param)) return false;
     PlaitType factor = plait_expr_type(chunk->function, form->coefficient);
-    if (plait_type_has(factor, carry->axis) || plait_chunk_has_rest(carry, factor))
-        return plait_chunk_give_up(chunk, next, "the carry's factor varies along its own axes");
     carry->factor = form->coefficient;
+    carry->keyed = plait_type_has(factor, carry->axis);
+    if (plait_chunk_has_rest(carry, factor))
+        return plait_chunk_give_up(chunk, next, "the carry's factor varies along an axis that no read sums over");
+    if (carry->keyed && !plait_expr_is_positive(chunk->function, carry->factor))
+        return plait_chunk_give_up(chunk, next, "the carry's factor varies along its own axis and may be below 0");
     for (uint32_t i = 0; i < form->terms.count; i++)
         if (!split_term(chunk, carry, form->terms.data[i], next)) return false;
     return true;
@@ -168,7 +171,8 @@ static void replace(PlaitChunk *chunk, const PlaitValue *yields, uint32_t yield_
     PlaitBuilder outside = {function, home, scan.span};
     for (uint32_t i = 0; i < yield_count; i++) plait_yield(function, chunk->region, yields[i]);
     PlaitValue fold = plait_build_owner(&outside, PLAIT_OP_FOLD, scan.operands, scan.operand_count, chunk->region);
-    plait_set_axes(function, fold, (PlaitAxis[]){chunk->time, chunk->twin}, 2);
+    plait_set_axes(function, fold, (PlaitAxis[]){chunk->time, chunk->twin, chunk->blocks},
+                   chunk->blocks == PLAIT_NO_AXIS ? 2 : 3);
     uint32_t before = home->body.count;
     PlaitValue *results = PLAIT_NEW_ARRAY(function->module->arena, PlaitValue, before);
     for (uint32_t i = 0; i < before; i++) {
@@ -188,15 +192,44 @@ static void replace(PlaitChunk *chunk, const PlaitValue *yields, uint32_t yield_
     plait_region_sort(function, home);
 }
 
-static PlaitAxis make_twin(PlaitChunk *chunk)
+/* The axis that is named after the scan's, and `suffix`. */
+static PlaitAxis make_axis(PlaitChunk *chunk, const char *suffix, PlaitAxisInfo info)
 {
     PlaitFunction *function = chunk->function;
-    PlaitAxisInfo info = function->axes.data[chunk->time];
-    info.name = plait_names_add(function->module->names, plait_arena_printf(function->module->arena, "%s.block",
-                                                                            plait_axis_text(function, chunk->time)));
+    info.name = plait_names_add(
+        function->module->names,
+        plait_arena_printf(function->module->arena, "%s.%s", plait_axis_text(function, chunk->time), suffix));
     PlaitAxis known = plait_axis_find(function, info.name);
-    info.same_as = plait_axis_extent_of(function, chunk->time);
     return known != PLAIT_NO_AXIS ? known : plait_axis_add(function, info);
+}
+
+static PlaitAxis make_twin(PlaitChunk *chunk)
+{
+    PlaitAxisInfo info = chunk->function->axes.data[chunk->time];
+    info.same_as = plait_axis_extent_of(chunk->function, chunk->time);
+    return make_axis(chunk, "block", info);
+}
+
+void plait_chunk_need_blocks(PlaitChunk *chunk)
+{
+    PlaitAxisInfo info = {.role = PLAIT_ROLE_BATCH,
+                          .size = PLAIT_RUNTIME_SIZE,
+                          .same_as = plait_axis_extent_of(chunk->function, chunk->time),
+                          .block = PLAIT_BLOCK_TOKENS};
+    chunk->blocks = make_axis(chunk, "blocks", info);
+}
+
+PlaitAxis plait_chunk_levels(PlaitChunk *chunk)
+{
+    int64_t count = 0;
+    for (int64_t size = 1; size < PLAIT_BLOCK_TOKENS; size *= 2) count++;
+    return make_axis(chunk, "level", (PlaitAxisInfo){.role = PLAIT_ROLE_TIME, .size = count, .same_as = PLAIT_NO_AXIS});
+}
+
+PlaitAxis plait_chunk_column(PlaitChunk *chunk)
+{
+    plait_chunk_need_blocks(chunk);
+    return make_axis(chunk, "column", (PlaitAxisInfo){.size = PLAIT_BLOCK_TOKENS, .same_as = PLAIT_NO_AXIS, .place = true});
 }
 
 static bool write(PlaitChunk *chunk)
@@ -208,6 +241,7 @@ static bool write(PlaitChunk *chunk)
     PlaitValue *yields = PLAIT_NEW_ARRAY(arena, PlaitValue, count);
     uint32_t axes = function->axes.count, before = plait_inst(function, chunk->scan)->region->body.count;
     chunk->twin = make_twin(chunk);
+    chunk->blocks = PLAIT_NO_AXIS;
     chunk->region = plait_region_create(function, plait_inst(function, chunk->scan)->region);
     chunk->b = (PlaitBuilder){function, chunk->region, plait_inst(function, chunk->scan)->span};
     chunk->outside = (PlaitBuilder){function, plait_inst(function, chunk->scan)->region, chunk->b.span};

@@ -145,6 +145,31 @@ void plait_expr_factors(PlaitForms *forms, const PlaitExpr *expr, PlaitExprs *fa
     }
 }
 
+static bool same_expr(const PlaitExpr *a, const PlaitExpr *b)
+{
+    if (!a || !b || a == b) return a == b;
+    if (a->kind != b->kind || a->size != b->size || a->value != b->value || a->number != b->number) return false;
+    return same_expr(a->a, b->a) && same_expr(a->b, b->b);
+}
+
+bool plait_expr_take(PlaitForms *forms, const PlaitExpr **expr, const PlaitExpr *by)
+{
+    PlaitExprs factors = {0}, wanted = {0};
+    const PlaitExpr *left = NULL;
+    plait_expr_factors(forms, *expr, &factors);
+    plait_expr_factors(forms, by, &wanted);
+    for (uint32_t i = 0; i < wanted.count; i++) {
+        uint32_t at = 0;
+        while (at < factors.count && !(factors.data[at] && same_expr(factors.data[at], wanted.data[i]))) at++;
+        if (at == factors.count) return false;
+        factors.data[at] = NULL;
+    }
+    for (uint32_t i = 0; i < factors.count; i++)
+        if (factors.data[i]) left = plait_expr_mul(forms, left, factors.data[i]);
+    *expr = left;
+    return true;
+}
+
 /* ---- bounds ---- */
 
 typedef struct Interval {

@@ -63,6 +63,8 @@ const PlaitExpr *plait_expr_mul(PlaitForms *forms, const PlaitExpr *a, const Pla
 const PlaitExpr *plait_expr_where(PlaitForms *forms, PlaitValue condition, bool when, const PlaitExpr *expr);
 /* The factors of a product, through multiplications in and outside of the body. */
 void plait_expr_factors(PlaitForms *forms, const PlaitExpr *expr, PlaitExprs *factors);
+/* Takes the factors of `by` out of those of *expr; false, and nothing changes, when they are not all there. */
+bool plait_expr_take(PlaitForms *forms, const PlaitExpr **expr, const PlaitExpr *by);
 /* Whether the value depends on `on`, inside the body. */
 bool plait_form_depends(PlaitForms *forms, PlaitValue value, PlaitValue on);
 bool plait_expr_depends(PlaitForms *forms, const PlaitExpr *expr, PlaitValue on);

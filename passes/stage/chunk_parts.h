@@ -3,6 +3,7 @@
 #define PLAIT_PASSES_STAGE_CHUNK_PARTS_H
 
 #include "ir/clone.h"
+#include "passes/passes.h"
 #include "passes/stage/chunk_form.h"
 
 /* One outer product that is added to the state: k along the axis that reads sum over, v along the others. */
@@ -22,15 +23,15 @@ typedef struct PlaitChunkCarry {
     PlaitChunkTerm terms[PLAIT_FORM_MOST_TERMS];
     uint32_t term_count;
     PlaitValue state; /* the fold's parameter */
-    PlaitChunkPair k[PLAIT_FORM_MOST_TERMS], k_there[PLAIT_FORM_MOST_TERMS],
-        v_there[PLAIT_FORM_MOST_TERMS]; /* k and v as operands; there: at s */
+    PlaitChunkPair k[PLAIT_FORM_MOST_TERMS], v_there[PLAIT_FORM_MOST_TERMS]; /* as operands; there: at s */
     PlaitValue v[PLAIT_FORM_MOST_TERMS];
-    PlaitValue read; /* that is added again: v = v_factor read + v_rest; 0: none */
-    PlaitValue v_factor[PLAIT_FORM_MOST_TERMS];
-    PlaitChunkPair v_rest[PLAIT_FORM_MOST_TERMS];
+    PlaitValue v_factor[PLAIT_FORM_MOST_TERMS], v_rest[PLAIT_FORM_MOST_TERMS]; /* of a read that is added again */
+    PlaitValue read, read_made; /* the read that a system was solved for, its value; 0: none */
     PlaitValue before, after, there, whole; /* decays; 0: none, or not made */
     PlaitValue sign_before, sign_after, sign_there, sign_whole;
-    bool has_decay, making_decay, has_terms, making_terms, solving;
+    PlaitChunkPair step_there; /* of a factor along the axis: its logarithms */
+    bool keyed;                /* the factor varies along the axis */
+    bool has_decay, making_decay, has_terms, making_terms;
 } PlaitChunkCarry;
 
 typedef struct PlaitChunk {
@@ -39,6 +40,7 @@ typedef struct PlaitChunk {
     PlaitValue scan;
     bool any_size; /* and any storage: for tests of what the fold means */
     PlaitAxis time, twin;
+    PlaitAxis blocks; /* all blocks but the last are of one size, and this axis counts them; PLAIT_NO_AXIS: of any */
     PlaitChunkCarry *carries;
     uint32_t count;
     PlaitRegion *region;
@@ -70,6 +72,31 @@ static inline bool plait_chunk_has_rest(const PlaitChunkCarry *carry, PlaitType 
 
 /* Whether products may round the factor of a carry, which is read at `where`; gives up else. */
 bool plait_chunk_check_storage(PlaitChunk *chunk, const PlaitExpr *factor, PlaitValue where);
+
+/* How a read sees the state: what the token itself adds to it, its own factor. */
+typedef struct PlaitChunkView {
+    bool self, decayed;
+} PlaitChunkView;
+
+/* The value of the fold's body that stands for one of the scan's. (chunk_write.c) */
+PlaitValue plait_chunk_emit(PlaitChunk *chunk, PlaitValue value);
+PlaitValue plait_chunk_emit_expr(PlaitChunk *chunk, const PlaitExpr *expr);
+/* Makes the carry's decays, once. (chunk_decay.c) */
+void plait_chunk_make_decay(PlaitChunk *chunk, PlaitChunkCarry *carry);
+/* The decay after t to the block's end, of a factor along the axis that reads sum over. */
+PlaitValue plait_chunk_decay_after(PlaitChunk *chunk, const PlaitChunkCarry *carry);
+/* reduce.sum[axis] of w at t times k at s, decayed from s to t, for s < t, and s == t where the read sees that. */
+PlaitValue plait_chunk_scores(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitChunkPair k, PlaitChunkView view,
+                              PlaitChunkPair w);
+/* reduce.sum[axis] of w at t times the state before the block, decayed to t. */
+PlaitValue plait_chunk_from_state(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitChunkView view,
+                                  PlaitChunkPair w);
+/* What is written holds for blocks of PLAIT_BLOCK_TOKENS only. (chunk.c) */
+void plait_chunk_need_blocks(PlaitChunk *chunk);
+/* An axis of as many positions as a block can be halved. */
+PlaitAxis plait_chunk_levels(PlaitChunk *chunk);
+/* An axis of places in a block; needs blocks of that size. */
+PlaitAxis plait_chunk_column(PlaitChunk *chunk);
 
 /* Writes what the fold yields into its region: the next carries, then the outputs. False after giving up. */
 bool plait_chunk_write(PlaitChunk *chunk, PlaitValue *yields);

@@ -1,130 +1,17 @@
 /* Inside the pass `chunk`: the body of the fold. Values of the scan's body are written where they are first wanted;
  * what needs nothing of the fold is written before it.
  */
-#include "passes/stage/chunk_parts.h"
+#include "passes/stage/chunk_values.h"
 
-enum { LEAST_LOG = -100 };
-
-/* Where an operation on these goes: before the fold, unless something made in the fold is among them. 0 counts not. */
-static PlaitBuilder *at(PlaitChunk *chunk, PlaitValue x, PlaitValue y, PlaitValue z)
-{
-    PlaitValue operands[] = {x, y, z};
-    bool inside = false;
-    for (uint32_t i = 0; i < 3; i++)
-        inside |= operands[i] && plait_inst(chunk->function, operands[i])->region == chunk->region;
-    chunk->outside.span = chunk->b.span;
-    return inside ? &chunk->b : &chunk->outside;
-}
-
-/* 0 stands for 1, or for nothing to add. */
-static PlaitValue binary(PlaitChunk *chunk, PlaitOp op, PlaitValue x, PlaitValue y)
-{
-    return x && y ? plait_build_binary(at(chunk, x, y, 0), op, x, y) : x ? x : y;
-}
-
-static PlaitValue unary(PlaitChunk *chunk, PlaitOp op, PlaitValue x)
-{
-    return plait_build_unary(at(chunk, x, 0, 0), op, x);
-}
-
-static PlaitValue choice(PlaitChunk *chunk, PlaitValue condition, PlaitValue yes, PlaitValue no)
-{
-    return plait_build_select(at(chunk, condition, yes, no), condition, yes, no);
-}
-
-static PlaitValue number(PlaitChunk *chunk, double value)
-{
-    return plait_build_const(at(chunk, 0, 0, 0), PLAIT_F32, value);
-}
-
-/* `value` at the block's other positions s. */
-static PlaitValue there(PlaitChunk *chunk, PlaitValue value)
-{
-    if (!value || !plait_type_has(plait_type_of(chunk->function, value), chunk->time)) return value;
-    return plait_build_gather(&chunk->b, value, chunk->time, plait_build_iota(&chunk->b, chunk->twin, 0));
-}
-
-static PlaitValue sum_over(PlaitChunk *chunk, PlaitValue value, PlaitAxis axis, PlaitValue mask)
-{
-    return plait_build_reduce(&chunk->b, PLAIT_OP_REDUCE_SUM, value, mask, &axis, 1);
-}
-
-static PlaitValue with_axis(PlaitChunk *chunk, PlaitValue value, PlaitAxis axis)
-{
-    return plait_build_broadcast(at(chunk, value, 0, 0), value,
-                                 plait_type_with(plait_type_of(chunk->function, value), axis));
-}
-
-/* A value as an operand of products on the matrix units, which take 16 bits. What is known before the fold is split
- * there into two numbers, which are stored (`fuse`), so that the fold's kernel reads what is ready to be multiplied.
- * What is made in the fold is rounded. */
-static PlaitChunkPair operand(PlaitChunk *chunk, PlaitValue value)
-{
-    if (!value) return (PlaitChunkPair){0};
-    const PlaitInst *inst = plait_inst(chunk->function, value);
-    while (inst->op == PLAIT_OP_BROADCAST) inst = plait_inst(chunk->function, inst->operands[0]);
-    bool features = false,
-         stored = inst->op == PLAIT_OP_CAST &&
-                  plait_scalar_is_16_bit((PlaitScalar)plait_type_of(chunk->function, inst->operands[0]).scalar);
-    for (uint32_t i = 0; i < inst->type.rank; i++) features |= plait_chunk_is_feature(chunk, inst->type.axes[i]);
-    if (stored || !features || !plait_type_has(inst->type, chunk->time)) return (PlaitChunkPair){value, 0};
-    PlaitBuilder *builder = at(chunk, value, 0, 0);
-    PlaitValue high = plait_build_cast(builder, value, PLAIT_BF16);
-    if (builder == &chunk->b) return (PlaitChunkPair){plait_build_cast(&chunk->b, high, PLAIT_F32), 0};
-    PlaitValue rest = plait_build_binary(builder, PLAIT_OP_SUB, value, plait_build_cast(builder, high, PLAIT_F32));
-    PlaitValue low = plait_build_cast(builder, rest, PLAIT_BF16);
-    return (PlaitChunkPair){plait_build_cast(&chunk->b, high, PLAIT_F32), plait_build_cast(&chunk->b, low, PLAIT_F32)};
-}
-
-/* What is made in the fold as two 16-bit numbers. */
-static PlaitChunkPair split(PlaitChunk *chunk, PlaitValue value)
-{
-    PlaitChunkPair pair = {plait_build_cast(&chunk->b, plait_build_cast(&chunk->b, value, PLAIT_BF16), PLAIT_F32), 0};
-    PlaitValue rest = plait_build_binary(&chunk->b, PLAIT_OP_SUB, value, pair.high);
-    pair.low = plait_build_cast(&chunk->b, plait_build_cast(&chunk->b, rest, PLAIT_BF16), PLAIT_F32);
-    return pair;
-}
-
-static PlaitChunkPair there_pair(PlaitChunk *chunk, PlaitChunkPair pair)
-{
-    return (PlaitChunkPair){there(chunk, pair.high), there(chunk, pair.low)};
-}
-
-/* The number that a pair stands for. */
-static PlaitValue joined(PlaitChunk *chunk, PlaitChunkPair pair)
-{
-    return binary(chunk, PLAIT_OP_ADD, pair.high, pair.low);
-}
-
-/* reduce.sum over `axis` of a b; the product of what rounding lost in both is left out. */
-static PlaitValue product(PlaitChunk *chunk, PlaitChunkPair a, PlaitChunkPair b, PlaitAxis axis)
-{
-    PlaitValue sum = sum_over(chunk, binary(chunk, PLAIT_OP_MUL, a.high, b.high), axis, 0);
-    if (b.low)
-        sum = binary(chunk, PLAIT_OP_ADD, sum, sum_over(chunk, binary(chunk, PLAIT_OP_MUL, a.high, b.low), axis, 0));
-    if (a.low)
-        sum = binary(chunk, PLAIT_OP_ADD, sum, sum_over(chunk, binary(chunk, PLAIT_OP_MUL, a.low, b.high), axis, 0));
-    return sum;
-}
-
-/* s <= t, or s < t. */
-static PlaitValue earlier(PlaitChunk *chunk, bool self)
-{
-    PlaitValue t = plait_build_iota(&chunk->b, chunk->time, 0), s = plait_build_iota(&chunk->b, chunk->twin, 0);
-    return plait_build_binary(&chunk->b, self ? PLAIT_OP_LE : PLAIT_OP_LT, s, t);
-}
-
-static PlaitValue emit(PlaitChunk *chunk, PlaitValue value);
-
-static PlaitValue emit_expr(PlaitChunk *chunk, const PlaitExpr *expr)
+PlaitValue plait_chunk_emit_expr(PlaitChunk *chunk, const PlaitExpr *expr)
 {
     if (!expr) return 0;
     switch (expr->kind) {
-    case PLAIT_EXPR_VALUE: return emit(chunk, expr->value);
+    case PLAIT_EXPR_VALUE: return plait_chunk_emit(chunk, expr->value);
     case PLAIT_EXPR_NUMBER: return number(chunk, expr->number);
-    case PLAIT_EXPR_NEG: return unary(chunk, PLAIT_OP_NEG, emit_expr(chunk, expr->a));
+    case PLAIT_EXPR_NEG: return unary(chunk, PLAIT_OP_NEG, plait_chunk_emit_expr(chunk, expr->a));
     case PLAIT_EXPR_SELECT: {
-        PlaitValue condition = emit(chunk, expr->value), a = emit_expr(chunk, expr->a), b = emit_expr(chunk, expr->b);
+        PlaitValue condition = plait_chunk_emit(chunk, expr->value), a = plait_chunk_emit_expr(chunk, expr->a), b = plait_chunk_emit_expr(chunk, expr->b);
         return plait_chunk_failed(chunk) ? 0 : choice(chunk, condition, a, b);
     }
     case PLAIT_EXPR_MUL:
@@ -132,88 +19,11 @@ static PlaitValue emit_expr(PlaitChunk *chunk, const PlaitExpr *expr)
     case PLAIT_EXPR_ADD: {
         static const PlaitOp ops[] = {
             [PLAIT_EXPR_MUL] = PLAIT_OP_MUL, [PLAIT_EXPR_DIV] = PLAIT_OP_DIV, [PLAIT_EXPR_ADD] = PLAIT_OP_ADD};
-        PlaitValue a = emit_expr(chunk, expr->a), b = emit_expr(chunk, expr->b);
+        PlaitValue a = plait_chunk_emit_expr(chunk, expr->a), b = plait_chunk_emit_expr(chunk, expr->b);
         return plait_chunk_failed(chunk) ? 0 : binary(chunk, ops[expr->kind], a, b);
     }
     }
     return 0;
-}
-
-static PlaitValue log_abs(PlaitChunk *chunk, PlaitValue x)
-{
-    return plait_chunk_failed(chunk) ? 0 : unary(chunk, PLAIT_OP_LOG, unary(chunk, PLAIT_OP_ABS, x));
-}
-
-static PlaitValue log_of_factor(PlaitChunk *chunk, const PlaitExpr *factor)
-{
-    const PlaitInst *inst = factor->kind == PLAIT_EXPR_VALUE ? plait_inst(chunk->function, factor->value) : NULL;
-    if (inst && inst->op == PLAIT_OP_EXP) return emit(chunk, inst->operands[0]);
-    if (factor->kind == PLAIT_EXPR_NUMBER && factor->number == 0) return number(chunk, LEAST_LOG);
-    if (factor->kind == PLAIT_EXPR_SELECT) {
-        PlaitValue condition = emit(chunk, factor->value);
-        PlaitValue a = log_of_factor(chunk, factor->a), b = log_of_factor(chunk, factor->b);
-        return plait_chunk_failed(chunk) ? 0 : choice(chunk, condition, a, b);
-    }
-    if (factor->kind == PLAIT_EXPR_DIV && factor->a->kind == PLAIT_EXPR_NUMBER && factor->a->number == 1) {
-        PlaitValue below = log_abs(chunk, emit_expr(chunk, factor->b));
-        return plait_chunk_failed(chunk) ? 0 : unary(chunk, PLAIT_OP_NEG, below);
-    }
-    return log_abs(chunk, emit_expr(chunk, factor));
-}
-
-/* log |expr|, at least LEAST_LOG: what decays to e^-100 is 0. */
-static PlaitValue log_of(PlaitChunk *chunk, const PlaitExpr *expr)
-{
-    PlaitExprs factors = {0};
-    PlaitValue sum = 0;
-    plait_expr_factors(&chunk->forms, expr, &factors);
-    for (uint32_t i = 0; i < factors.count && !plait_chunk_failed(chunk); i++) {
-        PlaitValue part = log_of_factor(chunk, factors.data[i]);
-        if (!plait_chunk_failed(chunk)) sum = binary(chunk, PLAIT_OP_ADD, sum, part);
-    }
-    if (!sum || plait_chunk_failed(chunk)) return sum;
-    return binary(chunk, PLAIT_OP_MAX, sum, number(chunk, LEAST_LOG));
-}
-
-/* A running product of signs up to t: with or without its own. */
-static PlaitValue running_sign(PlaitChunk *chunk, PlaitValue sign_there, bool self)
-{
-    return plait_build_reduce(&chunk->b, PLAIT_OP_REDUCE_PROD, sign_there, earlier(chunk, self), &chunk->twin, 1);
-}
-
-static void make_signs(PlaitChunk *chunk, PlaitChunkCarry *carry)
-{
-    if (plait_expr_is_positive(chunk->function, carry->factor)) return;
-    PlaitValue negative = binary(chunk, PLAIT_OP_LT, emit_expr(chunk, carry->factor), number(chunk, 0));
-    PlaitValue sign = choice(chunk, negative, number(chunk, -1), number(chunk, 1));
-    sign = with_axis(chunk, sign, chunk->time);
-    PlaitValue sign_there = there(chunk, sign);
-    carry->sign_before = running_sign(chunk, sign_there, false);
-    carry->sign_after = running_sign(chunk, sign_there, true);
-    carry->sign_there = there(chunk, carry->sign_after);
-    carry->sign_whole = plait_build_reduce(&chunk->b, PLAIT_OP_REDUCE_PROD, sign, 0, &chunk->time, 1);
-}
-
-/* Logarithms of the decay from the block's beginning to each token, and over the block. */
-static void make_decay(PlaitChunk *chunk, PlaitChunkCarry *carry)
-{
-    if (carry->has_decay || !carry->factor || plait_chunk_failed(chunk)) return;
-    if (carry->making_decay) {
-        plait_chunk_give_up(chunk, chunk->forms.body->yields.data[carry - chunk->carries],
-                            "the carry's factor depends on what is read from it");
-        return;
-    }
-    carry->making_decay = true;
-    PlaitValue step = log_of(chunk, carry->factor);
-    if (plait_chunk_failed(chunk)) return;
-    step = with_axis(chunk, step, chunk->time);
-    PlaitValue step_there = there(chunk, step);
-    carry->before = sum_over(chunk, step_there, chunk->twin, earlier(chunk, false));
-    carry->after = sum_over(chunk, step_there, chunk->twin, earlier(chunk, true));
-    carry->there = there(chunk, carry->after);
-    carry->whole = sum_over(chunk, step, chunk->time, 0);
-    make_signs(chunk, carry);
-    carry->has_decay = true;
 }
 
 /* Whether a term of the carry depends on the read. */
@@ -226,65 +36,6 @@ static bool feeds_back(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitVal
     return feeds;
 }
 
-/* Makes the read that the carry's terms depend on: they are then written with it. */
-static void make_fed_back(PlaitChunk *chunk, const PlaitChunkCarry *carry)
-{
-    const PlaitRegion *body = chunk->forms.body;
-    for (uint32_t i = 0; i < body->body.count && !plait_chunk_failed(chunk); i++) {
-        PlaitValue value = body->body.data[i];
-        const PlaitInst *inst = plait_inst(chunk->function, value);
-        const PlaitForm *form = inst->op == PLAIT_OP_REDUCE_SUM ? plait_form(&chunk->forms, inst->operands[0]) : NULL;
-        if (form && form->direct && !form->after && form->carry == (uint32_t)(carry - chunk->carries) &&
-            feeds_back(chunk, carry, value))
-            emit(chunk, value);
-    }
-}
-
-static void make_terms(PlaitChunk *chunk, PlaitChunkCarry *carry)
-{
-    if (carry->has_terms) return;
-    if (carry->making_terms) {
-        plait_chunk_give_up(chunk, chunk->forms.body->yields.data[carry - chunk->carries],
-                            "what is read from the carry is added to it again");
-        return;
-    }
-    carry->making_terms = true;
-    make_fed_back(chunk, carry);
-    for (uint32_t i = 0; i < carry->term_count && !plait_chunk_failed(chunk); i++) {
-        PlaitValue k = emit_expr(chunk, carry->terms[i].k);
-        if (plait_chunk_failed(chunk)) return;
-        carry->k[i] = operand(chunk, k ? k : with_axis(chunk, number(chunk, 1), carry->axis));
-        carry->k_there[i] = there_pair(chunk, carry->k[i]);
-        PlaitValue v = carry->v_factor[i]
-                           ? binary(chunk, PLAIT_OP_ADD, binary(chunk, PLAIT_OP_MUL, carry->v_factor[i], carry->read),
-                                    joined(chunk, carry->v_rest[i]))
-                           : emit_expr(chunk, carry->terms[i].v);
-        if (plait_chunk_failed(chunk)) return;
-        bool inside = v && plait_inst(chunk->function, v)->region == chunk->region;
-        PlaitChunkPair pair = inside ? split(chunk, v) : operand(chunk, v);
-        carry->v[i] = inside ? v : joined(chunk, pair);
-        carry->v_there[i] = there_pair(chunk, pair);
-    }
-    carry->has_terms = true;
-}
-
-/* reduce.sum[axis] of w at t times k at s, decayed from s to t, for s <= t, or s < t: without `self`. */
-static PlaitValue scores(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitChunkPair k_there, bool self,
-                         PlaitChunkPair w)
-{
-    PlaitValue score = product(chunk, w, k_there, carry->axis);
-    score = with_axis(chunk, with_axis(chunk, score, chunk->time), chunk->twin);
-    PlaitValue decay = self ? carry->after : carry->before;
-    if (decay) {
-        decay = unary(chunk, PLAIT_OP_EXP, binary(chunk, PLAIT_OP_SUB, decay, carry->there));
-        score = binary(chunk, PLAIT_OP_MUL, decay, score);
-    }
-    if (carry->sign_there)
-        score = binary(chunk, PLAIT_OP_MUL, score,
-                       binary(chunk, PLAIT_OP_MUL, self ? carry->sign_after : carry->sign_before, carry->sign_there));
-    return choice(chunk, earlier(chunk, self), score, number(chunk, 0));
-}
-
 /* scores times v at s; without v their sums. Scores stay in registers, so that splitting them costs little; with one
  * token in the block there is but one, whose rounding would be the error of the whole. */
 static PlaitValue own_part(PlaitChunk *chunk, PlaitValue score, PlaitChunkPair v_there)
@@ -295,33 +46,73 @@ static PlaitValue own_part(PlaitChunk *chunk, PlaitValue score, PlaitChunkPair v
 
 /* ---- reads that are added to the state again ---- */
 
-static PlaitValue from_state(PlaitChunk *chunk, const PlaitChunkCarry *carry, bool after, PlaitChunkPair w)
+/* What is multiplied with the state, or added to it, along the axis that reads sum over. Beside decays along that axis
+ * it stays as it is: what becomes an operand of products is made of it and of them. */
+static PlaitChunkPair key(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitValue value)
 {
-    PlaitValue sum = product(chunk, w, (PlaitChunkPair){carry->state, 0}, carry->axis);
-    PlaitValue decay = after ? carry->after : carry->before;
-    if (decay) sum = binary(chunk, PLAIT_OP_MUL, unary(chunk, PLAIT_OP_EXP, decay), sum);
-    if (carry->sign_there) sum = binary(chunk, PLAIT_OP_MUL, after ? carry->sign_after : carry->sign_before, sum);
-    return sum;
+    return carry->keyed ? (PlaitChunkPair){value, 0} : operand(chunk, value);
 }
 
-/* A read R before each token, with v = m R + r in the terms:  R[t] = (what the state and r give) + sum over s < t of
- * score[t, s] m[s] R[s], a triangular system. `scale`, by row, and `extra` (0: none): R = scale * what is read + extra.
- */
-static PlaitValue solve_read(PlaitChunk *chunk, PlaitChunkCarry *carry, PlaitValue read, PlaitChunkPair w,
-                             PlaitValue scale, PlaitValue extra)
+static bool depends_on_state(PlaitChunk *chunk, PlaitValue value, bool *seen)
 {
-    PlaitValue matrix = 0, known;
-    if (carry->solving) {
-        plait_chunk_give_up(chunk, read, "two reads of the carry are added to it again");
-        return 0;
+    const PlaitInst *inst = plait_inst(chunk->function, value);
+    if (inst->region != chunk->region || seen[value]) return false;
+    seen[value] = true;
+    if (inst->op == PLAIT_OP_ARGUMENT) return true;
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        if (depends_on_state(chunk, inst->operands[i], seen)) return true;
+    return false;
+}
+
+/* The solution of the system. Where the matrix does not depend on the state, its inverse times what is known: all
+ * blocks' inverses can then be made at once, before the fold (`prepare`). */
+static PlaitValue solve(PlaitChunk *chunk, PlaitValue matrix, PlaitValue known)
+{
+    bool *seen = PLAIT_NEW_ARRAY(chunk->function->module->arena, bool, chunk->function->insts.count);
+    if (depends_on_state(chunk, matrix, seen))
+        return plait_build_solve(&chunk->b, matrix, known, chunk->time, chunk->twin);
+    PlaitAxis column = plait_chunk_column(chunk);
+    PlaitValue own = plait_build_binary(&chunk->b, PLAIT_OP_EQ, place_of(chunk, chunk->time),
+                                        plait_build_iota(&chunk->b, column, 0));
+    PlaitValue identity = choice(chunk, own, number(chunk, 1), number(chunk, 0));
+    PlaitValue inverse = plait_build_solve(&chunk->b, matrix, identity, chunk->time, chunk->twin);
+    inverse = plait_build_gather(&chunk->b, inverse, column, place_of(chunk, chunk->twin));
+    return product(chunk, split(chunk, inverse), there_pair(chunk, split(chunk, known)), chunk->twin);
+}
+
+/* A read of the state: weights along the axis that it sums over, what is multiplied with their sum (0: 1), and what is
+ * added to it (0: nothing). */
+typedef struct Read {
+    PlaitChunkPair weights;
+    PlaitValue scale, extra;
+    PlaitChunkView view;
+} Read;
+
+static bool split_read(PlaitChunk *chunk, PlaitValue value, Read *read);
+
+/* The read before the token that the carry's terms depend on; 0: none. */
+static PlaitValue find_fed_back(PlaitChunk *chunk, const PlaitChunkCarry *carry)
+{
+    const PlaitRegion *body = chunk->forms.body;
+    PlaitValue found = 0;
+    for (uint32_t i = 0; i < body->body.count; i++) {
+        PlaitValue value = body->body.data[i];
+        const PlaitInst *inst = plait_inst(chunk->function, value);
+        const PlaitForm *form = inst->op == PLAIT_OP_REDUCE_SUM ? plait_form(&chunk->forms, inst->operands[0]) : NULL;
+        if (!form || !form->direct || form->after || form->carry != (uint32_t)(carry - chunk->carries) ||
+            !feeds_back(chunk, carry, value))
+            continue;
+        if (found) plait_chunk_give_up(chunk, value, "two reads of the carry are added to it again");
+        found = value;
     }
-    carry->solving = true;
-    make_decay(chunk, carry);
-    if (plait_chunk_failed(chunk)) return 0;
-    if (scale && plait_chunk_has_rest(carry, plait_type_of(chunk->function, scale)))
-        plait_chunk_give_up(chunk, read,
-                            "what is read from the carry is added to it again, with a factor along its own axis");
-    known = from_state(chunk, carry, false, w);
+    return found;
+}
+
+/* The terms' v as functions of the read R: m R + r. Returns the term when only one depends on it, else the number of
+ * terms. */
+static uint32_t split_terms(PlaitChunk *chunk, PlaitChunkCarry *carry, PlaitValue read)
+{
+    uint32_t only = carry->term_count, dependent = 0;
     for (uint32_t i = 0; i < carry->term_count && !plait_chunk_failed(chunk); i++) {
         PlaitLinear v = plait_expr_linear(&chunk->forms, carry->terms[i].v, read);
         if (plait_expr_depends(&chunk->forms, carry->terms[i].k, read))
@@ -330,37 +121,94 @@ static PlaitValue solve_read(PlaitChunk *chunk, PlaitChunkCarry *carry, PlaitVal
         if (v.factor && plait_chunk_has_rest(carry, plait_expr_type(chunk->function, v.factor)))
             plait_chunk_give_up(chunk, read,
                                 "what is read from the carry is added to it again, with a factor along its own axis");
+        carry->v_factor[i] = v.factor ? plait_chunk_emit_expr(chunk, v.factor) : 0;
+        carry->v_rest[i] = v.rest ? plait_chunk_emit_expr(chunk, v.rest) : 0;
+        if (v.factor) only = i, dependent++;
+    }
+    return dependent == 1 ? only : carry->term_count;
+}
+
+/* Solves for what is added to the state again. With R = scale (what the state gives + sum over s < t of score[t, s]
+ * v[s]) + extra  and  v = m R + r  that is a triangular system: for v when one term depends on R, else for R. */
+static void solve_terms(PlaitChunk *chunk, PlaitChunkCarry *carry, PlaitValue value)
+{
+    PlaitValue matrix = 0;
+    Read read;
+    plait_chunk_make_decay(chunk, carry);
+    if (plait_chunk_failed(chunk) || !split_read(chunk, value, &read)) return;
+    if (read.scale && plait_chunk_has_rest(carry, plait_type_of(chunk->function, read.scale)))
+        plait_chunk_give_up(chunk, value,
+                            "what is read from the carry is added to it again, with a factor along its own axis");
+    uint32_t only = split_terms(chunk, carry, value);
+    if (plait_chunk_failed(chunk)) return;
+    PlaitValue known = plait_chunk_from_state(chunk, carry, read.view, read.weights);
+    for (uint32_t i = 0; i < carry->term_count; i++) {
         PlaitValue k =
-            carry->terms[i].k ? emit_expr(chunk, carry->terms[i].k) : with_axis(chunk, number(chunk, 1), carry->axis);
-        PlaitValue factor = v.factor ? emit_expr(chunk, v.factor) : 0, rest = v.rest ? emit_expr(chunk, v.rest) : 0;
-        if (plait_chunk_failed(chunk)) return 0;
-        PlaitValue score = scores(chunk, carry, there_pair(chunk, operand(chunk, k)), false, w);
-        carry->v_factor[i] = factor;
-        carry->v_rest[i] = operand(chunk, rest);
-        if (rest)
-            known = binary(chunk, PLAIT_OP_ADD, known, own_part(chunk, score, there_pair(chunk, carry->v_rest[i])));
+            carry->terms[i].k ? plait_chunk_emit_expr(chunk, carry->terms[i].k) : with_axis(chunk, number(chunk, 1), carry->axis);
+        if (plait_chunk_failed(chunk)) return;
+        PlaitValue score = plait_chunk_scores(chunk, carry, key(chunk, carry, k), read.view, read.weights);
+        PlaitValue factor = i == only ? number(chunk, 1) : carry->v_factor[i];
+        if (i != only && carry->v_rest[i])
+            known = binary(chunk, PLAIT_OP_ADD, known,
+                           own_part(chunk, score, there_pair(chunk, operand(chunk, carry->v_rest[i]))));
         if (factor)
             matrix = binary(chunk, PLAIT_OP_ADD, matrix, binary(chunk, PLAIT_OP_MUL, score, there(chunk, factor)));
     }
-    carry->solving = false;
-    if (plait_chunk_failed(chunk)) return 0;
-    known = binary(chunk, PLAIT_OP_ADD, binary(chunk, PLAIT_OP_MUL, known, scale), extra);
+    PlaitValue scale = read.scale;
+    known = binary(chunk, PLAIT_OP_ADD, binary(chunk, PLAIT_OP_MUL, known, scale), read.extra);
+    if (only < carry->term_count) {
+        known = binary(chunk, PLAIT_OP_ADD, binary(chunk, PLAIT_OP_MUL, known, carry->v_factor[only]),
+                       carry->v_rest[only]);
+        scale = binary(chunk, PLAIT_OP_MUL, carry->v_factor[only], scale);
+    }
     matrix = binary(chunk, PLAIT_OP_MUL, matrix, scale);
-    carry->read = plait_build_solve(&chunk->b, matrix, known, chunk->time, chunk->twin);
-    return carry->read;
+    PlaitValue solution = solve(chunk, matrix, known);
+    for (uint32_t i = 0; i < carry->term_count; i++)
+        if (i == only) carry->v[i] = solution;
+        else if (carry->v_factor[i])
+            carry->v[i] = binary(chunk, PLAIT_OP_ADD, binary(chunk, PLAIT_OP_MUL, carry->v_factor[i], solution),
+                                 carry->v_rest[i]);
+    if (only == carry->term_count) {
+        carry->read = value;
+        carry->read_made = solution;
+    }
+}
+
+static void make_terms(PlaitChunk *chunk, PlaitChunkCarry *carry)
+{
+    if (carry->has_terms || plait_chunk_failed(chunk)) return;
+    if (carry->making_terms) {
+        plait_chunk_give_up(chunk, chunk->forms.body->yields.data[carry - chunk->carries],
+                            "what is read from the carry is added to it again");
+        return;
+    }
+    carry->making_terms = true;
+    PlaitValue fed_back = find_fed_back(chunk, carry);
+    if (fed_back && !plait_chunk_failed(chunk)) solve_terms(chunk, carry, fed_back);
+    for (uint32_t i = 0; i < carry->term_count && !plait_chunk_failed(chunk); i++) {
+        PlaitValue k = plait_chunk_emit_expr(chunk, carry->terms[i].k);
+        if (plait_chunk_failed(chunk)) return;
+        carry->k[i] = key(chunk, carry, k ? k : with_axis(chunk, number(chunk, 1), carry->axis));
+        PlaitValue v = carry->v[i] ? carry->v[i] : plait_chunk_emit_expr(chunk, carry->terms[i].v);
+        if (plait_chunk_failed(chunk)) return;
+        bool inside = v && plait_inst(chunk->function, v)->region == chunk->region;
+        PlaitChunkPair pair = inside ? split(chunk, v) : operand(chunk, v);
+        carry->v[i] = inside ? v : joined(chunk, pair);
+        carry->v_there[i] = there_pair(chunk, pair);
+    }
+    carry->has_terms = true;
 }
 
 /* reduce.sum[axis] of w times the state before or after each token. */
-static PlaitValue read_state(PlaitChunk *chunk, uint32_t number_, bool after, PlaitChunkPair w)
+static PlaitValue read_state(PlaitChunk *chunk, PlaitChunkCarry *carry, PlaitChunkView view, PlaitChunkPair w)
 {
-    PlaitChunkCarry *carry = &chunk->carries[number_];
-    make_decay(chunk, carry);
+    plait_chunk_make_decay(chunk, carry);
     make_terms(chunk, carry);
     if (plait_chunk_failed(chunk)) return 0;
-    PlaitValue sum = from_state(chunk, carry, after, w);
+    PlaitValue sum = plait_chunk_from_state(chunk, carry, view, w);
     for (uint32_t i = 0; i < carry->term_count; i++)
         sum = binary(chunk, PLAIT_OP_ADD, sum,
-                     own_part(chunk, scores(chunk, carry, carry->k_there[i], after, w), carry->v_there[i]));
+                     own_part(chunk, plait_chunk_scores(chunk, carry, carry->k[i], view, w), carry->v_there[i]));
     return sum;
 }
 
@@ -380,8 +228,7 @@ static void split_weight(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitV
     }
 }
 
-/* A sum over an axis of a state: of its part in the state, and of what was added to it at the token itself. */
-static PlaitValue emit_read(PlaitChunk *chunk, PlaitValue value)
+static bool split_read(PlaitChunk *chunk, PlaitValue value, Read *read)
 {
     const PlaitInst inst = *plait_inst(chunk->function, value);
     const PlaitForm form = *plait_form(&chunk->forms, inst.operands[0]);
@@ -389,28 +236,41 @@ static PlaitValue emit_read(PlaitChunk *chunk, PlaitValue value)
     if (inst.operand_count == 2) weight = plait_expr_where(&chunk->forms, inst.operands[1], true, weight);
     PlaitChunkCarry *carry = &chunk->carries[form.carry];
     const PlaitExpr *along = NULL, *scale = NULL; /* of the weight: what varies along the axis, what does not */
+    *read = (Read){.view = {form.after, form.after}};
+    if (!form.after && carry->factor) read->view.decayed = plait_expr_take(&chunk->forms, &weight, carry->factor);
     split_weight(chunk, carry, value, weight, &along, &scale);
-    PlaitValue w = plait_chunk_failed(chunk) ? 0
-                   : along                   ? emit_expr(chunk, along)
-                                             : number(chunk, 1),
-               extra = 0, by = 0;
-    if (scale && !plait_chunk_failed(chunk)) by = emit_expr(chunk, scale);
+    if (plait_chunk_failed(chunk)) return false;
+    PlaitValue w = along ? plait_chunk_emit_expr(chunk, along) : number(chunk, 1);
+    if (scale && !plait_chunk_failed(chunk)) read->scale = plait_chunk_emit_expr(chunk, scale);
     for (uint32_t i = 0; i < form.terms.count && !plait_chunk_failed(chunk); i++) {
         const PlaitExpr *term = form.terms.data[i];
         if (inst.operand_count == 2) term = plait_expr_where(&chunk->forms, inst.operands[1], true, term);
-        PlaitValue x = emit_expr(chunk, term);
-        if (plait_chunk_failed(chunk)) return 0;
-        extra = binary(chunk, PLAIT_OP_ADD, extra, sum_over(chunk, with_axis(chunk, x, inst.axes[0]), inst.axes[0], 0));
+        PlaitValue x = plait_chunk_emit_expr(chunk, term);
+        if (plait_chunk_failed(chunk)) return false;
+        x = sum_over(chunk, with_axis(chunk, x, inst.axes[0]), inst.axes[0], 0);
+        read->extra = binary(chunk, PLAIT_OP_ADD, read->extra, x);
     }
+    if (plait_chunk_failed(chunk)) return false;
+    read->weights = key(chunk, carry, with_axis(chunk, with_axis(chunk, w, carry->axis), chunk->time));
+    return true;
+}
+
+/* A sum over an axis of a state: of its part in the state, and of what was added to it at the token itself. */
+static PlaitValue emit_read(PlaitChunk *chunk, PlaitValue value)
+{
+    const PlaitInst inst = *plait_inst(chunk->function, value);
+    const PlaitForm form = *plait_form(&chunk->forms, inst.operands[0]);
+    Read read;
+    make_terms(chunk, &chunk->carries[form.carry]);
     if (plait_chunk_failed(chunk)) return 0;
-    PlaitChunkPair weights = operand(chunk, with_axis(chunk, with_axis(chunk, w, carry->axis), chunk->time));
-    PlaitValue sum;
-    if (!form.after && feeds_back(chunk, carry, value)) sum = solve_read(chunk, carry, value, weights, by, extra);
-    else {
-        sum = read_state(chunk, form.carry, form.after, weights);
-        sum = plait_chunk_failed(chunk) ? 0 : binary(chunk, PLAIT_OP_ADD, binary(chunk, PLAIT_OP_MUL, sum, by), extra);
+    PlaitValue sum = chunk->carries[form.carry].read == value ? chunk->carries[form.carry].read_made : 0;
+    if (!sum) {
+        if (!split_read(chunk, value, &read)) return 0;
+        sum = read_state(chunk, &chunk->carries[form.carry], read.view, read.weights);
+        if (plait_chunk_failed(chunk)) return 0;
+        sum = binary(chunk, PLAIT_OP_ADD, binary(chunk, PLAIT_OP_MUL, sum, read.scale), read.extra);
     }
-    return plait_chunk_failed(chunk) ? 0 : plait_build_broadcast(at(chunk, sum, 0, 0), sum, inst.type);
+    return plait_build_broadcast(at(chunk, sum, 0, 0), sum, inst.type);
 }
 
 static PlaitValue emit_inst(PlaitChunk *chunk, PlaitValue value)
@@ -423,12 +283,12 @@ static PlaitValue emit_inst(PlaitChunk *chunk, PlaitValue value)
     }
     bool read = inst.op == PLAIT_OP_REDUCE_SUM && plait_form(&chunk->forms, inst.operands[0])->direct;
     if (read) return emit_read(chunk, value);
-    for (uint32_t i = 0; i < inst.operand_count; i++) emit(chunk, inst.operands[i]);
+    for (uint32_t i = 0; i < inst.operand_count; i++) plait_chunk_emit(chunk, inst.operands[i]);
     return plait_chunk_failed(chunk) ? 0 : plait_clone_inst(&chunk->b, value, &chunk->made);
 }
 
 /* The value of the fold's body that stands for one of the scan's. */
-static PlaitValue emit(PlaitChunk *chunk, PlaitValue value)
+PlaitValue plait_chunk_emit(PlaitChunk *chunk, PlaitValue value)
 {
     if (plait_inst(chunk->function, value)->region != chunk->forms.body) return value;
     PlaitValue known = plait_clone_find(&chunk->made, value);
@@ -451,12 +311,17 @@ static PlaitValue emit(PlaitChunk *chunk, PlaitValue value)
  * block's end. A vector is summed over t, where its sum is a value like others; a matrix over s. */
 static PlaitValue added_to_state(PlaitChunk *chunk, const PlaitChunkCarry *carry, uint32_t term, PlaitValue decay)
 {
+    PlaitChunkPair k = carry->k[term];
+    if (carry->keyed) {
+        k.high = binary(chunk, PLAIT_OP_MUL, k.high, decay);
+        decay = 0;
+    }
     PlaitValue v = binary(chunk, PLAIT_OP_MUL, carry->v[term], decay);
     if (carry->rest.rank == 0) {
-        PlaitValue x = binary(chunk, PLAIT_OP_MUL, joined(chunk, carry->k[term]), v);
+        PlaitValue x = binary(chunk, PLAIT_OP_MUL, joined(chunk, k), v);
         return sum_over(chunk, with_axis(chunk, x, chunk->time), chunk->time, 0);
     }
-    PlaitChunkPair k = carry->k_there[term];
+    k = there_pair(chunk, carry->keyed ? operand(chunk, k.high) : k);
     if (!v) v = with_axis(chunk, number(chunk, 1), chunk->time);
     k.high = with_axis(chunk, k.high, chunk->twin);
     return product(chunk, k, there_pair(chunk, operand(chunk, v)), chunk->twin);
@@ -466,13 +331,15 @@ static PlaitValue added_to_state(PlaitChunk *chunk, const PlaitChunkCarry *carry
 static PlaitValue next_state(PlaitChunk *chunk, uint32_t number_)
 {
     PlaitChunkCarry *carry = &chunk->carries[number_];
-    make_decay(chunk, carry);
+    plait_chunk_make_decay(chunk, carry);
     make_terms(chunk, carry);
     if (plait_chunk_failed(chunk)) return 0;
     PlaitValue next = carry->state, rest = 0;
     if (carry->whole) {
         next = binary(chunk, PLAIT_OP_MUL, unary(chunk, PLAIT_OP_EXP, carry->whole), next);
-        rest = unary(chunk, PLAIT_OP_EXP, binary(chunk, PLAIT_OP_SUB, carry->whole, carry->after));
+        rest = carry->keyed
+                   ? plait_chunk_decay_after(chunk, carry)
+                   : unary(chunk, PLAIT_OP_EXP, binary(chunk, PLAIT_OP_SUB, carry->whole, carry->after));
     }
     if (carry->sign_whole) {
         next = binary(chunk, PLAIT_OP_MUL, carry->sign_whole, next);
@@ -487,7 +354,7 @@ bool plait_chunk_write(PlaitChunk *chunk, PlaitValue *yields)
 {
     const PlaitRegion *body = chunk->forms.body;
     for (uint32_t i = chunk->count; i < body->yields.count && !plait_chunk_failed(chunk); i++)
-        yields[i] = emit(chunk, body->yields.data[i]);
+        yields[i] = plait_chunk_emit(chunk, body->yields.data[i]);
     for (uint32_t i = 0; i < chunk->count && !plait_chunk_failed(chunk); i++) yields[i] = next_state(chunk, i);
     return !plait_chunk_failed(chunk);
 }

@@ -32,10 +32,7 @@ static bool long_axis(const PlaitFusion *fusion, PlaitAxis axis)
     return info->size == PLAIT_RUNTIME_SIZE || info->role != PLAIT_ROLE_FEATURE;
 }
 
-/* A fold over blocks of tokens: what walks along its axis, and computes something at each token. */
-static bool is_block_fold(const PlaitInst *inst) { return inst->op == PLAIT_OP_FOLD && inst->axis_count == 2; }
-
-static bool makes_loop(const PlaitInst *inst) { return inst->op == PLAIT_OP_SCAN || is_block_fold(inst); }
+static bool makes_loop(const PlaitInst *inst) { return inst->op == PLAIT_OP_SCAN || plait_is_block_fold(inst); }
 
 /* Kernels that kernel k needs, directly or not, as bits. */
 uint64_t plait_fuse_all_needs(const PlaitFusion *fusion, uint64_t needs)
@@ -176,7 +173,7 @@ bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKern
     const PlaitInst *inst = def(fusion, value);
     if (!walks_allow(fusion, kernel, value) || !loop_allows(fusion, kernel, value)) return false;
     if (makes_loop(inst)) {
-        bool blocks = is_block_fold(inst);
+        bool blocks = plait_is_block_fold(inst);
         int direction = blocks ? 1 : (int)inst->ints[0];
         if (!folds_allow(fusion, kernel, value)) return false;
         if (kernel->loop != PLAIT_NO_AXIS)
@@ -202,6 +199,28 @@ static int64_t feature_elements(const PlaitFusion *fusion, PlaitValue value)
     return count;
 }
 
+/* Whether the value is a product over places in a block, which are never shared out to programs, and is only summed: as
+ * a product of matrices it needs no tile. */
+static bool is_matrix_product(const PlaitFusion *fusion, PlaitValue value)
+{
+    const PlaitFunction *function = fusion->function;
+    const PlaitInst *inst = def(fusion, value);
+    bool places = false;
+    if (inst->op != PLAIT_OP_MUL) return false;
+    PlaitType a = plait_type_of(function, inst->operands[0]), b = plait_type_of(function, inst->operands[1]);
+    for (uint32_t i = 0; i < inst->type.rank; i++) {
+        PlaitAxis axis = inst->type.axes[i];
+        bool shared = plait_type_has(a, axis) && plait_type_has(b, axis);
+        places |= function->axes.data[axis].place;
+        if (long_axis(fusion, axis) || !shared) continue;
+        for (uint32_t r = 0; r < fusion->readers[value].count; r++) {
+            const PlaitInst *reader = def(fusion, fusion->readers[value].data[r]);
+            if (reader->op != PLAIT_OP_REDUCE_SUM || reader->axis_count != 1 || reader->axes[0] != axis) return false;
+        }
+    }
+    return places;
+}
+
 /* A reduction over features in a kernel whose other values are large over these axes would make them whole there. */
 bool plait_fuse_size_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
@@ -214,7 +233,7 @@ bool plait_fuse_size_allows(const PlaitFusion *fusion, const PlaitFusedKernel *k
         for (uint32_t m = 0; m < kernel->members.count; m++) {
             PlaitValue member = kernel->members.data[m];
             if (plait_type_has(def(fusion, member)->type, inst->axes[i]) &&
-                feature_elements(fusion, member) > MOST_TILE_ELEMENTS)
+                feature_elements(fusion, member) > MOST_TILE_ELEMENTS && !is_matrix_product(fusion, member))
                 return false;
         }
     }
@@ -275,11 +294,11 @@ void plait_fuse_join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const Pl
         if (own && accesses->data[i].shifted != PLAIT_NO_AXIS) kernel->has_delay = true;
         if (own && fusion->post[accesses->data[i].anchor]) fusion->post[value] = true;
     }
-    if (inst->op == PLAIT_OP_FOLD && !is_block_fold(inst) && kernel->loop != inst->axes[0])
+    if (inst->op == PLAIT_OP_FOLD && !plait_is_block_fold(inst) && kernel->loop != inst->axes[0])
         kernel->has_fold = kernel->folded[inst->axes[0]] = true;
     if (makes_loop(inst)) {
         kernel->loop = inst->axes[0];
-        kernel->blocks = is_block_fold(inst);
+        kernel->blocks = plait_is_block_fold(inst);
         kernel->direction = kernel->blocks ? 1 : (int)inst->ints[0];
         if (inst->op == PLAIT_OP_SCAN) plait_walked_axes(fusion->function, value, kernel->walked);
         find_folded(fusion->function, inst->body, kernel->folded);

@@ -2,7 +2,8 @@
 #include "ir/affine.h"
 #include "passes/stage/fuse.h"
 
-enum { CHEAP_LIMIT = 32 }; /* operations of a cheap value's whole expression */
+/* Operations of a cheap value's whole expression; of one of positions alone, which has no place of its own. */
+enum { CHEAP_LIMIT = 32, CHEAP_POSITIONS = 256 };
 
 bool plait_fuse_is_rounding(const PlaitFunction *function, const PlaitInst *inst)
 {
@@ -28,6 +29,7 @@ void plait_fuse_find_cheap(PlaitFusion *fusion)
 {
     PlaitFunction *function = fusion->function;
     uint32_t *work = PLAIT_NEW_ARRAY(fusion->arena, uint32_t, function->insts.count);
+    bool *reads = PLAIT_NEW_ARRAY(fusion->arena, bool, function->insts.count); /* an input */
     for (uint32_t i = 0; i < function->body->body.count; i++) {
         PlaitValue value = function->body->body.data[i];
         const PlaitInst *inst = plait_inst(function, value);
@@ -35,11 +37,13 @@ void plait_fuse_find_cheap(PlaitFusion *fusion)
         work[value] = 1;
         for (uint32_t k = 0; k < inst->operand_count && cheap; k++) {
             PlaitValue operand = inst->operands[k];
-            if (plait_op_of(function, operand) == PLAIT_OP_PARAM) continue;
+            bool input = plait_op_of(function, operand) == PLAIT_OP_PARAM;
+            reads[value] |= input || reads[operand];
+            if (input) continue;
             cheap = fusion->cheap[operand] && !is_widening(function, operand);
             work[value] += work[operand];
         }
-        cheap = (cheap && work[value] <= CHEAP_LIMIT) || is_widening(function, value);
+        cheap = (cheap && work[value] <= (reads[value] ? CHEAP_LIMIT : CHEAP_POSITIONS)) || is_widening(function, value);
         fusion->cheap[value] = cheap && !plait_is_output(function, value);
     }
 }
@@ -58,6 +62,7 @@ static void read_operands(Reader *reader, const PlaitInst *inst, PlaitAxis shift
     for (uint32_t i = 0; i < inst->operand_count; i++) {
         bool moves = i == 0 && (inst->op == PLAIT_OP_GATHER || inst->op == PLAIT_OP_CONV);
         if (moves && reader->fold && plait_reads_block(function, inst, reader->fold)) moves = false;
+        if (moves && function->axes.data[inst->axes[0]].place) moves = false; /* the programs have whole blocks */
         if (!moves) {
             read_value(reader, inst->operands[i], shifted, delay);
             continue;

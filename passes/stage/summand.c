@@ -155,8 +155,8 @@ static bool computed_inside(const PlaitFoldGroup *group, const PlaitInst *inst)
         return true;
     if (!plait_op_is_reduce((PlaitOp)inst->op)) return false;
     for (uint32_t i = 0; i < inst->type.rank; i++) {
-        PlaitAxis axis = inst->type.axes[i];
-        if (axis != group->axis && group->function->axes.data[axis].role == PLAIT_ROLE_TIME) return true;
+        const PlaitAxisInfo *axis = &group->function->axes.data[inst->type.axes[i]];
+        if (axis->place || (inst->type.axes[i] != group->axis && axis->role == PLAIT_ROLE_TIME)) return true;
     }
     return false;
 }

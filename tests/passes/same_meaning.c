@@ -26,7 +26,7 @@ static void count_folds(void *context, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(((PlaitFunction **)context)[0], value);
     uint32_t *counts = ((uint32_t **)context)[1];
-    if (inst->op == PLAIT_OP_FOLD && inst->axis_count == 2) counts[0]++;
+    if (plait_is_block_fold(inst)) counts[0]++;
     if (inst->op == PLAIT_OP_SCAN) counts[1]++;
 }
 
