@@ -100,7 +100,9 @@ const char *plait_machine_verify(PlaitCodegenMachine *machine)
 const char *plait_machine_optimise(PlaitCodegenMachine *machine)
 {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef error = LLVMRunPasses(machine->emit.module, pipeline, machine->machine, options);
+    bool gpu = machine->emit.target->kind == PLAIT_TARGET_PTX;
+    LLVMErrorRef error =
+        LLVMRunPasses(machine->emit.module, gpu ? gpu_pipeline : pipeline, machine->machine, options);
     LLVMDisposePassBuilderOptions(options);
     if (!error) return machine->error;
     char *message = LLVMGetErrorMessage(error);

@@ -39,6 +39,13 @@ PlaitType plait_lower_memory_order(const PlaitFunction *operator_, PlaitType typ
     return ordered;
 }
 
+/* The kernels of a CPU and of a GPU are not the same ones: in a library for both, workspaces have names of their own. */
+PlaitName plait_lower_workspace(PlaitModule *module, const PlaitSignature *signature, const PlaitTileTarget *target)
+{
+    const char *text = plait_arena_printf(module->arena, "workspace.%s%u", target->gpu ? "gpu." : "", signature->tensors.count);
+    return plait_names_add(module->names, text);
+}
+
 /* The tensor that a kernel's result goes to when it is read: the first output that it is, or a workspace. */
 static void name_result(Lowerer *lowerer, PlaitValue value)
 {
@@ -50,8 +57,7 @@ static void name_result(Lowerer *lowerer, PlaitValue value)
         return;
     }
     PlaitModule *module = lowerer->module;
-    const char *name = plait_arena_printf(module->arena, "workspace.%u", lowerer->signature->tensors.count);
-    lowerer->tensor_names[value] = plait_names_add(module->names, name);
+    lowerer->tensor_names[value] = plait_lower_workspace(module, lowerer->signature, lowerer->target);
     lowerer->tensor_types[value] = plait_lower_memory_order(operator_, plait_type_of(operator_, value));
     add_tensor(lowerer, lowerer->tensor_names[value], PLAIT_TENSOR_WORKSPACE, lowerer->tensor_types[value],
                (double)NAN);

@@ -128,6 +128,8 @@ PlaitValue plait_lower_size(PlaitLowering *lowering, PlaitAxis axis);
 PlaitValue plait_lower_select(PlaitLowering *lowering, PlaitValue condition, PlaitValue yes, PlaitValue no);
 /* A number of the scalar type of the tile `like`. */
 PlaitValue plait_lower_number_like(PlaitLowering *lowering, PlaitValue like, double number);
+/* The name of the signature's next workspace. */
+PlaitName plait_lower_workspace(PlaitModule *module, const PlaitSignature *signature, const PlaitTileTarget *target);
 PlaitValue plait_lower_tensor(PlaitLowering *lowering, PlaitName name, PlaitType type, PlaitValue key);
 
 /* A reduction (reduce.c). */

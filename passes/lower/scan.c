@@ -131,8 +131,7 @@ static PlaitKept *keep(PlaitLowering *lowering, PlaitScan *state, uint32_t k, Pl
     if (state->kept[k] || !memory_type(lowering, state, type, turns, &memory)) return state->kept[k];
     PlaitKept *kept = state->kept[k] = PLAIT_NEW(lowering->arena, PlaitKept);
     PlaitSignature *signature = lowering->signature;
-    const char *name = plait_arena_printf(lowering->arena, "workspace.%u", signature->tensors.count);
-    PlaitTensorInfo info = {.name = plait_names_add(lowering->kernel->module->names, name),
+    PlaitTensorInfo info = {.name = plait_lower_workspace(lowering->kernel->module, signature, lowering->target),
                             .kind = PLAIT_TENSOR_WORKSPACE,
                             .type = turns ? with_first(signature_turns(lowering), memory) : memory,
                             .fallback = (double)NAN};

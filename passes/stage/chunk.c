@@ -111,7 +111,8 @@ static bool split_term(PlaitChunk *chunk, PlaitChunkCarry *carry, const PlaitExp
             return plait_chunk_give_up(chunk, where,
                                        "something is added to the carry that is no product of separate axes");
         if (!plait_chunk_check_storage(chunk, factors.data[i], where)) return false;
-        const PlaitExpr **side = along ? &term->k : &term->v;
+        bool apart = carry->rest.rank > 0 && !along && !plait_chunk_has_rest(carry, type);
+        const PlaitExpr **side = along ? &term->k : apart ? &term->scale : &term->v;
         *side = plait_expr_mul(&chunk->forms, *side, factors.data[i]);
     }
     return true;
@@ -241,7 +242,7 @@ static bool write(PlaitChunk *chunk)
     PlaitValue *yields = PLAIT_NEW_ARRAY(arena, PlaitValue, count);
     uint32_t axes = function->axes.count, before = plait_inst(function, chunk->scan)->region->body.count;
     chunk->twin = make_twin(chunk);
-    chunk->blocks = PLAIT_NO_AXIS;
+    plait_chunk_need_blocks(chunk);
     chunk->region = plait_region_create(function, plait_inst(function, chunk->scan)->region);
     chunk->b = (PlaitBuilder){function, chunk->region, plait_inst(function, chunk->scan)->span};
     chunk->outside = (PlaitBuilder){function, plait_inst(function, chunk->scan)->region, chunk->b.span};

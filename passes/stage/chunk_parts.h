@@ -8,7 +8,7 @@
 
 /* One outer product that is added to the state: k along the axis that reads sum over, v along the others. */
 typedef struct PlaitChunkTerm {
-    const PlaitExpr *k, *v; /* NULL: 1 */
+    const PlaitExpr *k, *v, *scale; /* NULL: 1; scale: of the state's axes it has none */
 } PlaitChunkTerm;
 
 /* An operand of products: a 16-bit number, and another for what rounding to it lost (0: nothing, or not kept). */

@@ -55,6 +55,13 @@ static inline PlaitValue with_axis(PlaitChunk *chunk, PlaitValue value, PlaitAxi
                                  plait_type_with(plait_type_of(chunk->function, value), axis));
 }
 
+/* What is made in the fold as a 16-bit number. */
+static inline PlaitChunkPair rounded(PlaitChunk *chunk, PlaitValue value)
+{
+    return (PlaitChunkPair){
+        plait_build_cast(&chunk->b, plait_build_cast(&chunk->b, value, PLAIT_BF16), PLAIT_F32), 0};
+}
+
 /* A value as an operand of products on the matrix units, which take 16 bits. What is known before the fold is split
  * there into two numbers, which are stored (`fuse`), so that the fold's kernel reads what is ready to be multiplied.
  * What is made in the fold is rounded. */
@@ -70,7 +77,7 @@ static inline PlaitChunkPair operand(PlaitChunk *chunk, PlaitValue value)
     if (stored || !features || !plait_type_has(inst->type, chunk->time)) return (PlaitChunkPair){value, 0};
     PlaitBuilder *builder = at(chunk, value, 0, 0);
     PlaitValue high = plait_build_cast(builder, value, PLAIT_BF16);
-    if (builder == &chunk->b) return (PlaitChunkPair){plait_build_cast(&chunk->b, high, PLAIT_F32), 0};
+    if (builder == &chunk->b) return rounded(chunk, value);
     PlaitValue rest = plait_build_binary(builder, PLAIT_OP_SUB, value, plait_build_cast(builder, high, PLAIT_F32));
     PlaitValue low = plait_build_cast(builder, rest, PLAIT_BF16);
     return (PlaitChunkPair){plait_build_cast(&chunk->b, high, PLAIT_F32), plait_build_cast(&chunk->b, low, PLAIT_F32)};
@@ -79,7 +86,7 @@ static inline PlaitChunkPair operand(PlaitChunk *chunk, PlaitValue value)
 /* What is made in the fold as two 16-bit numbers. */
 static inline PlaitChunkPair split(PlaitChunk *chunk, PlaitValue value)
 {
-    PlaitChunkPair pair = {plait_build_cast(&chunk->b, plait_build_cast(&chunk->b, value, PLAIT_BF16), PLAIT_F32), 0};
+    PlaitChunkPair pair = rounded(chunk, value);
     PlaitValue rest = plait_build_binary(&chunk->b, PLAIT_OP_SUB, value, pair.high);
     pair.low = plait_build_cast(&chunk->b, plait_build_cast(&chunk->b, rest, PLAIT_BF16), PLAIT_F32);
     return pair;

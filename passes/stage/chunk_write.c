@@ -36,11 +36,19 @@ static bool feeds_back(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitVal
     return feeds;
 }
 
-/* scores times v at s; without v their sums. Scores stay in registers, so that splitting them costs little; with one
- * token in the block there is but one, whose rounding would be the error of the whole. */
+/* A term's scores, with its factor at s. */
+static PlaitValue term_scores(PlaitChunk *chunk, PlaitChunkCarry *carry, uint32_t term, PlaitChunkPair k,
+                              PlaitChunkView view, PlaitChunkPair w)
+{
+    PlaitValue scale = plait_chunk_emit_expr(chunk, carry->terms[term].scale);
+    if (plait_chunk_failed(chunk)) return 0;
+    return binary(chunk, PLAIT_OP_MUL, plait_chunk_scores(chunk, carry, k, view, w), there(chunk, scale));
+}
+
+/* scores times v at s; without v their sums. */
 static PlaitValue own_part(PlaitChunk *chunk, PlaitValue score, PlaitChunkPair v_there)
 {
-    return v_there.high ? product(chunk, split(chunk, score), v_there, chunk->twin)
+    return v_there.high ? product(chunk, rounded(chunk, score), v_there, chunk->twin)
                         : sum_over(chunk, score, chunk->twin, 0);
 }
 
@@ -77,7 +85,7 @@ static PlaitValue solve(PlaitChunk *chunk, PlaitValue matrix, PlaitValue known)
     PlaitValue identity = choice(chunk, own, number(chunk, 1), number(chunk, 0));
     PlaitValue inverse = plait_build_solve(&chunk->b, matrix, identity, chunk->time, chunk->twin);
     inverse = plait_build_gather(&chunk->b, inverse, column, place_of(chunk, chunk->twin));
-    return product(chunk, split(chunk, inverse), there_pair(chunk, split(chunk, known)), chunk->twin);
+    return product(chunk, split(chunk, inverse), there_pair(chunk, operand(chunk, known)), chunk->twin);
 }
 
 /* A read of the state: weights along the axis that it sums over, what is multiplied with their sum (0: 1), and what is
@@ -146,7 +154,8 @@ static void solve_terms(PlaitChunk *chunk, PlaitChunkCarry *carry, PlaitValue va
         PlaitValue k =
             carry->terms[i].k ? plait_chunk_emit_expr(chunk, carry->terms[i].k) : with_axis(chunk, number(chunk, 1), carry->axis);
         if (plait_chunk_failed(chunk)) return;
-        PlaitValue score = plait_chunk_scores(chunk, carry, key(chunk, carry, k), read.view, read.weights);
+        PlaitValue score = term_scores(chunk, carry, i, key(chunk, carry, k), read.view, read.weights);
+        if (plait_chunk_failed(chunk)) return;
         PlaitValue factor = i == only ? number(chunk, 1) : carry->v_factor[i];
         if (i != only && carry->v_rest[i])
             known = binary(chunk, PLAIT_OP_ADD, known,
@@ -192,7 +201,7 @@ static void make_terms(PlaitChunk *chunk, PlaitChunkCarry *carry)
         PlaitValue v = carry->v[i] ? carry->v[i] : plait_chunk_emit_expr(chunk, carry->terms[i].v);
         if (plait_chunk_failed(chunk)) return;
         bool inside = v && plait_inst(chunk->function, v)->region == chunk->region;
-        PlaitChunkPair pair = inside ? split(chunk, v) : operand(chunk, v);
+        PlaitChunkPair pair = operand(chunk, v);
         carry->v[i] = inside ? v : joined(chunk, pair);
         carry->v_there[i] = there_pair(chunk, pair);
     }
@@ -208,7 +217,7 @@ static PlaitValue read_state(PlaitChunk *chunk, PlaitChunkCarry *carry, PlaitChu
     PlaitValue sum = plait_chunk_from_state(chunk, carry, view, w);
     for (uint32_t i = 0; i < carry->term_count; i++)
         sum = binary(chunk, PLAIT_OP_ADD, sum,
-                     own_part(chunk, plait_chunk_scores(chunk, carry, carry->k[i], view, w), carry->v_there[i]));
+                     own_part(chunk, term_scores(chunk, carry, i, carry->k[i], view, w), carry->v_there[i]));
     return sum;
 }
 
@@ -308,23 +317,23 @@ PlaitValue plait_chunk_emit(PlaitChunk *chunk, PlaitValue value)
 }
 
 /* What a term adds to the state in a block: its outer products, each decayed (`decay`, 0: none) from its token to the
- * block's end. A vector is summed over t, where its sum is a value like others; a matrix over s. */
+ * block's end. The decay goes with k: v is an operand of the scores too, as it is. A vector is summed over t, where its sum is a value like others; a matrix over s. */
 static PlaitValue added_to_state(PlaitChunk *chunk, const PlaitChunkCarry *carry, uint32_t term, PlaitValue decay)
 {
     PlaitChunkPair k = carry->k[term];
-    if (carry->keyed) {
-        k.high = binary(chunk, PLAIT_OP_MUL, k.high, decay);
-        decay = 0;
-    }
-    PlaitValue v = binary(chunk, PLAIT_OP_MUL, carry->v[term], decay);
+    PlaitValue by = binary(chunk, PLAIT_OP_MUL, decay, plait_chunk_emit_expr(chunk, carry->terms[term].scale));
+    if (plait_chunk_failed(chunk)) return 0;
+    if (by) k = (PlaitChunkPair){binary(chunk, PLAIT_OP_MUL, joined(chunk, k), by), 0};
     if (carry->rest.rank == 0) {
-        PlaitValue x = binary(chunk, PLAIT_OP_MUL, joined(chunk, k), v);
+        PlaitValue x = binary(chunk, PLAIT_OP_MUL, joined(chunk, k), carry->v[term]);
         return sum_over(chunk, with_axis(chunk, x, chunk->time), chunk->time, 0);
     }
-    k = there_pair(chunk, carry->keyed ? operand(chunk, k.high) : k);
-    if (!v) v = with_axis(chunk, number(chunk, 1), chunk->time);
+    PlaitChunkPair v_there = carry->v_there[term];
+    if (!v_there.high) v_there.high = there(chunk, with_axis(chunk, number(chunk, 1), chunk->time));
+    if (by || carry->keyed) k = rounded(chunk, with_axis(chunk, k.high, chunk->time));
+    k = there_pair(chunk, k);
     k.high = with_axis(chunk, k.high, chunk->twin);
-    return product(chunk, k, there_pair(chunk, operand(chunk, v)), chunk->twin);
+    return product(chunk, k, v_there, chunk->twin);
 }
 
 /* exp(G) S + what the terms add. */

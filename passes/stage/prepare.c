@@ -20,7 +20,7 @@ typedef struct Prepare {
     PlaitValue fold;
     PlaitRegion *body;
     PlaitAxis time, twin, blocks, place, other; /* place, other: of time and twin in a block */
-    bool *bound, *heavy;                        /* by value of the body: made of the state; made by reductions */
+    bool *bound, *heavy;                        /* by value of the body: made of the state; made by reductions, rounded */
     PlaitCloneMap hoisted, rebuilt;             /* values of the body, or read there -> before the fold; in it */
     PlaitBuilder before, inside;
 } Prepare;
@@ -63,7 +63,8 @@ static void classify(Prepare *prepare)
         PlaitValue value = prepare->body->body.data[i];
         const PlaitInst *inst = def(prepare, value);
         bool reduces = plait_op_is_reduce((PlaitOp)inst->op) || inst->op == PLAIT_OP_SOLVE, bound = inst->body != NULL;
-        bool heavy = reduces && plait_scalar_kind((PlaitScalar)inst->type.scalar) == PLAIT_FLOATING;
+        bool rounds = inst->op == PLAIT_OP_CAST && plait_scalar_is_16_bit((PlaitScalar)inst->type.scalar);
+        bool heavy = rounds || (reduces && plait_scalar_kind((PlaitScalar)inst->type.scalar) == PLAIT_FLOATING);
         for (uint32_t k = 0; k < inst->type.rank; k++) bound |= rest[inst->type.axes[k]];
         for (uint32_t k = 0; k < inst->operand_count; k++) {
             bound |= prepare->bound[inst->operands[k]];

@@ -1,7 +1,8 @@
 /* Exponentials by the unit that has them, on a GPU: e^x = 2^(x log2 e).
  *
  * The unit computes 2^x to 2 ulp. Multiplying x first loses as many more as |x| log2 e has: nothing beside the rounding
- * of a kernel whose results are all stored in 16 bits, so the pass is for those; elsewhere exp stays accurate. The
+ * of a kernel whose results are all stored in 16 bits, or are decays of blocks of tokens beside such, so the pass is for
+ * those; elsewhere exp stays accurate. The
  * factor moves into sums of products and meets other constants, so that of exp(c s - m) one multiply-add for each s
  * remains:
  *
@@ -29,8 +30,10 @@ static void note_store(void *context, PlaitValue value)
     const PlaitInst *inst = plait_inst(exponents->kernel, value);
     if (inst->op != PLAIT_OP_STORE) return;
     exponents->stores = true;
-    exponents->narrow &=
-        plait_scalar_bytes((PlaitScalar)plait_type_of(exponents->kernel, inst->operands[0]).scalar) == 2;
+    PlaitType tensor = plait_type_of(exponents->kernel, inst->operands[0]);
+    bool blocks = false;
+    for (uint32_t i = 0; i < tensor.rank; i++) blocks |= exponents->kernel->axes.data[tensor.axes[i]].block != 0;
+    exponents->narrow &= blocks || plait_scalar_bytes((PlaitScalar)tensor.scalar) == 2;
 }
 
 static bool is_const(const PlaitFunction *kernel, PlaitValue value, double *number)

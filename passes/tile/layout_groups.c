@@ -5,7 +5,8 @@
  *    result: the code generator stages them through shared memory in any case. Nor is the operand of a `convert` or
  *    `rename`; only those two and products read a renamed tile, which takes its layout from what it was made of.
  * 2. Cheap values (positions, constants and arithmetic on them) would tie groups together for no gain: they are left
- *    out, and each remembers the groups that need it.
+ *    out, and each remembers the groups that need it. As the first operand of a product of the matrix units they are
+ *    made in the fragments of its result, from which the units take it.
  */
 #include "passes/tile/layout_groups.h"
 
@@ -67,6 +68,9 @@ static PlaitValue consumer(PlaitLayoutGroups *groups, PlaitValue value, uint32_t
     if (!is_tile(groups, operand)) return 0;
     if (inst->op == PLAIT_OP_RESULT) return 0;
     if (inst->op == PLAIT_OP_FOR) return inst->body->params.data[index - 1];
+    bool units = inst->op == PLAIT_OP_DOT && inst->axis_count == 2 && index < 2;
+    if (units && groups->cheap[operand] && plait_type_has(plait_type_of(groups->kernel, operand), inst->axes[1]))
+        return value;
     return is_boundary((PlaitOp)inst->op, index) ? operand : value;
 }
 
