@@ -11,10 +11,12 @@
  * that divides the places between them: at level l the block falls into pieces of 2^(l+1) tokens, s lies in a piece's
  * first half and t in its second, and the decay from s to t is that from s to the middle times that from the middle to t.
  * For 64 tokens these are six products, a loop of six turns, whose exponents are sums of logarithms, none a difference.
+ * Where the program bounds the decay (RWKV-7: no factor below 0.54), pieces that it cannot leave the range in are one
+ * product, with exponents on both sides that count from the piece's middle.
  */
 #include "passes/stage/chunk_values.h"
 
-enum { LEAST_LOG = -100 };
+enum { LEAST_LOG = -100, MOST_LOG = 60 };
 
 static PlaitValue log_abs(PlaitChunk *chunk, PlaitValue x)
 {
@@ -100,11 +102,15 @@ void plait_chunk_make_decay(PlaitChunk *chunk, PlaitChunkCarry *carry)
 
 /* ---- decays along the axis that is summed over ---- */
 
-/* The sum over s of logarithms, where the mask over t and s holds. */
-static PlaitValue logs_where(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitValue mask)
+/* The sum over s of logarithms times 1, 0 or -1, which stand over t and s. */
+static PlaitValue logs_where(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitValue signs)
 {
-    PlaitValue ones = choice(chunk, mask, number(chunk, 1), number(chunk, 0));
-    return product(chunk, (PlaitChunkPair){ones, 0}, carry->step_there, chunk->twin);
+    return product(chunk, (PlaitChunkPair){signs, 0}, carry->step_there, chunk->twin);
+}
+
+static PlaitValue one_where(PlaitChunk *chunk, PlaitValue mask)
+{
+    return choice(chunk, mask, number(chunk, 1), number(chunk, 0));
 }
 
 static PlaitValue compare(PlaitChunk *chunk, PlaitOp op)
@@ -116,68 +122,123 @@ static PlaitValue compare(PlaitChunk *chunk, PlaitOp op)
 /* The decay from the block's beginning to t, with or without t's own. */
 static PlaitValue decay_to(PlaitChunk *chunk, const PlaitChunkCarry *carry, bool decayed)
 {
-    return unary(chunk, PLAIT_OP_EXP, logs_where(chunk, carry, compare(chunk, decayed ? PLAIT_OP_LE : PLAIT_OP_LT)));
+    return unary(chunk, PLAIT_OP_EXP, logs_where(chunk, carry, one_where(chunk, compare(chunk, decayed ? PLAIT_OP_LE : PLAIT_OP_LT))));
 }
 
 PlaitValue plait_chunk_decay_after(PlaitChunk *chunk, const PlaitChunkCarry *carry)
 {
-    return unary(chunk, PLAIT_OP_EXP, logs_where(chunk, carry, compare(chunk, PLAIT_OP_GT)));
+    return unary(chunk, PLAIT_OP_EXP, logs_where(chunk, carry, one_where(chunk, compare(chunk, PLAIT_OP_GT))));
 }
 
-/* At each level: pieces of so many tokens that the halves of what the level takes apart are one each. */
+/* Pieces of a block: t and s lie in the pieces of these numbers (f32: whole numbers are exact, and no division is
+ * needed), and in these pairs of pieces. */
 typedef struct Pieces {
-    PlaitAxis level;
-    PlaitValue t, s;             /* the numbers of the pieces that t and s lie in */
-    PlaitValue pair_t, pair_s;   /* of the pairs of pieces */
+    PlaitValue t, s, pair_t, pair_s;
+    PlaitValue late; /* t lies in the second piece of its pair */
 } Pieces;
 
-/* floor(x / 2), x / size for a power of two: exact. */
 static PlaitValue whole_part(PlaitChunk *chunk, PlaitValue x, PlaitValue scale)
 {
     return unary(chunk, PLAIT_OP_FLOOR, binary(chunk, PLAIT_OP_MUL, x, scale));
 }
 
-static Pieces make_pieces(PlaitChunk *chunk)
+/* `scale`: 1 / the size of a piece. */
+static Pieces make_pieces(PlaitChunk *chunk, PlaitValue scale)
 {
-    Pieces pieces = {.level = plait_chunk_levels(chunk)};
+    Pieces pieces;
     PlaitBuilder *b = &chunk->b;
-    PlaitValue level = plait_build_iota(b, pieces.level, 0), scale = number(chunk, 1), half = number(chunk, 0.5);
-    for (int i = 1, size = 2; size < PLAIT_BLOCK_TOKENS; i++, size *= 2) {
-        PlaitValue own = plait_build_binary(b, PLAIT_OP_EQ, level, plait_build_const(b, PLAIT_I32, i));
-        scale = choice(chunk, own, number(chunk, 1.0 / size), scale);
-    }
+    PlaitValue half = number(chunk, 0.5);
     pieces.t = whole_part(chunk, plait_build_cast(b, place_of(chunk, chunk->time), PLAIT_F32), scale);
     pieces.s = whole_part(chunk, plait_build_cast(b, place_of(chunk, chunk->twin), PLAIT_F32), scale);
     pieces.pair_t = whole_part(chunk, pieces.t, half);
     pieces.pair_s = whole_part(chunk, pieces.s, half);
+    pieces.late = binary(chunk, PLAIT_OP_NE, pieces.t, binary(chunk, PLAIT_OP_ADD, pieces.pair_t, pieces.pair_t));
     return pieces;
 }
 
-/* Between t and the middle of its pair of pieces: from the middle to t in the second piece, with or without t's own;
- * after t to the middle in the first. */
-static PlaitValue decay_to_middle(PlaitChunk *chunk, const PlaitChunkCarry *carry, const Pieces *pieces, bool decayed)
+/* 1 / the size of a piece at each level: from `size` tokens on, doubled from level to level. */
+static PlaitValue scale_of_level(PlaitChunk *chunk, PlaitAxis axis, int64_t size)
 {
-    PlaitValue first = binary(chunk, PLAIT_OP_ADD, pieces->pair_t, pieces->pair_t);
-    PlaitValue late = binary(chunk, PLAIT_OP_NE, pieces->t, first);
-    PlaitValue side = choice(chunk, late, compare(chunk, decayed ? PLAIT_OP_LE : PLAIT_OP_LT),
-                             compare(chunk, PLAIT_OP_GT));
-    PlaitValue mask = binary(chunk, PLAIT_OP_AND, binary(chunk, PLAIT_OP_EQ, pieces->t, pieces->s), side);
-    return unary(chunk, PLAIT_OP_EXP, logs_where(chunk, carry, mask));
+    PlaitBuilder *b = &chunk->b;
+    PlaitValue level = plait_build_iota(b, axis, 0), scale = number(chunk, 1.0 / (double)size);
+    for (int i = 1; i < chunk->function->axes.data[axis].size; i++) {
+        PlaitValue own = plait_build_binary(b, PLAIT_OP_EQ, level, plait_build_const(b, PLAIT_I32, i));
+        scale = choice(chunk, own, number(chunk, 1.0 / (double)(size << i)), scale);
+    }
+    return scale;
+}
+
+/* Sums of logarithms in t's own piece: of the second piece of a pair from its beginning to t, with or without t's own;
+ * of the first after t to its end, times `early`. */
+static PlaitValue logs_to_middle(PlaitChunk *chunk, const PlaitChunkCarry *carry, const Pieces *pieces, bool decayed,
+                                 double early)
+{
+    PlaitValue same = binary(chunk, PLAIT_OP_EQ, pieces->t, pieces->s);
+    PlaitValue before = compare(chunk, decayed ? PLAIT_OP_LE : PLAIT_OP_LT), after = unary(chunk, PLAIT_OP_NOT, before);
+    if (early > 0) { /* exponents of both sides of a product: t's own is in one of them */
+        after = compare(chunk, PLAIT_OP_GT);
+        same = binary(chunk, PLAIT_OP_AND, same, choice(chunk, pieces->late, before, after));
+        return logs_where(chunk, carry, one_where(chunk, same));
+    }
+    PlaitValue second = binary(chunk, PLAIT_OP_AND, pieces->late, before),
+               first = binary(chunk, PLAIT_OP_AND, unary(chunk, PLAIT_OP_NOT, pieces->late), after);
+    PlaitValue signs = choice(chunk, second, number(chunk, 1), choice(chunk, first, number(chunk, -1), number(chunk, 0)));
+    return logs_where(chunk, carry, choice(chunk, same, signs, number(chunk, 0)));
+}
+
+/* Scores of pairs that lie in different halves of a piece of any size above `size`. */
+static PlaitValue scores_by_levels(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitValue k, PlaitChunkView view,
+                                   PlaitValue w, int64_t size)
+{
+    if (size == PLAIT_BLOCK_TOKENS) return number(chunk, 0);
+    PlaitAxis level = plait_chunk_levels(chunk, size);
+    Pieces pieces = make_pieces(chunk, scale_of_level(chunk, level, size));
+    PlaitValue decay = unary(chunk, PLAIT_OP_EXP, logs_to_middle(chunk, carry, &pieces, view.decayed, 1));
+    PlaitChunkPair there_k = there_pair(chunk, rounded(chunk, binary(chunk, PLAIT_OP_MUL, k, decay)));
+    PlaitValue score = product(chunk, rounded(chunk, binary(chunk, PLAIT_OP_MUL, w, decay)), there_k, carry->axis);
+    PlaitValue apart = binary(chunk, PLAIT_OP_AND, binary(chunk, PLAIT_OP_EQ, pieces.pair_t, pieces.pair_s),
+                              binary(chunk, PLAIT_OP_LT, pieces.s, pieces.t));
+    PlaitValue parts = choice(chunk, apart, score, number(chunk, 0));
+    return chunk->function->axes.data[level].size > 1 ? sum_over(chunk, parts, level, 0) : parts;
+}
+
+/* Scores of pairs in one piece of `size` tokens: both exponents count from its middle, where none is large. */
+static PlaitValue scores_in_piece(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitValue k, PlaitChunkView view,
+                                  PlaitValue w, int64_t size, PlaitValue others)
+{
+    if (size == 1) {
+        if (!view.self) return others;
+        PlaitValue own = sum_over(chunk, binary(chunk, PLAIT_OP_MUL, w, k), carry->axis, 0);
+        return choice(chunk, compare(chunk, PLAIT_OP_EQ), own, others);
+    }
+    Pieces pieces = make_pieces(chunk, number(chunk, 2.0 / (double)size));
+    PlaitValue to_t = logs_to_middle(chunk, carry, &pieces, view.decayed, -1),
+               to_s = logs_to_middle(chunk, carry, &pieces, true, -1);
+    PlaitValue at_t = binary(chunk, PLAIT_OP_MUL, w, unary(chunk, PLAIT_OP_EXP, to_t));
+    PlaitValue at_s =
+        binary(chunk, PLAIT_OP_MUL, k, unary(chunk, PLAIT_OP_EXP, unary(chunk, PLAIT_OP_NEG, to_s)));
+    PlaitValue score =
+        product(chunk, rounded(chunk, at_t), there_pair(chunk, rounded(chunk, at_s)), carry->axis);
+    PlaitValue mask = binary(chunk, PLAIT_OP_AND, binary(chunk, PLAIT_OP_EQ, pieces.pair_t, pieces.pair_s),
+                             earlier(chunk, view.self));
+    return choice(chunk, unary(chunk, PLAIT_OP_NOT, mask), others, score);
+}
+
+/* The tokens of the largest pieces in whose halves the decay surely stays within e^-MOST_LOG. */
+static int64_t piece_size(PlaitChunk *chunk, const PlaitChunkCarry *carry)
+{
+    double most = plait_expr_most_log(chunk->function, carry->factor);
+    int64_t size = 1;
+    while (size < PLAIT_BLOCK_TOKENS && (double)size * most <= MOST_LOG) size *= 2;
+    return size;
 }
 
 static PlaitValue keyed_scores(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitValue k, PlaitChunkView view,
                                PlaitValue w)
 {
-    Pieces pieces = make_pieces(chunk);
-    PlaitValue decay = decay_to_middle(chunk, carry, &pieces, view.decayed);
-    PlaitChunkPair there_k = there_pair(chunk, operand(chunk, binary(chunk, PLAIT_OP_MUL, k, decay)));
-    PlaitValue score = product(chunk, operand(chunk, binary(chunk, PLAIT_OP_MUL, w, decay)), there_k, carry->axis);
-    PlaitValue apart = binary(chunk, PLAIT_OP_AND, binary(chunk, PLAIT_OP_EQ, pieces.pair_t, pieces.pair_s),
-                              binary(chunk, PLAIT_OP_LT, pieces.s, pieces.t));
-    PlaitValue sum = sum_over(chunk, choice(chunk, apart, score, number(chunk, 0)), pieces.level, 0);
-    if (!view.self) return sum;
-    PlaitValue own = sum_over(chunk, binary(chunk, PLAIT_OP_MUL, w, k), carry->axis, 0);
-    return choice(chunk, compare(chunk, PLAIT_OP_EQ), own, sum);
+    int64_t size = piece_size(chunk, carry);
+    PlaitValue others = scores_by_levels(chunk, carry, k, view, w, size);
+    return scores_in_piece(chunk, carry, k, view, w, size, others);
 }
 
 /* ---- products with the decays ---- */

@@ -249,6 +249,13 @@ static Interval expr_bounds(const PlaitFunction *function, const PlaitExpr *expr
     return anything;
 }
 
+double plait_expr_most_log(const PlaitFunction *function, const PlaitExpr *expr)
+{
+    uint32_t steps = 0;
+    Interval bounds = expr_bounds(function, expr, &steps);
+    return bounds.low > 0 ? fmax(fabs(log(bounds.low)), fabs(log(bounds.high))) : INFINITY;
+}
+
 bool plait_expr_is_positive(const PlaitFunction *function, const PlaitExpr *expr)
 {
     uint32_t steps = 0;

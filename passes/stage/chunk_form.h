@@ -73,6 +73,8 @@ typedef struct PlaitLinear {
     const PlaitExpr *factor, *rest;
 } PlaitLinear;
 PlaitLinear plait_expr_linear(PlaitForms *forms, const PlaitExpr *expr, PlaitValue unknown);
+/* How large |log expr| can be, by what is known of it; infinity when nothing is. */
+double plait_expr_most_log(const PlaitFunction *function, const PlaitExpr *expr);
 /* Whether the expression is known to be >= 0. */
 bool plait_expr_is_positive(const PlaitFunction *function, const PlaitExpr *expr);
 

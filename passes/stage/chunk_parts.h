@@ -93,8 +93,8 @@ PlaitValue plait_chunk_from_state(PlaitChunk *chunk, const PlaitChunkCarry *carr
                                   PlaitChunkPair w);
 /* What is written holds for blocks of PLAIT_BLOCK_TOKENS only. (chunk.c) */
 void plait_chunk_need_blocks(PlaitChunk *chunk);
-/* An axis of as many positions as a block can be halved. */
-PlaitAxis plait_chunk_levels(PlaitChunk *chunk);
+/* An axis of as many positions as a block can be halved down to pieces of `size` tokens. */
+PlaitAxis plait_chunk_levels(PlaitChunk *chunk, int64_t size);
 /* An axis of places in a block; needs blocks of that size. */
 PlaitAxis plait_chunk_column(PlaitChunk *chunk);
 

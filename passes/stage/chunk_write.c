@@ -316,21 +316,36 @@ PlaitValue plait_chunk_emit(PlaitChunk *chunk, PlaitValue value)
     return result;
 }
 
+/* Whether the keys are the same for heads that `by` varies over: times `by` they would be many. */
+static bool lacks_heads(const PlaitChunk *chunk, PlaitValue k, PlaitValue by)
+{
+    PlaitType type = plait_type_of(chunk->function, k), factor = plait_type_of(chunk->function, by);
+    bool lacks = false;
+    for (uint32_t i = 0; i < factor.rank; i++)
+        lacks |= !plait_chunk_is_feature(chunk, factor.axes[i]) && factor.axes[i] != chunk->time &&
+                 !plait_type_has(type, factor.axes[i]);
+    return lacks;
+}
+
 /* What a term adds to the state in a block: its outer products, each decayed (`decay`, 0: none) from its token to the
- * block's end. The decay goes with k: v is an operand of the scores too, as it is. A vector is summed over t, where its sum is a value like others; a matrix over s. */
+ * block's end. The decay goes with k, which is known before the fold most often, and v is an operand of the scores too. A vector is summed over t, where its sum is a value like others; a matrix over s. */
 static PlaitValue added_to_state(PlaitChunk *chunk, const PlaitChunkCarry *carry, uint32_t term, PlaitValue decay)
 {
     PlaitChunkPair k = carry->k[term];
     PlaitValue by = binary(chunk, PLAIT_OP_MUL, decay, plait_chunk_emit_expr(chunk, carry->terms[term].scale));
     if (plait_chunk_failed(chunk)) return 0;
-    if (by) k = (PlaitChunkPair){binary(chunk, PLAIT_OP_MUL, joined(chunk, k), by), 0};
+    bool narrow = carry->rest.rank > 0 && by && lacks_heads(chunk, k.high, by);
+    if (by && !narrow) k = (PlaitChunkPair){binary(chunk, PLAIT_OP_MUL, joined(chunk, k), by), 0};
     if (carry->rest.rank == 0) {
         PlaitValue x = binary(chunk, PLAIT_OP_MUL, joined(chunk, k), carry->v[term]);
         return sum_over(chunk, with_axis(chunk, x, chunk->time), chunk->time, 0);
     }
     PlaitChunkPair v_there = carry->v_there[term];
     if (!v_there.high) v_there.high = there(chunk, with_axis(chunk, number(chunk, 1), chunk->time));
-    if (by || carry->keyed) k = rounded(chunk, with_axis(chunk, k.high, chunk->time));
+    if (narrow) {
+        PlaitValue v = binary(chunk, PLAIT_OP_MUL, carry->v[term], by);
+        v_there = there_pair(chunk, rounded(chunk, with_axis(chunk, v, chunk->time)));
+    } else if (by || carry->keyed) k = rounded(chunk, with_axis(chunk, k.high, chunk->time));
     k = there_pair(chunk, k);
     k.high = with_axis(chunk, k.high, chunk->twin);
     return product(chunk, k, v_there, chunk->twin);

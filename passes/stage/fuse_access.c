@@ -11,12 +11,21 @@ bool plait_fuse_is_rounding(const PlaitFunction *function, const PlaitInst *inst
            !plait_scalar_is_16_bit((PlaitScalar)plait_type_of(function, inst->operands[0]).scalar);
 }
 
+/* Whether it reads what was rounded before, at other positions: from memory, like a parameter. */
+static bool reads_rounded(const PlaitFunction *function, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(function, value);
+    return inst->op == PLAIT_OP_GATHER && !function->axes.data[inst->axes[0]].place &&
+           plait_fuse_is_rounding(function, plait_inst(function, inst->operands[0]));
+}
+
 /* Whether it only widens what was rounded before: each reader does so itself, so that the rounded number is stored. */
 static bool is_widening(const PlaitFunction *function, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(function, value);
     return inst->op == PLAIT_OP_CAST && !plait_scalar_is_16_bit((PlaitScalar)inst->type.scalar) &&
-           plait_fuse_is_rounding(function, plait_inst(function, inst->operands[0]));
+           (plait_fuse_is_rounding(function, plait_inst(function, inst->operands[0])) ||
+            reads_rounded(function, inst->operands[0]));
 }
 
 static bool may_be_cheap(const PlaitInst *inst)
@@ -40,10 +49,11 @@ void plait_fuse_find_cheap(PlaitFusion *fusion)
             bool input = plait_op_of(function, operand) == PLAIT_OP_PARAM;
             reads[value] |= input || reads[operand];
             if (input) continue;
-            cheap = fusion->cheap[operand] && !is_widening(function, operand);
+            cheap = fusion->cheap[operand] && !is_widening(function, operand) && !reads_rounded(function, operand);
             work[value] += work[operand];
         }
-        cheap = (cheap && work[value] <= (reads[value] ? CHEAP_LIMIT : CHEAP_POSITIONS)) || is_widening(function, value);
+        cheap = (cheap && work[value] <= (reads[value] ? CHEAP_LIMIT : CHEAP_POSITIONS)) ||
+                is_widening(function, value) || reads_rounded(function, value);
         fusion->cheap[value] = cheap && !plait_is_output(function, value);
     }
 }
@@ -96,6 +106,7 @@ static void read_value(Reader *reader, PlaitValue value, PlaitAxis shifted, bool
     if (inst->region != function->body || inst->op == PLAIT_OP_PARAM) return;
     if (reader->fusion->cheap[value]) { /* reads parameters only, or what it widens */
         if (is_widening(function, value)) read_value(reader, inst->operands[0], shifted, delay);
+        if (reads_rounded(function, value)) read_value(reader, inst->operands[0], inst->axes[0], false);
         return;
     }
     PlaitAccess access = {value, shifted, delay};

@@ -141,15 +141,19 @@ static bool has_one_column_axis(const Chooser *chooser, uint32_t group, PlaitAxi
 static void choose_rows(Chooser *chooser, uint32_t group, uint32_t tile)
 {
     uint32_t most = 0;
+    bool place = false; /* of a block's tokens: what is made there is summed over the others, and stored in rows */
     if (chooser->fixed[group]) return;
     chooser->rows[group] = PLAIT_NO_AXIS;
     for (PlaitAxis axis = 0; axis < chooser->kernel->axes.count; axis++) {
         if (!can_be_rows(chooser->kernel, axis)) continue;
         if (chooser->kernel->axes.data[axis].tile != tile) continue;
         uint32_t count = served(chooser, group, axis);
-        if (count <= most || !has_one_column_axis(chooser, group, axis)) continue;
+        bool own = chooser->kernel->axes.data[axis].place && chooser->kernel->axes.data[axis].same_as == PLAIT_NO_AXIS;
+        if (count == 0 || (place && !own) || (count <= most && place == own)) continue;
+        if (!has_one_column_axis(chooser, group, axis)) continue;
         chooser->rows[group] = axis;
         most = count;
+        place = own;
     }
 }
 
