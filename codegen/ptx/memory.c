@@ -183,13 +183,12 @@ static void order_with_others(PlaitPtx *ptx, PlaitValue tensor)
 
 enum { MOST_VEC = 16 };
 
-void plait_ptx_emit_load(PlaitPtx *ptx, PlaitValue value)
+static void load_slots(PlaitPtx *ptx, PlaitValue value, LLVMValueRef *slots)
 {
     const PlaitPtxShape *shape = plait_ptx_shape_of(ptx, value);
     PlaitPtxAccess access = plait_ptx_access(ptx->kernel, value);
-    LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, shape->slots), loaded[MOST_VEC];
+    LLVMValueRef loaded[MOST_VEC];
     bool constant = !(ptx->tensor_use[access.tensor] & PLAIT_PTX_STORED);
-    order_with_others(ptx, access.tensor);
     Addresses addresses = addresses_of(ptx, &access, shape);
     Group group = group_of(ptx, &access, shape);
     for (uint32_t slot = 0; slot < shape->slots; slot++) {
@@ -200,13 +199,64 @@ void plait_ptx_emit_load(PlaitPtx *ptx, PlaitValue value)
     }
 }
 
+/* An access written twice under the condition that tells the versions apart. */
+typedef struct Fork {
+    LLVMBasicBlockRef blocks[2], after; /* contiguous; any */
+    LLVMBasicBlockRef ends[2];
+} Fork;
+
+static void fork_begin(PlaitPtx *ptx, Fork *fork)
+{
+    PlaitEmit *emit = ptx->emit;
+    for (uint32_t i = 0; i < 2; i++)
+        fork->blocks[i] = LLVMAppendBasicBlockInContext(emit->context, emit->function, i ? "any" : "wide");
+    fork->after = LLVMAppendBasicBlockInContext(emit->context, emit->function, "");
+    LLVMBuildCondBr(emit->builder, ptx->either, fork->blocks[0], fork->blocks[1]);
+}
+
+static void fork_side(PlaitPtx *ptx, const Fork *fork, uint32_t side)
+{
+    LLVMPositionBuilderAtEnd(ptx->emit->builder, fork->blocks[side]);
+    ptx->wide = side == 0;
+}
+
+static void fork_side_end(PlaitPtx *ptx, Fork *fork, uint32_t side)
+{
+    fork->ends[side] = LLVMGetInsertBlock(ptx->emit->builder);
+    LLVMBuildBr(ptx->emit->builder, fork->after);
+    if (side == 1) LLVMPositionBuilderAtEnd(ptx->emit->builder, fork->after);
+}
+
+void plait_ptx_emit_load(PlaitPtx *ptx, PlaitValue value)
+{
+    uint32_t count = plait_ptx_shape_of(ptx, value)->slots;
+    LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, count), *sides[2];
+    order_with_others(ptx, plait_ptx_access(ptx->kernel, value).tensor);
+    if (!ptx->either) {
+        load_slots(ptx, value, slots);
+        return;
+    }
+    Fork fork;
+    fork_begin(ptx, &fork);
+    for (uint32_t side = 0; side < 2; side++) {
+        fork_side(ptx, &fork, side);
+        sides[side] = PLAIT_NEW_ARRAY(ptx->emit->arena, LLVMValueRef, count);
+        load_slots(ptx, value, sides[side]);
+        fork_side_end(ptx, &fork, side);
+    }
+    for (uint32_t slot = 0; slot < count; slot++) {
+        slots[slot] = LLVMBuildPhi(ptx->emit->builder, LLVMTypeOf(sides[0][slot]), "");
+        LLVMAddIncoming(slots[slot], (LLVMValueRef[]){sides[0][slot], sides[1][slot]}, fork.ends, 2);
+    }
+}
+
 /* The predicate operand, where an instruction stores several slots: only when they all agree, which nobody knows. */
 static bool is_predicated(const PlaitFunction *kernel, PlaitValue store)
 {
     return plait_inst(kernel, store)->ints[0] == 1;
 }
 
-void plait_ptx_emit_store(PlaitPtx *ptx, PlaitValue value)
+static void store_slots(PlaitPtx *ptx, PlaitValue value)
 {
     PlaitPtxAccess access = plait_ptx_access(ptx->kernel, value);
     const PlaitInst *inst = plait_inst(ptx->kernel, value);
@@ -214,7 +264,6 @@ void plait_ptx_emit_store(PlaitPtx *ptx, PlaitValue value)
     bool predicated = is_predicated(ptx->kernel, value);
     const PlaitPtxShape *shape = plait_ptx_shape_of(ptx, source);
     LLVMValueRef stored[MOST_VEC], first = plait_ptx_first_copy(ptx, shape);
-    order_with_others(ptx, access.tensor);
     Addresses addresses = addresses_of(ptx, &access, shape);
     Group group = group_of(ptx, &access, shape);
     if (predicated) group.vec = 1;
@@ -226,5 +275,21 @@ void plait_ptx_emit_store(PlaitPtx *ptx, PlaitValue value)
                 plait_ptx_both(ptx, predicate, plait_ptx_operand(ptx, inst->operands[2 + access.rank], shape, slot));
         for (uint32_t i = 0; i < group.vec; i++) stored[i] = ptx->values[source][slot + i * group.step];
         plait_ptx_store(ptx, access.scalar, group.vec, address_of(ptx, &addresses, slot), predicate, stored);
+    }
+}
+
+void plait_ptx_emit_store(PlaitPtx *ptx, PlaitValue value)
+{
+    order_with_others(ptx, plait_ptx_access(ptx->kernel, value).tensor);
+    if (!ptx->either) {
+        store_slots(ptx, value);
+        return;
+    }
+    Fork fork;
+    fork_begin(ptx, &fork);
+    for (uint32_t side = 0; side < 2; side++) {
+        fork_side(ptx, &fork, side);
+        store_slots(ptx, value);
+        fork_side_end(ptx, &fork, side);
     }
 }

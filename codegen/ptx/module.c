@@ -159,6 +159,14 @@ static void emit_with_maps(PlaitPtx *ptx)
     LLVMBuildBr(ptx->entry, start);
 }
 
+/* Kernels that make what a loop by blocks reads have few accesses for much else: only those are there twice. */
+static bool is_long(const PlaitFunction *kernel)
+{
+    bool places = false;
+    for (uint32_t i = 0; i < kernel->axes.count; i++) places |= kernel->axes.data[i].place && kernel->axes.data[i].tile > 0;
+    return places;
+}
+
 static void emit_versions(PlaitPtx *ptx)
 {
     PlaitEmit *emit = ptx->emit;
@@ -170,7 +178,10 @@ static void emit_versions(PlaitPtx *ptx)
     read_arguments(ptx);
     read_programs(ptx);
     LLVMValueRef condition = ptx->other_version ? NULL : plait_ptx_wide_condition(ptx);
-    if (condition) {
+    if (condition && is_long(ptx->kernel)) {
+        ptx->either = condition;
+        LLVMBuildBr(emit->builder, any);
+    } else if (condition) {
         LLVMBasicBlockRef wide = LLVMAppendBasicBlockInContext(emit->context, emit->function, "wide");
         LLVMBuildCondBr(emit->builder, condition, wide, any);
         emit_body(ptx, wide, true);

@@ -54,6 +54,7 @@ typedef struct PlaitPtx {
     uint8_t *tensor_use;                /* by value: PLAIT_PTX_LOADED, .. */
     bool other_version;                 /* the kernel has an entry with maps for contiguous, aligned tensors */
     bool wide;                          /* emitting the version for contiguous, aligned tensors */
+    LLVMValueRef either;                /* one body for both versions: each access asks this condition; else NULL */
     PlaitPtxScratch scratch;
     LLVMValueRef shared;             /* the array in shared memory; NULL when there is none */
     uint32_t last_half;              /* scratch: which half was read since the last barrier: 0, 1; 2: none; 3: either */

@@ -96,7 +96,7 @@ bool plait_pass_copy(PlaitFunction *kernel)
     copies.stored = PLAIT_NEW_ARRAY(kernel->module->arena, bool, kernel->insts.count);
     plait_region_walk(kernel, kernel->body, count_products, &copies);
     plait_region_walk(kernel, kernel->body, add_bytes, &copies);
-    if (copies.fixed + copies.in_loops == 0) return false;
+    if (copies.in_loops == 0) return false; /* nothing could be on the way while something else runs */
     plait_region_walk(kernel, kernel->body, make_copy, &copies);
     return true;
 }
