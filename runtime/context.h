@@ -1,4 +1,5 @@
-/* The CUDA context that a call uses, and what is kept in it from call to call: modules, their functions, constants. */
+/* The CUDA context that a call uses, and what is kept in it from call to call: modules, their functions, constants,
+ * a memory pool. */
 #ifndef PLAIT_RUNTIME_CONTEXT_H
 #define PLAIT_RUNTIME_CONTEXT_H
 
@@ -11,6 +12,7 @@ typedef struct PlaitContext {
     const PlaitDriver *driver;
     void *handle;
     unsigned long long id; /* tells a new context from an old one at the same address; 0 with drivers before 12.0 */
+    int ordinal, device;   /* by its number, and by the driver's handle */
     uint32_t architecture; /* 90 for compute capability 9.0 */
     bool pushed;
 } PlaitContext;
@@ -32,6 +34,10 @@ PlaitStatus plait_context_functions(const PlaitContext *context, const PlaitTarg
 /* Device memory that holds `cells`, made once for each `key` (an address that stands for the contents). */
 PlaitStatus plait_context_constants(const PlaitContext *context, const void *key, const uint64_t *cells, uint32_t count,
                                     unsigned long long *address);
+
+/* The context's memory pool for workspaces, made at the first call that asks. NULL, with status OK: there is none,
+ * because the driver is too old or would not make one. */
+PlaitStatus plait_context_memory_pool(const PlaitContext *context, void **memory_pool);
 
 /* Unloads and frees everything that is kept, in all contexts. Not while calls run; never done by itself, because a
  * process that ends may have stopped the driver already. */

@@ -7,6 +7,18 @@
 
 #include "runtime/error.h"
 
+/* CUmemPoolProps */
+typedef struct PlaitMemoryPoolProperties {
+    int allocation_type, handle_types; /* handles by which other processes could open the memory; 0: none */
+    int location_type, ordinal;
+    void *security;    /* of Windows */
+    size_t most_bytes; /* 0: what the device has */
+    unsigned short usage;
+    unsigned char reserved[54];
+} PlaitMemoryPoolProperties;
+
+_Static_assert(sizeof(PlaitMemoryPoolProperties) == 88, "the driver's layout");
+
 typedef struct PlaitDriver {
 #define DRIVER(field, symbol, needed, parameters) int(*field) parameters;
 #include "runtime/driver.def"
@@ -34,6 +46,9 @@ enum { PLAIT_CUDA_FUNCTION_SHARED = 8 };
 enum { PLAIT_CUDA_JIT_ERROR_TEXT = 5, PLAIT_CUDA_JIT_ERROR_SIZE = 6 };
 /* CUstreamCaptureMode, CUstream_flags */
 enum { PLAIT_CUDA_CAPTURE_THREAD = 1, PLAIT_CUDA_CAPTURE_RELAXED = 2, PLAIT_CUDA_STREAM_INDEPENDENT = 1 };
+
+/* CUmemAllocationType, CUmemLocationType, CUmemPool_attribute */
+enum { PLAIT_CUDA_MEMORY_PINNED = 1, PLAIT_CUDA_MEMORY_ON_DEVICE = 1, PLAIT_CUDA_POOL_RELEASE_THRESHOLD = 4 };
 
 /* The driver, opened and started. Any thread; tried again at each call until it succeeds. */
 PlaitStatus plait_driver_open(const PlaitDriver **driver);

@@ -75,19 +75,32 @@ static PlaitStatus launch_all(PlaitCall *call, const PlaitDriver *driver, void *
     return PLAIT_STATUS_OK;
 }
 
-static PlaitStatus launch_with_own_workspace(PlaitCall *call, const PlaitDriver *driver, void *const *functions,
+/* From the library's memory pool. Where there is none, without a word from the device's current one: the driver takes
+ * that one's memory back whenever the host waits, which is slower, and the results are the same. */
+static PlaitStatus allocate(const PlaitContext *context, uint64_t bytes, void *stream, unsigned long long *memory)
+{
+    const PlaitDriver *driver = context->driver;
+    void *memory_pool;
+    if (!driver->allocate_async || !driver->release_async)
+        return plait_fail(PLAIT_STATUS_NO_DRIVER, "the CUDA driver is too old to find workspace in a stream; give one");
+    PlaitStatus status = plait_context_memory_pool(context, &memory_pool);
+    if (status) return status;
+    if (!memory_pool)
+        return plait_driver_check(driver, driver->allocate_async(memory, bytes, stream), "cuMemAllocAsync");
+    return plait_driver_check(driver, driver->allocate_from_pool(memory, bytes, memory_pool, stream),
+                              "cuMemAllocFromPoolAsync");
+}
+
+static PlaitStatus launch_with_own_workspace(PlaitCall *call, const PlaitContext *context, void *const *functions,
                                              void *stream, uint64_t cells)
 {
     unsigned long long memory;
-    if (!driver->allocate_async || !driver->release_async)
-        return plait_fail(PLAIT_STATUS_NO_DRIVER, "the CUDA driver is too old to find workspace in a stream; give one");
-    PlaitStatus status =
-        plait_driver_check(driver, driver->allocate_async(&memory, call->workspace_bytes, stream), "cuMemAllocAsync");
+    PlaitStatus status = allocate(context, call->workspace_bytes, stream, &memory);
     if (status) return status;
     plait_call_place(call, memory, cells);
-    status = launch_all(call, driver, functions, stream);
-    int result = driver->release_async(memory, stream);
-    return status ? status : plait_driver_check(driver, result, "cuMemFreeAsync");
+    status = launch_all(call, context->driver, functions, stream);
+    int result = context->driver->release_async(memory, stream);
+    return status ? status : plait_driver_check(context->driver, result, "cuMemFreeAsync");
 }
 
 static PlaitStatus run_in(const PlaitContext *context, PlaitCall *call, void *stream, PlaitWorkspace given)
@@ -103,7 +116,7 @@ static PlaitStatus run_in(const PlaitContext *context, PlaitCall *call, void *st
         status = plait_context_constants(context, call->variant, call->cells, call->cell_count, &cells);
     if (status) return status;
     if (call->workspace_bytes > 0 && !given.memory)
-        return launch_with_own_workspace(call, context->driver, functions, stream, cells);
+        return launch_with_own_workspace(call, context, functions, stream, cells);
     plait_call_place(call, (uint64_t)(uintptr_t)given.memory, cells);
     return launch_all(call, context->driver, functions, stream);
 }

@@ -29,8 +29,10 @@
  * Capture    Calls on a stream under CUDA graph capture are recorded and can be replayed. The first call of an
  *            operator in a context loads its code (and, when an optional input is NULL, copies a few bytes over a
  *            stream of its own): make one call before capturing to keep that out of the capture's time.
- * Workspace  Temporary memory is found by the library: on the CPU one block is kept for later calls, on a GPU it
- *            is cuMemAllocAsync on the stream. plait_call_with_workspace takes the caller's instead.
+ * Workspace  Temporary memory is found by the library: on the CPU one block is kept for later calls; on a GPU it is
+ *            allocated and freed in the order of the stream, from a memory pool of the library's own for each context,
+ *            which keeps up to a thirty-second of the device's memory for later calls (the device's own pools are left
+ *            as they are). plait_call_with_workspace takes the caller's instead.
  *
  * Several   Every library exports the functions below under these names, for itself. A program that links more than
  * libraries  one of them reaches those of the first only: it calls operators by their own functions, and NAME_error,

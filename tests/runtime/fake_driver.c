@@ -14,6 +14,10 @@ typedef struct FakeContext {
     unsigned long long id;
 } FakeContext;
 
+typedef struct FakeMemoryPool {
+    int device;
+} FakeMemoryPool;
+
 Fake fake;
 static FakeContext primary[FAKE_DEVICES] = {{0, 100}, {1, 101}}, own[FAKE_DEVICES] = {{0, 200}, {1, 201}};
 static FakeContext *stack[8];
@@ -35,7 +39,7 @@ void fake_reset(void)
 {
     fake.fail_at = fake.calls = fake.waits = fake.loads = 0;
     fake.error = UNKNOWN;
-    fake.failed = fake.spared = NULL;
+    fake.failed = fake.refused = fake.spared = NULL;
     fake.log[0] = '\0';
     fake.loaded[0] = '\0';
 }
@@ -49,7 +53,8 @@ static bool fails(const char *name)
     size_t length = strlen(fake.log);
     snprintf(fake.log + length, sizeof fake.log - length, "%s%s", length ? " " : "", name);
     if (fake.spared && strcmp(fake.spared, name) == 0) return false;
-    if (++fake.calls != fake.fail_at) return false;
+    bool refused = fake.refused && strcmp(fake.refused, name) == 0;
+    if (++fake.calls != fake.fail_at && !refused) return false;
     fake.failed = name;
     return true;
 }
@@ -287,14 +292,19 @@ static int launch(void *function, unsigned x, unsigned y, unsigned z, unsigned b
 
 /* ---- memory ---- */
 
-static int allocate(unsigned long long *address, size_t bytes)
+static int allocate_block(unsigned long long *address, size_t bytes)
 {
-    CALL_UNSAFE(cuMemAlloc);
     void *memory = aligned_alloc(256, (bytes + 255) / 256 * 256);
     if (!memory) return PLAIT_CUDA_OUT_OF_MEMORY;
     fake.memory++;
     *address = (unsigned long long)(uintptr_t)memory;
     return 0;
+}
+
+static int allocate(unsigned long long *address, size_t bytes)
+{
+    CALL_UNSAFE(cuMemAlloc);
+    return allocate_block(address, bytes);
 }
 
 static int release(unsigned long long address)
@@ -309,11 +319,15 @@ static int allocate_async(unsigned long long *address, size_t bytes, void *strea
 {
     CALL(cuMemAllocAsync);
     fake.stream = stream;
-    void *memory = aligned_alloc(256, (bytes + 255) / 256 * 256);
-    if (!memory) return PLAIT_CUDA_OUT_OF_MEMORY;
-    fake.memory++;
-    *address = (unsigned long long)(uintptr_t)memory;
-    return 0;
+    return allocate_block(address, bytes);
+}
+
+static int allocate_from_pool(unsigned long long *address, size_t bytes, void *memory_pool, void *stream)
+{
+    CALL(cuMemAllocFromPoolAsync);
+    if (((FakeMemoryPool *)memory_pool)->device != stack[depth]->device) return INVALID_DEVICE;
+    fake.stream = stream;
+    return allocate_block(address, bytes);
 }
 
 static int release_async(unsigned long long address, void *stream)
@@ -322,6 +336,39 @@ static int release_async(unsigned long long address, void *stream)
     fake.memory--;
     CALL(cuMemFreeAsync);
     fake.stream = stream;
+    return 0;
+}
+
+/* As cuda.h has it: pinned memory of a device, no handles, zeros after. */
+static int memory_pool_create(void **memory_pool, const PlaitMemoryPoolProperties *properties)
+{
+    static const unsigned char zeros[72];
+    int first[4];
+    CALL_UNSAFE(cuMemPoolCreate);
+    memcpy(first, properties, sizeof first);
+    if (first[0] != 1 || first[1] != 0 || first[2] != 1 || first[3] < 0 || first[3] >= FAKE_DEVICES) return 1;
+    if (memcmp((const char *)properties + sizeof first, zeros, sizeof zeros) != 0) return 1;
+    FakeMemoryPool *made = malloc(sizeof *made);
+    if (!made) return PLAIT_CUDA_OUT_OF_MEMORY;
+    made->device = first[3];
+    fake.memory_pools++;
+    *memory_pool = made;
+    return 0;
+}
+
+static int memory_pool_set(void *memory_pool, int attribute, void *value)
+{
+    CALL_UNSAFE(cuMemPoolSetAttribute);
+    if (!memory_pool || attribute != 4) return 1;
+    memcpy(&fake.threshold, value, sizeof fake.threshold);
+    return 0;
+}
+
+static int memory_pool_destroy(void *memory_pool)
+{
+    free(memory_pool); /* also when it "fails", as context_pop */
+    fake.memory_pools--;
+    CALL(cuMemPoolDestroy);
     return 0;
 }
 

@@ -14,18 +14,20 @@ typedef struct Fake {
     /* Settings */
     int architecture[FAKE_DEVICES]; /* 90 */
     bool refuse_cubin, refuse_ptx;
-    bool capturing;     /* some stream is: only relaxed threads may allocate, load and wait */
-    int fail_at;        /* the n-th call from fake_reset fails; 0: none */
-    int error;          /* its error */
-    const char *spared; /* a function whose calls are not counted for that and never fail, or NULL */
+    bool capturing;      /* some stream is: only relaxed threads may allocate, load and wait */
+    int fail_at;         /* the n-th call from fake_reset fails; 0: none */
+    int error;           /* its error */
+    const char *refused; /* a function whose calls all fail, or NULL */
+    const char *spared;  /* a function whose calls are not counted for that and never fail, or NULL */
     /* What happened */
     int calls;
-    const char *failed;                              /* the function that did, or NULL */
-    char log[4096];                                  /* names of the functions called, with spaces between */
-    int memory, modules, streams, primaries, pushed; /* not given back yet */
-    int waits;                                       /* for a stream that the runtime did not make itself */
-    int loads;                                       /* images that were to be loaded, also those refused */
-    char loaded[64];                                 /* the last image that loaded */
+    const char *failed; /* the function that did, or NULL */
+    char log[4096];     /* names of the functions called, with spaces between */
+    int memory, memory_pools, modules, streams, primaries, pushed; /* not given back yet */
+    unsigned long long threshold;                                  /* of the last memory pool that was given one */
+    int waits;       /* for a stream that the runtime did not make itself */
+    int loads;       /* images that were to be loaded, also those refused */
+    char loaded[64]; /* the last image that loaded */
     unsigned grid, block, shared;
     unsigned maps;    /* made by cuTensorMapEncodeTiled */
     void *stream;     /* of the last launch, allocation or release in a stream */

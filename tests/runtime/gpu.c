@@ -13,14 +13,17 @@ static void test_calls(void)
                "cuInit cuDeviceGet cuDeviceGetAttribute cuDeviceGetAttribute cuCtxGetCurrent cuCtxGetDevice cuCtxGetId "
                "cuThreadExchangeStreamCaptureMode cuModuleLoadDataEx cuModuleGetFunction cuFuncLoad "
                "cuFuncSetAttribute cuModuleGetFunction cuFuncLoad cuThreadExchangeStreamCaptureMode "
-               "cuMemAllocAsync cuLaunchKernel cuLaunchKernel cuMemFreeAsync");
+               "cuThreadExchangeStreamCaptureMode cuDeviceTotalMem cuMemPoolCreate cuMemPoolSetAttribute "
+               "cuThreadExchangeStreamCaptureMode "
+               "cuMemAllocFromPoolAsync cuLaunchKernel cuLaunchKernel cuMemFreeAsync");
     CHECK_TEXT(fake.loaded, "cubin 90a");
+    CHECK(fake.threshold == 1000 / 32);
     CHECK(fake.shared_limit == 64 * 1024);
     fake_reset();
     RUNS(sums);
     CHECK_TEXT(fake.log,
                "cuDeviceGet cuDeviceGetAttribute cuDeviceGetAttribute cuCtxGetCurrent cuCtxGetDevice cuCtxGetId "
-               "cuMemAllocAsync cuLaunchKernel cuLaunchKernel cuMemFreeAsync");
+               "cuMemAllocFromPoolAsync cuLaunchKernel cuLaunchKernel cuMemFreeAsync");
     CHECK(fake.stream == stream && fake.grid == 3 && fake.block == 32 && fake.shared == 0);
     sums_destroy(sums);
 }
@@ -30,7 +33,7 @@ static void test_empty(void)
     renew();
     Sums *sums = create(3, 0, 0); /* no programs of the first kernel, no workspace */
     RUNS(sums);
-    CHECK(strstr(fake.log, "cuMemAllocAsync") == NULL && fake.grid == 3);
+    CHECK(strstr(fake.log, "cuMemAlloc") == NULL && fake.memory_pools == 0 && fake.grid == 3);
     sums_destroy(sums);
     sums = create(0, 4, 0);
     fake_reset();
@@ -214,9 +217,11 @@ static void test_workspace(void)
     CHECK(plait_runtime_workspace_bytes(&sums_operator, sums->list, &bytes) == PLAIT_STATUS_OK && bytes == 256);
     CHECK(fake.modules == 0); /* a question loads nothing */
     CHECK(plait_runtime_call(&sums_operator, sums->list, stream, memory, bytes) == PLAIT_STATUS_OK && sums_right(sums));
-    CHECK(strstr(fake.log, "cuMemAllocAsync") == NULL);
+    CHECK(strstr(fake.log, "cuMemAlloc") == NULL && fake.memory_pools == 0);
     PlaitDriver old = fake_driver; /* one that knows none of the functions that may be missing */
     old.allocate_async = NULL;
+    old.allocate_from_pool = NULL;
+    old.memory_pool_create = NULL;
     old.context_id = NULL;
     old.capture_mode = NULL;
     old.function_load = NULL;
@@ -233,6 +238,75 @@ static void test_workspace(void)
     sums_destroy(sums);
 }
 
+/* One for each context that a call with workspace of its own is made in; the device's current one is left alone. */
+static void test_memory_pools(void)
+{
+    renew();
+    Sums *first = create(2, 3, 0), *second = create(2, 3, 1);
+    RUNS(first);
+    RUNS(first);
+    CHECK(fake.memory_pools == 1 && fake.threshold == 1000 / 32);
+    RUNS(second); /* in the primary context of the other device */
+    CHECK(fake.memory_pools == 2 && fake.threshold == 2000 / 32);
+    fake_make_none_current();
+    RUNS(first);
+    CHECK(fake.memory_pools == 3);
+    fake_make_current(0);
+    fake_replace_context(0);
+    RUNS(first);
+    RUNS(second);
+    CHECK(fake.memory_pools == 4 && strstr(fake.log, "cuMemAllocAsync") == NULL);
+    sums_destroy(first);
+    sums_destroy(second);
+}
+
+#define LATER_CALL                                                                                                     \
+    "cuDeviceGet cuDeviceGetAttribute cuDeviceGetAttribute cuCtxGetCurrent cuCtxGetDevice cuCtxGetId "                 \
+    "cuMemAllocAsync cuLaunchKernel cuLaunchKernel cuMemFreeAsync"
+
+/* A pool that cannot be made is done without, and not tried again. */
+static void expect_no_memory_pool(const char *refused)
+{
+    renew();
+    Sums *sums = create(3, 5, 0);
+    fake.refused = refused;
+    RUNS(sums);
+    CHECK(fake.failed && strcmp(fake.failed, refused) == 0 && fake.memory_pools == 0);
+    fake_reset();
+    RUNS(sums);
+    CHECK_TEXT(fake.log, LATER_CALL);
+    sums_destroy(sums);
+}
+
+/* A driver that lacks one function of it is asked for none of the others. */
+static void expect_old_driver(const PlaitDriver *old)
+{
+    renew();
+    plait_driver_substitute(old);
+    Sums *sums = create(3, 5, 0);
+    RUNS(sums);
+    CHECK(strstr(fake.log, "Pool") == NULL && strstr(fake.log, "cuMemAllocAsync"));
+    fake_reset();
+    RUNS(sums);
+    CHECK_TEXT(fake.log, LATER_CALL);
+    sums_destroy(sums);
+    renew();
+    plait_driver_substitute(&fake_driver);
+}
+
+static void test_without_memory_pools(void)
+{
+    expect_no_memory_pool("cuDeviceTotalMem");
+    expect_no_memory_pool("cuMemPoolCreate");
+    expect_no_memory_pool("cuMemPoolSetAttribute");
+    PlaitDriver old[4] = {fake_driver, fake_driver, fake_driver, fake_driver};
+    old[0].memory_pool_create = NULL;
+    old[1].memory_pool_set = NULL;
+    old[2].memory_pool_destroy = NULL;
+    old[3].allocate_from_pool = NULL;
+    for (int i = 0; i < 4; i++) expect_old_driver(&old[i]);
+}
+
 static void test_capture(void)
 {
     renew();
@@ -241,6 +315,7 @@ static void test_capture(void)
     fake.capturing = true;
     RUNS(sums);
     RUNS(sums);
+    CHECK(fake.memory_pools == 1 && strstr(fake.log, "cuMemAllocAsync") == NULL);
     fake.capturing = false;
     sums_destroy(sums);
 }
@@ -262,7 +337,7 @@ static void test_too_many_programs(void)
     sums->strides[SUMS_Y][1] = 4;
     CHECK(run(sums) == PLAIT_STATUS_TOO_LARGE);
     CHECK_TEXT(plait_last_error(), "sums: kernel `sums.0` has 4294967294 programs, more than 2147483647");
-    CHECK(strstr(fake.log, "cuMemAllocAsync") == NULL);
+    CHECK(strstr(fake.log, "cuMemAlloc") == NULL);
     sums_destroy(sums);
 }
 
@@ -341,6 +416,8 @@ int main(void)
     test_missing();
     test_contexts();
     test_workspace();
+    test_memory_pools();
+    test_without_memory_pools();
     test_capture();
     test_too_many_programs();
     test_device();

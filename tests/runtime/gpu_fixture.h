@@ -28,6 +28,7 @@ static inline void expect_run(int line, Sums *sums)
     if (status) fprintf(stderr, "line %d: %s\n", line, plait_last_error());
     CHECK(status == PLAIT_STATUS_OK);
     CHECK(sums_right(sums));
+    CHECK_TEXT(plait_last_error(), "");
     CHECK(fake.waits == 0 && fake.pushed == 0);
 }
 #define RUNS(sums) expect_run(__LINE__, sums)
@@ -36,7 +37,8 @@ static inline void expect_run(int line, Sums *sums)
 static inline void renew(void)
 {
     plait_context_release_all();
-    CHECK(fake.memory == 0 && fake.modules == 0 && fake.streams == 0 && fake.primaries == 0 && fake.pushed == 0);
+    CHECK(fake.memory == 0 && fake.memory_pools == 0 && fake.modules == 0);
+    CHECK(fake.streams == 0 && fake.primaries == 0 && fake.pushed == 0);
     fake_reset();
     fake.architecture[0] = 90;
     fake.architecture[1] = 86;
