@@ -159,12 +159,13 @@ static void emit_with_maps(PlaitPtx *ptx)
     LLVMBuildBr(ptx->entry, start);
 }
 
-/* Kernels that make what a loop by blocks reads have few accesses for much else: only those are there twice. */
+/* Kernels with a program for each block of tokens are long and have no loop around their accesses: only those are
+ * there twice. */
 static bool is_long(const PlaitFunction *kernel)
 {
-    bool places = false;
-    for (uint32_t i = 0; i < kernel->axes.count; i++) places |= kernel->axes.data[i].place && kernel->axes.data[i].tile > 0;
-    return places;
+    bool blocks = false;
+    for (uint32_t i = 0; i < kernel->grid.count; i++) blocks |= kernel->axes.data[kernel->grid.data[i].axis].block != 0;
+    return blocks;
 }
 
 static void emit_versions(PlaitPtx *ptx)

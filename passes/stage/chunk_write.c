@@ -45,10 +45,11 @@ static PlaitValue term_scores(PlaitChunk *chunk, PlaitChunkCarry *carry, uint32_
     return binary(chunk, PLAIT_OP_MUL, plait_chunk_scores(chunk, carry, k, view, w), there(chunk, scale));
 }
 
-/* scores times v at s; without v their sums. */
+/* scores times v at s; without v their sums. Scores are split: with one token in the block there is but one, whose
+ * rounding would be the error of the whole. */
 static PlaitValue own_part(PlaitChunk *chunk, PlaitValue score, PlaitChunkPair v_there)
 {
-    return v_there.high ? product(chunk, rounded(chunk, score), v_there, chunk->twin)
+    return v_there.high ? product(chunk, split(chunk, score), v_there, chunk->twin)
                         : sum_over(chunk, score, chunk->twin, 0);
 }
 
@@ -73,7 +74,8 @@ static bool depends_on_state(PlaitChunk *chunk, PlaitValue value, bool *seen)
 }
 
 /* The solution of the system. Where the matrix does not depend on the state, its inverse times what is known: all
- * blocks' inverses can then be made at once, before the fold (`prepare`). */
+ * blocks' inverses can then be made at once, before the fold (`prepare`). The inverse has ones on its diagonal: only the
+ * rest is a product of rounded numbers. */
 static PlaitValue solve(PlaitChunk *chunk, PlaitValue matrix, PlaitValue known)
 {
     bool *seen = PLAIT_NEW_ARRAY(chunk->function->module->arena, bool, chunk->function->insts.count);
@@ -85,7 +87,10 @@ static PlaitValue solve(PlaitChunk *chunk, PlaitValue matrix, PlaitValue known)
     PlaitValue identity = choice(chunk, own, number(chunk, 1), number(chunk, 0));
     PlaitValue inverse = plait_build_solve(&chunk->b, matrix, identity, chunk->time, chunk->twin);
     inverse = plait_build_gather(&chunk->b, inverse, column, place_of(chunk, chunk->twin));
-    return product(chunk, split(chunk, inverse), there_pair(chunk, operand(chunk, known)), chunk->twin);
+    inverse = choice(chunk, earlier(chunk, false), inverse, number(chunk, 0));
+    PlaitValue others =
+        product(chunk, rounded(chunk, inverse), there_pair(chunk, rounded(chunk, known)), chunk->twin);
+    return binary(chunk, PLAIT_OP_ADD, known, others);
 }
 
 /* A read of the state: weights along the axis that it sums over, what is multiplied with their sum (0: 1), and what is
