@@ -240,14 +240,19 @@ bool plait_fuse_size_allows(const PlaitFusion *fusion, const PlaitFusedKernel *k
     return true;
 }
 
+/* Whether a value that reads nothing of the kernel has the same grid. Of what is made for all blocks of tokens at once a
+ * grid may have more axes than the other: one kernel then starts all that its block's other values wait for. */
 static bool same_long_axes(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
-    bool own[PLAIT_MAX_FUNCTION_AXES] = {false};
+    bool own[PLAIT_MAX_FUNCTION_AXES] = {false}, more = false, less = false, blocks = false;
     PlaitType type = def(fusion, value)->type;
     for (uint32_t i = 0; i < type.rank; i++) own[type.axes[i]] = long_axis(fusion, type.axes[i]);
-    for (uint32_t i = 0; i < fusion->function->axes.count; i++)
-        if (own[i] != kernel->long_axes[i]) return false;
-    return true;
+    for (uint32_t i = 0; i < fusion->function->axes.count; i++) {
+        more |= own[i] && !kernel->long_axes[i];
+        less |= !own[i] && kernel->long_axes[i];
+        blocks |= own[i] && kernel->long_axes[i] && fusion->function->axes.data[i].block;
+    }
+    return blocks ? !more || !less : !more && !less;
 }
 
 uint64_t plait_fuse_needs_of(const PlaitFusion *fusion, const PlaitAccesses *accesses)

@@ -37,6 +37,16 @@ static uint32_t pack(float high, float low)
     return test_round_to_bf16(bits[1]) << 16 | test_round_to_bf16(bits[0]);
 }
 
+__extension__ typedef _Float16 Half;
+
+static uint32_t pack_f16(float high, float low)
+{
+    Half halves[2] = {(Half)low, (Half)high};
+    uint32_t bits;
+    memcpy(&bits, halves, sizeof bits);
+    return bits;
+}
+
 extern void test_truncate(void);
 __asm__(".globl test_truncate\ntest_truncate:\n  movd %xmm0, %edi\n  subq $8, %rsp\n  call test_round_to_bf16\n  addq "
         "$8, %rsp\n  movd %eax, %xmm0\n  ret\n");
@@ -61,6 +71,7 @@ static Stand stands[] = {
     {"div.full", "test_div", 0},
     {"tanh.approx", "test_tanh", 0},
     {"cvt.rn.bf16x2.f32", "test_pack", 0},
+    {"cvt.rn.f16x2.f32", "test_pack_f16", 0},
     {"shfl.sync.idx.b32 $0, $1, 0, 31, -1;", "test_first_lane", 0},
     {"ldmatrix.sync.aligned.m8n8.x4.shared.b16", "test_ldmatrix", 0},
     {"ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16", "test_ldmatrix_trans", 0},
@@ -84,6 +95,7 @@ static void fill_stands(void)
                          ADDRESS(quotient),
                          ADDRESS(tangent),
                          ADDRESS(pack),
+                         ADDRESS(pack_f16),
                          ADDRESS(test_first_lane),
                          ADDRESS(test_ldmatrix),
                          ADDRESS(test_ldmatrix_trans),
