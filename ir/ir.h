@@ -175,6 +175,8 @@ void plait_replace_uses(PlaitFunction *function, const PlaitValue *map);
 bool plait_region_inside(const PlaitRegion *inner, const PlaitRegion *outer);
 /* Whether `inst` reads the positions of the fold's block along the fold's second axis: gather(x, iota of axes[1]) along
  * axes[0]. */
+/* Whether a `tensor` instruction of a kernel names a workspace, which the runtime lays out without gaps. */
+bool plait_is_workspace(const PlaitFunction *kernel, PlaitValue tensor);
 /* A fold over blocks of tokens: what walks along its axis and computes something at each token. */
 static inline bool plait_is_block_fold(const PlaitInst *inst) { return inst->op == PLAIT_OP_FOLD && inst->axis_count > 1; }
 bool plait_reads_block(const PlaitFunction *function, const PlaitInst *inst, const PlaitInst *fold);

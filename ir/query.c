@@ -84,3 +84,15 @@ bool plait_region_inside(const PlaitRegion *inner, const PlaitRegion *outer)
         if (inner == outer) return true;
     return false;
 }
+
+bool plait_is_workspace(const PlaitFunction *kernel, PlaitValue tensor)
+{
+    PlaitName name = plait_inst(kernel, tensor)->name;
+    for (uint32_t i = 0; i < kernel->module->signatures.count; i++) {
+        const PlaitSignature *signature = kernel->module->signatures.data[i];
+        for (uint32_t k = 0; signature->name == kernel->of && k < signature->tensors.count; k++)
+            if (signature->tensors.data[k].name == name)
+                return signature->tensors.data[k].kind == PLAIT_TENSOR_WORKSPACE;
+    }
+    return false;
+}

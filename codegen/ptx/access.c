@@ -40,6 +40,20 @@ static uint32_t width_of(const PlaitFunction *kernel, const PlaitPtxAccess *acce
     return vec;
 }
 
+/* The runtime begins workspaces at multiples of 256 bytes. */
+static void find_strides(const PlaitFunction *kernel, PlaitPtxAccess *access)
+{
+    int64_t stride = 1;
+    access->compact = plait_is_workspace(kernel, access->tensor);
+    for (uint32_t i = access->rank; i-- > 0 && access->compact && stride > 0;) {
+        int64_t size = kernel->axes.data[access->indices[i].along].size;
+        access->strides[i] = stride;
+        stride = size > 0 && size < INT32_MAX / stride ? stride * size : 0;
+    }
+    access->sure = access->compact && access->rank > 0 && plait_ptx_last(access)->unit != PLAIT_NO_AXIS &&
+                   (access->vec == 1 || kernel->axes.data[plait_ptx_last(access)->along].size > 0);
+}
+
 PlaitPtxAccess plait_ptx_access(const PlaitFunction *kernel, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(kernel, value);
@@ -54,5 +68,6 @@ PlaitPtxAccess plait_ptx_access(const PlaitFunction *kernel, PlaitValue value)
         if (plait_type_of(kernel, index->value).rank == 1) find_unit(kernel, index->value, index);
     }
     access.vec = width_of(kernel, &access);
+    find_strides(kernel, &access);
     return access;
 }

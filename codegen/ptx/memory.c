@@ -64,8 +64,9 @@ static Addresses addresses_of(PlaitPtx *ptx, const PlaitPtxAccess *access, const
     for (uint32_t i = 0; i < access->rank; i++) {
         const PlaitPtxIndex *index = &access->indices[i];
         bool contiguous = ptx->wide && i + 1 == access->rank && index->unit != PLAIT_NO_AXIS;
-        addresses.strides[i] = contiguous
-                                   ? int64(ptx, bytes)
+        int64_t known = contiguous ? 1 : access->strides[i];
+        addresses.strides[i] = known > 0
+                                   ? int64(ptx, known * (int64_t)bytes)
                                    : LLVMBuildMul(ptx->entry, ptx->arguments[slot + 1 + i], int64(ptx, bytes), "");
         if (index->unit == PLAIT_NO_AXIS) continue;
         LLVMValueRef field = plait_ptx_field(ptx, plait_ptx_axis(shape, index->unit));
@@ -163,7 +164,7 @@ typedef struct Group {
 static Group group_of(const PlaitPtx *ptx, const PlaitPtxAccess *access, const PlaitPtxShape *shape)
 {
     Group group = {1, 1, 0};
-    if (!ptx->wide || access->vec == 1) return group;
+    if (!(ptx->wide || access->sure) || access->vec == 1) return group;
     group.vec = access->vec;
     group.axis = (uint32_t)(plait_ptx_axis(shape, plait_ptx_last(access)->unit) - shape->axes);
     for (uint32_t i = group.axis + 1; i < shape->rank; i++) group.step *= shape->axes[i].slots;
@@ -231,8 +232,9 @@ void plait_ptx_emit_load(PlaitPtx *ptx, PlaitValue value)
 {
     uint32_t count = plait_ptx_shape_of(ptx, value)->slots;
     LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, count), *sides[2];
-    order_with_others(ptx, plait_ptx_access(ptx->kernel, value).tensor);
-    if (!ptx->either) {
+    PlaitPtxAccess access = plait_ptx_access(ptx->kernel, value);
+    order_with_others(ptx, access.tensor);
+    if (!ptx->either || access.sure) {
         load_slots(ptx, value, slots);
         return;
     }
@@ -280,8 +282,9 @@ static void store_slots(PlaitPtx *ptx, PlaitValue value)
 
 void plait_ptx_emit_store(PlaitPtx *ptx, PlaitValue value)
 {
-    order_with_others(ptx, plait_ptx_access(ptx->kernel, value).tensor);
-    if (!ptx->either) {
+    PlaitPtxAccess access = plait_ptx_access(ptx->kernel, value);
+    order_with_others(ptx, access.tensor);
+    if (!ptx->either || access.sure) {
         store_slots(ptx, value);
         return;
     }

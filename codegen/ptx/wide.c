@@ -48,7 +48,7 @@ static void visit(void *context, PlaitValue value)
     PlaitOp op = plait_op_of(ptx->kernel, value);
     if (op != PLAIT_OP_LOAD && op != PLAIT_OP_COPY && op != PLAIT_OP_STORE) return;
     PlaitPtxAccess access = plait_ptx_access(ptx->kernel, value);
-    if (access.rank == 0 || plait_ptx_last(&access)->unit == PLAIT_NO_AXIS) return;
+    if (access.rank == 0 || plait_ptx_last(&access)->unit == PLAIT_NO_AXIS || access.sure) return;
     uint32_t first_slot = 0;
     for (uint32_t i = 0; i < ptx->slots.tensor_count; i++)
         if (ptx->slots.tensors[i] == access.tensor) first_slot = ptx->slots.tensor_slot[i];

@@ -171,10 +171,12 @@ static PlaitValue lower_load(PlaitLowering *lowering, PlaitValue value, const Pl
 static bool zero_outside(const PlaitLowering *lowering, PlaitValue value, PlaitAxis axis)
 {
     const PlaitInst *inst = plait_inst(lowering->operator_, value);
-    while (inst->op == PLAIT_OP_CAST) inst = plait_inst(lowering->operator_, inst->operands[0]);
+    while (inst->op == PLAIT_OP_CAST ||
+           (inst->op == PLAIT_OP_GATHER && !plait_type_has(plait_type_of(lowering->operator_, inst->operands[1]), axis)))
+        inst = plait_inst(lowering->operator_, inst->operands[0]);
     if (lowering->plan.walked[axis] && plait_region_inside(inst->region, lowering->region))
         return inst->op == PLAIT_OP_ARGUMENT;
-    return inst->op == PLAIT_OP_PARAM || inst->region != lowering->region;
+    return inst->op == PLAIT_OP_PARAM || !plait_region_inside(inst->region, lowering->region);
 }
 
 static PlaitValue mask_outside(PlaitLowering *lowering, PlaitValue value, PlaitAxis axis, PlaitValue index,
