@@ -111,11 +111,8 @@ static PlaitValue build_param(Generator *generator, PlaitType type, double fallb
  * owner would be, which is not allowed: so regions take parameters that were made before (see add_scan). */
 static bool in_body(const Generator *generator) { return generator->builder.region == generator->function->body; }
 
-PlaitValue new_param(Generator *generator, PlaitType type)
+PlaitValue new_param_as(Generator *generator, PlaitType type, PlaitScalar scalar)
 {
-    static const PlaitScalar storage[] = {PLAIT_F32,  PLAIT_F32, PLAIT_F32, PLAIT_BF16,
-                                          PLAIT_BF16, PLAIT_F16, PLAIT_F64};
-    PlaitScalar scalar = storage[below(generator, sizeof storage / sizeof *storage)];
     double fallback = chance(generator, 0.1) ? below(generator, 3) * 0.5 : (double)NAN;
     PlaitType own = plait_type_as(shuffled(generator, type), scalar);
     PlaitValue value = build_param(generator, own, fallback);
@@ -123,6 +120,13 @@ PlaitValue new_param(Generator *generator, PlaitType type)
     value = plait_build_cast(&generator->builder, value, generator->computing);
     pool_add(generator, (Pooled){.value = value, .bound = 5, .exact = exact});
     return value;
+}
+
+PlaitValue new_param(Generator *generator, PlaitType type)
+{
+    static const PlaitScalar storage[] = {PLAIT_F32,  PLAIT_F32, PLAIT_F32, PLAIT_BF16,
+                                          PLAIT_BF16, PLAIT_F16, PLAIT_F64};
+    return new_param_as(generator, type, storage[below(generator, sizeof storage / sizeof *storage)]);
 }
 
 PlaitValue new_integer_param(Generator *generator, PlaitType type)
@@ -193,7 +197,8 @@ static void add_stage(Generator *generator)
                                       PLAIT_RANDOM_LONG_CONV, PLAIT_RANDOM_GATHER,    PLAIT_RANDOM_POOL,
                                       PLAIT_RANDOM_DEPENDENT, PLAIT_RANDOM_DEPENDENT, 0};
     uint32_t stage = stages[below(generator, sizeof stages / sizeof *stages)] & generator->kinds;
-    if (stage == PLAIT_RANDOM_SCAN) add_scan(generator);
+    if (stage == PLAIT_RANDOM_SCAN && chance(generator, 0.4)) add_keyed_scan(generator);
+    else if (stage == PLAIT_RANDOM_SCAN) add_scan(generator);
     if (stage == PLAIT_RANDOM_ATTEND) add_attention(generator);
     if (stage == PLAIT_RANDOM_DEPENDENT) add_dependent_attention(generator);
     if (stage == PLAIT_RANDOM_CONV || stage == PLAIT_RANDOM_LONG_CONV)

@@ -57,6 +57,8 @@ Pooled find(const Generator *generator, PlaitValue value); /* what is known of a
 bool depends_on_carry(const Generator *generator, PlaitValue value);
 /* A new parameter of some of those axes, in some storage type and order, cast to the computing type, in the pool. */
 PlaitValue new_param(Generator *generator, PlaitType type);
+/* The same in this storage type. */
+PlaitValue new_param_as(Generator *generator, PlaitType type, PlaitScalar scalar);
 PlaitValue new_integer_param(Generator *generator, PlaitType type); /* i32, values 0..7 */
 PlaitValue new_bool_param(Generator *generator, PlaitType type);
 /* A float from the pool, any. */
@@ -82,7 +84,8 @@ PlaitValue length(Generator *generator, PlaitAxis axis);
 void add_pointwise(Generator *generator);
 void add_integers(Generator *generator);          /* i32 and bool expressions, used to select and as numbers */
 void add_feature_reduction(Generator *generator); /* sums, norms, extremes, products over a feature axis */
-/* Parts for the operator's body only (random_stages.c, random_attend.c, random_dependent.c, random_scan.c). */
+/* Parts for the operator's body only (random_stages.c, random_attend.c, random_dependent.c, random_scan.c,
+ * random_keyed.c). */
 void add_conv(Generator *generator, bool longer);
 void add_gather(Generator *generator);
 /* The value some tokens before (or, seldom, after), where it has the time axis. */
@@ -91,5 +94,6 @@ void add_pooling(Generator *generator);
 void add_attention(Generator *generator);
 void add_dependent_attention(Generator *generator);
 void add_scan(Generator *generator);
+void add_keyed_scan(Generator *generator);
 
 #endif

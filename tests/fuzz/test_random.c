@@ -2,6 +2,7 @@
  *
  * `test_random FIRST COUNT` runs other seeds; the text of an operator that fails is printed. The interpreter is run at
  * lengths 0 and 1 too; the passes make folds, which are run with two sizes of blocks.
+ * Scans that become folds over blocks of tokens do so whatever their sizes and tensors; then all passes of a GPU run.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -53,7 +54,8 @@ static PlaitModule *read_back(Subject *subject, const char *text)
 /* ---- running ---- */
 
 static const int64_t lengths[][4] = {{2, 2, 9, 5}, {1, 1, 1, 1},   {1, 2, 0, 3},
-                                     {0, 1, 3, 0}, {1, 2, 33, 20}, {2, 1, 2, 64}};
+                                     {0, 1, 3, 0}, {1, 2, 33, 20}, {2, 1, 2, 64},
+                                     {1, 1, 70, 6}};
 enum { LENGTHS = sizeof lengths / sizeof *lengths };
 
 /* b, h, t, then lengths of their own. */
@@ -70,6 +72,13 @@ static void check_finite(Subject *subject, const PlaitArray *outputs, uint32_t c
             if (!isfinite(outputs[i].data[k])) complain(subject, "an output is not finite");
 }
 
+/* A factor of 0 is e^-100 to `chunk` (chunk_decay.c: LEAST_LOG). */
+static void drop_tiny(PlaitArray *output)
+{
+    for (int64_t i = 0; i < output->count; i++)
+        if (fabs(output->data[i]) < 1e-40) output->data[i] = 0;
+}
+
 /* Passes may rename nothing and drop no parameter, so inputs and outputs correspond. */
 static void compare_with(Subject *subject, const PlaitModule *other, const int64_t *extents, const PlaitArray *inputs,
                          const PlaitArray *expected, int64_t fold_block, const char *what)
@@ -83,6 +92,7 @@ static void compare_with(Subject *subject, const PlaitModule *other, const int64
         complain(subject, "no memory");
         return;
     }
+    for (uint32_t i = 0; i < function->outputs.count; i++) drop_tiny(&outputs[i]);
     for (uint32_t i = 0; i < function->outputs.count; i++)
         if (!(plait_relative_error(&outputs[i], &expected[i]) <= 1e-9)) complain(subject, what);
     plait_arrays_free(outputs, function->outputs.count);
@@ -91,7 +101,7 @@ static void compare_with(Subject *subject, const PlaitModule *other, const int64
 }
 
 static void run_at(Subject *subject, const PlaitModule *folded, const PlaitModule *fused, const PlaitModule *chunked,
-                   const int64_t *sizes)
+                   const PlaitModule *prepared, const int64_t *sizes)
 {
     const PlaitFunction *function = subject->module->functions.data[0];
     int64_t extents[MAX_AXES] = {0};
@@ -104,6 +114,8 @@ static void run_at(Subject *subject, const PlaitModule *folded, const PlaitModul
         if (subject->good) compare_with(subject, folded, extents, inputs, outputs, 7, "the size of blocks matters");
         if (subject->good && chunked) compare_with(subject, chunked, extents, inputs, outputs, 3, "chunk changed it");
         if (subject->good && chunked) compare_with(subject, chunked, extents, inputs, outputs, 64, "chunk changed it");
+        if (subject->good && prepared)
+            compare_with(subject, prepared, extents, inputs, outputs, 5, "what follows chunk changed it");
         if (subject->good) compare_with(subject, fused, extents, inputs, outputs, 4, "the pipeline changed the result");
         plait_arrays_free(outputs, function->outputs.count);
     } else {
@@ -160,6 +172,15 @@ static PlaitModule *with_chunks(Subject *subject)
     return chunked_scans > before ? copy : NULL;
 }
 
+/* That one after the passes of a GPU, `prepare` among them. */
+static PlaitModule *with_all_passes(Subject *subject, const PlaitModule *chunked)
+{
+    PlaitModule *copy = read_back(subject, text_of(subject, chunked));
+    if (copy) plait_stage_pipeline_run(copy, true, &(PlaitPassOptions){.verify_each = true});
+    if (!copy || subject->diagnostics.error_count) complain(subject, "the passes of a GPU refuse it");
+    return copy;
+}
+
 static bool test_seed(uint64_t seed)
 {
     Subject subject = {.seed = seed, .good = true};
@@ -172,9 +193,9 @@ static bool test_seed(uint64_t seed)
     if (subject.good) {
         count_ops(subject.module->functions.data[0]);
         PlaitModule *folded = after_passes(&subject, "online"), *fused = after_passes(&subject, NULL);
-        PlaitModule *chunked = with_chunks(&subject);
-        run_at(&subject, folded, fused, chunked, lengths[seed % LENGTHS]);
-        run_at(&subject, folded, fused, chunked, lengths[(seed / LENGTHS + 1) % LENGTHS]);
+        PlaitModule *chunked = with_chunks(&subject), *prepared = chunked ? with_all_passes(&subject, chunked) : NULL;
+        run_at(&subject, folded, fused, chunked, prepared, lengths[seed % LENGTHS]);
+        run_at(&subject, folded, fused, chunked, prepared, lengths[(seed / LENGTHS + 1) % LENGTHS]);
     }
     plait_arena_destroy(subject.arena);
     return subject.good;

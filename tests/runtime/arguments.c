@@ -270,6 +270,24 @@ static void test_workspace_without_data(void)
     renew();
 }
 
+/* The positions of an axis of blocks are those blocks, the last one perhaps shorter; those of an axis that is the same
+ * too. A workspace of `blocks` times 8 numbers of 4 bytes, one of 8 bytes, one of 3 blocks of d. */
+static void test_blocks(int64_t t, uint64_t blocks)
+{
+    DLTensor x = X, y = Y, *list[] = {&x, &y};
+    uint64_t bytes = 7, unit = 256;
+    x.ndim = y.ndim = 1;
+    x.shape = y.shape = &t;
+    x.strides = y.strides = NULL;
+    x.data = y.data = NULL;
+    CHECK(plait_runtime_workspace_bytes(&pieces_operator, list, &bytes) == PLAIT_STATUS_OK);
+    CHECK_TEXT(plait_last_error(), "");
+    uint64_t by_block = (blocks * 8 * 4 + unit - 1) / unit * unit, by_same = (blocks * 8 * 8 + unit - 1) / unit * unit;
+    CHECK(bytes == by_block + by_same + unit);
+    if (bytes != by_block + by_same + unit)
+        fprintf(stderr, "  t = %lld: %llu bytes\n", (long long)t, (unsigned long long)bytes);
+}
+
 static void test_too_large(void)
 {
     int64_t most = INT32_MAX;
@@ -314,6 +332,12 @@ int main(void)
     test_missing_extent();
     test_workspace();
     test_workspace_without_data();
+    test_blocks(0, 0);
+    test_blocks(1, 1);
+    test_blocks(64, 1);
+    test_blocks(65, 2);
+    test_blocks(64 * 40, 40);
+    test_blocks(64 * 40 + 1, 41);
     test_too_large();
     test_status_texts();
     sums_destroy(sums);

@@ -167,6 +167,28 @@ static const PlaitVariantDescriptor pairs_variants[] = {{pairs_axes[0], pairs_te
                                                         {pairs_axes[2], pairs_tensors, NULL, 2, 3, 0, 3}};
 const PlaitOperatorDescriptor pairs_operator = {"pairs", pairs_variants, 3};
 
+/* t and u, axes of the extent of t; n counts blocks of 64 of u, m has as many positions as n; r counts blocks of 3 of d.
+ */
+static const PlaitAxisDescriptor pieces_axes[] = {{"m", -1, 3, 1, 0}, {"t", -1, -1, 3, 0}, {"u", -1, 1, 3, 0},
+                                                  {"n", -1, 2, 1, 64}, {"d", 8, -1, 0, 0}, {"r", -1, 4, 1, 3}};
+static const PlaitTensorDescriptor pieces_tensors[] = {{"x", NAN, 0, F32, 1, {0}, {1}},
+                                                       {"y", NAN, 1, F32, 1, {0}, {2}},
+                                                       {"by_block", NAN, 2, F32, 2, {0}, {3, 4}},
+                                                       {"by_same", NAN, 2, F64, 2, {0}, {0, 4}},
+                                                       {"by_static", NAN, 2, F64, 2, {0}, {5, 4}}};
+static const uint16_t pieces_order[] = {0, 1, 2, 3, 4, 5};
+static const PlaitKernelDescriptor pieces_kernels[] = {{.name = "pieces.0",
+                                                        .functions = {CODE(lonely_kernel)}, /* never called */
+                                                        .tensors = pieces_order,
+                                                        .axes = pieces_order,
+                                                        .tensor_count = 5,
+                                                        .axis_count = 6,
+                                                        .threads = 1,
+                                                        .slot_count = 19}};
+static const PlaitTargetDescriptor pieces_targets[] = {{NULL, pieces_kernels, 1}};
+static const PlaitVariantDescriptor pieces_variants[] = {{pieces_axes, pieces_tensors, pieces_targets, 6, 5, 1, 2}};
+const PlaitOperatorDescriptor pieces_operator = {"pieces", pieces_variants, 1};
+
 /* ---- arguments ---- */
 
 static const float NEVER = -12345.0f;

@@ -68,7 +68,8 @@ static void test_functions(void)
 
 static bool axis_is(const PlaitAxisDescriptor *axis, const char *name, int64_t size, int32_t same_as, int32_t role)
 {
-    return strcmp(axis->name, name) == 0 && axis->size == size && axis->same_as == same_as && axis->role == role;
+    return strcmp(axis->name, name) == 0 && axis->size == size && axis->same_as == same_as && axis->role == role &&
+           axis->block == 0;
 }
 
 static bool tensor_is(const PlaitTensorDescriptor *tensor, const char *name, uint8_t kind, uint8_t scalar,
