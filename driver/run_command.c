@@ -132,8 +132,10 @@ static void load_inputs(PlaitSession *session, Run *run)
 /* The axis whose extent this one has. */
 static uint32_t extent_axis(const PlaitVariantDescriptor *variant, uint32_t axis)
 {
-    for (uint32_t steps = 0; variant->axes[axis].same_as >= 0 && steps < variant->axis_count; steps++)
+    for (uint32_t steps = 0; steps < variant->axis_count; steps++) {
+        if (variant->axes[axis].same_as < 0 || variant->axes[axis].block) break;
         axis = (uint32_t)variant->axes[axis].same_as;
+    }
     return axis;
 }
 

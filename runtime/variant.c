@@ -166,12 +166,14 @@ static void share_extents(PlaitCall *call)
     for (uint32_t axis = 0; axis < variant->axis_count; axis++)
         if (root_of(variant, axis) == axis && call->binders[axis].tensor == 0)
             call->extents[axis] = variant->axes[axis].size >= 0 ? variant->axes[axis].size : PLAIT_NO_EXTENT;
-    for (uint32_t axis = 0; axis < variant->axis_count; axis++)
-        call->extents[axis] = call->extents[root_of(variant, axis)];
     for (uint32_t axis = 0; axis < variant->axis_count; axis++) {
         int64_t block = variant->axes[axis].block;
-        if (block > 0) call->extents[axis] = (call->extents[variant->axes[axis].same_as] + block - 1) / block;
+        if (block <= 0) continue;
+        int64_t extent = call->extents[root_of(variant, (uint32_t)variant->axes[axis].same_as)];
+        call->extents[axis] = extent < 0 ? PLAIT_NO_EXTENT : (extent + block - 1) / block;
     }
+    for (uint32_t axis = 0; axis < variant->axis_count; axis++)
+        call->extents[axis] = call->extents[root_of(variant, axis)];
 }
 
 PlaitStatus plait_call_choose_variant(PlaitCall *call)

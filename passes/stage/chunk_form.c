@@ -191,6 +191,17 @@ static Interval product(Interval x, Interval y)
     return result;
 }
 
+/* Whole numbers are what is left without a fraction, and a truth is 0 or 1. */
+static Interval cast_bounds(PlaitScalar to, Interval x)
+{
+    switch (plait_scalar_kind(to)) {
+    case PLAIT_TRUTH: return (Interval){0, 1};
+    case PLAIT_INTEGER: return (Interval){trunc(x.low), trunc(x.high)};
+    case PLAIT_FLOATING: return x;
+    }
+    return anything;
+}
+
 static Interval bounds_of(const PlaitFunction *function, PlaitValue value, uint32_t *steps)
 {
     const PlaitInst *inst = plait_inst(function, value);
@@ -203,8 +214,8 @@ static Interval bounds_of(const PlaitFunction *function, PlaitValue value, uint3
     Interval x[3] = {anything, anything, anything};
     for (uint32_t i = 0; i < inst->operand_count; i++) x[i] = bounds_of(function, inst->operands[i], steps);
     switch ((int)op) {
-    case PLAIT_OP_BROADCAST:
-    case PLAIT_OP_CAST: return x[0];
+    case PLAIT_OP_BROADCAST: return x[0];
+    case PLAIT_OP_CAST: return cast_bounds((PlaitScalar)inst->type.scalar, x[0]);
     case PLAIT_OP_NEG: return (Interval){-x[0].high, -x[0].low};
     case PLAIT_OP_ADD: return (Interval){x[0].low + x[1].low, x[0].high + x[1].high};
     case PLAIT_OP_SUB: return (Interval){x[0].low - x[1].high, x[0].high - x[1].low};
