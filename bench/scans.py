@@ -7,6 +7,7 @@
 Inputs bf16, gates f32. A time is the median over runs, each between two CUDA events, the L2 cache flushed before each. The error is
 RMS(difference) / RMS of Plait's output against the peer's. The floor reads each input once and writes the output once at 3.0 TB/s.
 """
+import math
 import pathlib
 import subprocess
 import sys
@@ -18,9 +19,10 @@ ROOT = pathlib.Path(__file__).resolve().parent
 TARGET = "sm_90a"
 BYTES_PER_MS = 3.0e9
 
-# operator: the inputs after q, k, v
+# operator: the inputs after q, k, v; hgrn has no keys, but channels
 OPERATORS = {
     "retention": (), "simple_gla": ("g",), "gla": ("gd",), "delta_net": ("beta",), "gated_delta_net": ("g", "beta"),
+    "kda": ("gd", "beta"), "rwkv6": ("gd", "u"), "rwkv7": ("x", "a", "c"), "hgrn": (),
 }
 SIZES = {
     "": dict(b=2, t=16384, h=16, d=128),
@@ -33,16 +35,20 @@ SIZES = {
 def cases():
     for operator in OPERATORS:
         for suffix, sizes in SIZES.items():
-            yield operator + suffix, operator, sizes
+            if operator == "hgrn" and not suffix:
+                yield operator, operator, dict(b=2, t=16384, h=1, d=2048)
+            elif operator != "hgrn":
+                yield operator + suffix, operator, sizes
 
 
 def prepare(plait, folder):
     folder.mkdir(parents=True, exist_ok=True)
     for operator in OPERATORS:
-        for d in sorted({sizes["d"] for sizes in SIZES.values()}):
+        for d in sorted({sizes["d"] for _, name, sizes in cases() if name == operator}):
             begin = time.monotonic()
+            defines = [] if operator == "hgrn" else ["-D", f"d={d}", "-D", f"e={d}"]
             subprocess.run([plait, "build", ROOT / "scans" / f"{operator}.plait", "-o", folder / f"lib{operator}_{d}.so", "--target", TARGET,
-                            "--no-cache", "-D", f"d={d}", "-D", f"e={d}"], check=True, stdout=subprocess.DEVNULL)
+                            "--no-cache", *defines], check=True, stdout=subprocess.DEVNULL)
             print(f"{operator} d={d}: built in {time.monotonic() - begin:.2f} s")
 
 
@@ -60,6 +66,19 @@ def peer_of(operator, q, k, v, more):
     if operator == "delta_net":
         from fla.ops.delta_rule import chunk_delta_rule
         return lambda: chunk_delta_rule(q, k, v, more["beta"])[0]
+    if operator == "kda":
+        from fla.ops.kda import chunk_kda
+        return lambda: chunk_kda(q, k, v, more["gd"], more["beta"])[0]
+    if operator == "rwkv6":
+        from fla.ops.rwkv6 import chunk_rwkv6
+        return lambda: chunk_rwkv6(q, k, v, more["gd"], more["u"])[0]
+    if operator == "rwkv7":
+        from fla.ops.rwkv7 import chunk_rwkv7
+        w = -math.exp(-0.5) * more["x"].float().sigmoid()
+        return lambda: chunk_rwkv7(q, w.bfloat16(), k, v, more["a"], more["c"])[0]
+    if operator == "hgrn":
+        from fla.ops.hgrn import chunk_hgrn
+        return lambda: chunk_hgrn(q, k)[0]
     from fla.ops.gated_delta_rule import chunk_gated_delta_rule
     return lambda: chunk_gated_delta_rule(q, k, v, more["g"], more["beta"])[0]
 
@@ -68,9 +87,13 @@ def inputs(operator, sizes):
     import torch
     import torch.nn.functional as F
     b, t, h, d = (sizes[axis] for axis in "bthd")
+    if operator == "hgrn":
+        return torch.randn(b, t, d, device="cuda"), F.logsigmoid(torch.randn(b, t, d, device="cuda")), None, {}
     q, k, v = (torch.randn(b, t, h, d, device="cuda") for _ in range(3))
-    k = F.normalize(k, dim=-1) if "delta" in operator else k * d ** -0.5
-    more = {"g": F.logsigmoid(torch.randn(b, t, h, device="cuda")) / 4, "gd": F.logsigmoid(torch.randn(b, t, h, d, device="cuda")) / 16,
+    k = F.normalize(k, dim=-1) if "delta" in operator or operator == "kda" else k * d ** -0.5
+    kappa = F.normalize(torch.randn(b, t, h, d, device="cuda"), dim=-1)
+    more = {"x": torch.randn(b, t, h, d, device="cuda").bfloat16(), "u": torch.randn(h, d, device="cuda").bfloat16(),
+            "a": -kappa.bfloat16(), "c": (kappa * torch.rand(b, t, h, d, device="cuda")).bfloat16(), "g": F.logsigmoid(torch.randn(b, t, h, device="cuda")) / 4, "gd": F.logsigmoid(torch.randn(b, t, h, d, device="cuda")) / 16,
             "beta": torch.rand(b, t, h, device="cuda").bfloat16()}
     return q.bfloat16(), k.bfloat16(), v.bfloat16(), {name: more[name] for name in OPERATORS[operator]}
 
@@ -85,8 +108,8 @@ def run(folder, names):
         if names and case not in names or not path.exists():
             continue
         q, k, v, more = inputs(operator, sizes)
-        o = torch.empty_like(v)
-        tensors = (q, k, v, *more.values(), o)
+        o = torch.empty_like(q if v is None else v)
+        tensors = tuple(x for x in (q, k, v, *more.values(), o) if x is not None)
         ours = operator_of(path, operator, tensors)
         times, error = {"Plait": median_ms(ours)}, float("nan")
         try:

@@ -242,6 +242,24 @@ static void split_weight(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitV
     }
 }
 
+/* The sum over the axis that reads sum over of what a read adds to the state at the token: only of its factors that
+ * vary along that axis. */
+static PlaitValue sum_of_term(PlaitChunk *chunk, const PlaitChunkCarry *carry, const PlaitExpr *term)
+{
+    PlaitExprs factors = {0};
+    const PlaitExpr *along = NULL, *others = NULL;
+    plait_expr_factors(&chunk->forms, term, &factors);
+    for (uint32_t i = 0; i < factors.count; i++) {
+        bool varies = plait_type_has(plait_expr_type(chunk->function, factors.data[i]), carry->axis);
+        const PlaitExpr **side = varies ? &along : &others;
+        *side = plait_expr_mul(&chunk->forms, *side, factors.data[i]);
+    }
+    PlaitValue x = along ? plait_chunk_emit_expr(chunk, along) : number(chunk, 1);
+    PlaitValue factor = plait_chunk_failed(chunk) ? 0 : plait_chunk_emit_expr(chunk, others);
+    if (plait_chunk_failed(chunk)) return 0;
+    return binary(chunk, PLAIT_OP_MUL, sum_over(chunk, with_axis(chunk, x, carry->axis), carry->axis, 0), factor);
+}
+
 static bool split_read(PlaitChunk *chunk, PlaitValue value, Read *read)
 {
     const PlaitInst inst = *plait_inst(chunk->function, value);
@@ -259,10 +277,7 @@ static bool split_read(PlaitChunk *chunk, PlaitValue value, Read *read)
     for (uint32_t i = 0; i < form.terms.count && !plait_chunk_failed(chunk); i++) {
         const PlaitExpr *term = form.terms.data[i];
         if (inst.operand_count == 2) term = plait_expr_where(&chunk->forms, inst.operands[1], true, term);
-        PlaitValue x = plait_chunk_emit_expr(chunk, term);
-        if (plait_chunk_failed(chunk)) return false;
-        x = sum_over(chunk, with_axis(chunk, x, inst.axes[0]), inst.axes[0], 0);
-        read->extra = binary(chunk, PLAIT_OP_ADD, read->extra, x);
+        read->extra = binary(chunk, PLAIT_OP_ADD, read->extra, sum_of_term(chunk, carry, term));
     }
     if (plait_chunk_failed(chunk)) return false;
     read->weights = key(chunk, carry, with_axis(chunk, with_axis(chunk, w, carry->axis), chunk->time));
