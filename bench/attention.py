@@ -16,7 +16,6 @@ import pathlib
 import subprocess
 import sys
 
-import libraries
 from libraries import main, median_ms, operator_of, relative_error
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -69,16 +68,6 @@ def prepare(plait, folder):
         defines = [word for axis, size in sizes.items() for word in ("-D", f"{axis}={size}")]
         subprocess.run([plait, "build", source_of(name, folder), "-o", folder / f"lib{case}.so", "--target", TARGET, "--no-cache", *defines],
                        check=True)
-
-
-def dl_tensor(x, floats=libraries.dl_tensor):
-    """The libraries' view, which takes every element for a float, of an i32 tensor too."""
-    view = floats(x)
-    view.code = view.code if x.is_floating_point() else 0  # DLPack's kDLInt
-    return view
-
-
-libraries.dl_tensor = dl_tensor  # operator_of calls it by this name
 
 
 def documents(b, t, device):

@@ -14,10 +14,11 @@ class DLTensor(ctypes.Structure):
 
 
 def dl_tensor(x):
-    """A view of a f32 or bf16 tensor, which must outlive it."""
+    """A view of a f32, bf16 or i32 tensor, which must outlive it."""
     shape, strides = (ctypes.c_int64 * x.dim())(*x.shape), (ctypes.c_int64 * x.dim())(*x.stride())
     size = x.element_size()
-    return DLTensor(x.data_ptr(), 2 if x.is_cuda else 1, x.device.index or 0, x.dim(), KINDS[size], 8 * size, 1, shape, strides, 0)
+    kind = KINDS[size] if x.is_floating_point() else 0  # kDLInt
+    return DLTensor(x.data_ptr(), 2 if x.is_cuda else 1, x.device.index or 0, x.dim(), kind, 8 * size, 1, shape, strides, 0)
 
 
 def operator_of(path, name, tensors):

@@ -101,8 +101,7 @@ const char *plait_machine_optimise(PlaitCodegenMachine *machine)
 {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     bool gpu = machine->emit.target->kind == PLAIT_TARGET_PTX;
-    LLVMErrorRef error =
-        LLVMRunPasses(machine->emit.module, gpu ? gpu_pipeline : pipeline, machine->machine, options);
+    LLVMErrorRef error = LLVMRunPasses(machine->emit.module, gpu ? gpu_pipeline : pipeline, machine->machine, options);
     LLVMDisposePassBuilderOptions(options);
     if (!error) return machine->error;
     char *message = LLVMGetErrorMessage(error);

@@ -83,8 +83,8 @@ static void add_gpu_form(Finder *finder, PlaitValue value, PlaitText *detail)
         if (inst->op != PLAIT_OP_SCAN || memcmp(&inst->span, &span, sizeof span) != 0) continue;
         const char *reason = plait_chunk_scan(plain, scan, false, &where);
         if (!reason)
-            plait_text_add(detail, "On a GPU it runs by blocks of 64 tokens, as products on the matrix units; what it "
-                                   "reads is made before it, for all tokens at once.\n");
+            plait_text_add(detail, "On a GPU it runs by blocks of 64 tokens, as products on the matrix units; what "
+                                   "does not depend on its state is made before it, for all blocks at once.\n");
         else
             plait_text_printf(detail, "On a GPU it runs token after token, not by blocks: %s (line %u).\n", reason,
                               line_at(finder, where));

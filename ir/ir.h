@@ -178,7 +178,10 @@ bool plait_region_inside(const PlaitRegion *inner, const PlaitRegion *outer);
 /* Whether a `tensor` instruction of a kernel names a workspace, which the runtime lays out without gaps. */
 bool plait_is_workspace(const PlaitFunction *kernel, PlaitValue tensor);
 /* A fold over blocks of tokens: what walks along its axis and computes something at each token. */
-static inline bool plait_is_block_fold(const PlaitInst *inst) { return inst->op == PLAIT_OP_FOLD && inst->axis_count > 1; }
+static inline bool plait_is_block_fold(const PlaitInst *inst)
+{
+    return inst->op == PLAIT_OP_FOLD && inst->axis_count > 1;
+}
 bool plait_reads_block(const PlaitFunction *function, const PlaitInst *inst, const PlaitInst *fold);
 
 #endif

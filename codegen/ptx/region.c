@@ -73,7 +73,8 @@ static void emit_rounding(PlaitPtx *ptx, PlaitValue value)
     uint32_t step = neighbour_step(shape);
     LLVMTypeRef i32 = LLVMInt32TypeInContext(ptx->emit->context);
     LLVMTypeRef pair_type = LLVMVectorType(plait_emit_type(ptx->emit, (PlaitScalar)inst->type.scalar, 1), 2);
-    const char *text = inst->type.scalar == PLAIT_BF16 ? "cvt.rn.bf16x2.f32 $0, $1, $2;" : "cvt.rn.f16x2.f32 $0, $1, $2;";
+    const char *text =
+        inst->type.scalar == PLAIT_BF16 ? "cvt.rn.bf16x2.f32 $0, $1, $2;" : "cvt.rn.f16x2.f32 $0, $1, $2;";
     for (uint32_t slot = 0; slot < shape->slots; slot++) {
         LLVMValueRef low = plait_ptx_operand(ptx, inst->operands[0], shape, slot);
         if (slots[slot]) continue;
@@ -90,7 +91,8 @@ static bool rounds_pairs(PlaitPtx *ptx, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(ptx->kernel, value);
     return inst->op == PLAIT_OP_CAST && plait_scalar_is_16_bit((PlaitScalar)inst->type.scalar) &&
-           plait_type_of(ptx->kernel, inst->operands[0]).scalar == PLAIT_F32 && plait_ptx_shape_of(ptx, value)->slots > 1;
+           plait_type_of(ptx->kernel, inst->operands[0]).scalar == PLAIT_F32 &&
+           plait_ptx_shape_of(ptx, value)->slots > 1;
 }
 
 static void emit_pointwise(PlaitPtx *ptx, PlaitValue value)

@@ -171,8 +171,8 @@ static PlaitValue lower_load(PlaitLowering *lowering, PlaitValue value, const Pl
 static bool zero_outside(const PlaitLowering *lowering, PlaitValue value, PlaitAxis axis)
 {
     const PlaitInst *inst = plait_inst(lowering->operator_, value);
-    while (inst->op == PLAIT_OP_CAST ||
-           (inst->op == PLAIT_OP_GATHER && !plait_type_has(plait_type_of(lowering->operator_, inst->operands[1]), axis)))
+    while (inst->op == PLAIT_OP_CAST || (inst->op == PLAIT_OP_GATHER &&
+                                         !plait_type_has(plait_type_of(lowering->operator_, inst->operands[1]), axis)))
         inst = plait_inst(lowering->operator_, inst->operands[0]);
     if (lowering->plan.walked[axis] && plait_region_inside(inst->region, lowering->region))
         return inst->op == PLAIT_OP_ARGUMENT;

@@ -39,10 +39,12 @@ PlaitType plait_lower_memory_order(const PlaitFunction *operator_, PlaitType typ
     return ordered;
 }
 
-/* The kernels of a CPU and of a GPU are not the same ones: in a library for both, workspaces have names of their own. */
+/* The kernels of a CPU and of a GPU are not the same ones: in a library for both, workspaces have names of their own.
+ */
 PlaitName plait_lower_workspace(PlaitModule *module, const PlaitSignature *signature, const PlaitTileTarget *target)
 {
-    const char *text = plait_arena_printf(module->arena, "workspace.%s%u", target->gpu ? "gpu." : "", signature->tensors.count);
+    const char *text =
+        plait_arena_printf(module->arena, "workspace.%s%u", target->gpu ? "gpu." : "", signature->tensors.count);
     return plait_names_add(module->names, text);
 }
 

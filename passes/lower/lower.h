@@ -24,7 +24,7 @@ typedef struct PlaitKernelPlan {
     PlaitAxisPlan *axes; /* by axis of the operator */
     PlaitAxis loop;      /* or PLAIT_NO_AXIS */
     PlaitAxis twin;      /* of a loop by blocks: the axis that stands for the same positions; else PLAIT_NO_AXIS */
-    bool places; /* it makes what a loop by blocks reads: a program has a whole block of tokens */
+    bool places;         /* it makes what a loop by blocks reads: a program has a whole block of tokens */
     int direction;
     PlaitAxis rows; /* the axis of run-time length in BLOCK use, or PLAIT_NO_AXIS */
     bool *walked;   /* by axis: the bodies of the scans walk along it (passes/stage/walked.h); FOLD, or short: WHOLE */

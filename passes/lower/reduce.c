@@ -28,7 +28,8 @@ static bool is_zero_ahead(const PlaitLowering *lowering, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(lowering->operator_, value);
     if (inst->op == PLAIT_OP_GATHER && lowering->operator_->axes.data[inst->axes[0]].place) return true;
-    if (inst->op == PLAIT_OP_GATHER && plait_reads_block(lowering->operator_, inst, plait_inst(lowering->operator_, inst->region->owner)))
+    if (inst->op == PLAIT_OP_GATHER &&
+        plait_reads_block(lowering->operator_, inst, plait_inst(lowering->operator_, inst->region->owner)))
         return is_zero_ahead(lowering, inst->operands[0]);
     if (inst->op == PLAIT_OP_CAST || inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_NEG)
         return is_zero_ahead(lowering, inst->operands[0]);

@@ -1,23 +1,28 @@
 /* Scans whose state is a decayed sum of outer products become folds over blocks of tokens.
  *
- *     scan S { S' = a S + k v;  o = reduce.sum[d] q S' }       a: without the axes of k and v
+ *     scan S { S' = a S + k v;  o = reduce.sum[d] q S' }       a: without the axes of k and v, or along d
  *
  *     fold S over blocks of t, also called s, {
  *       g  = reduce.sum[s] log a where s <= t                  decay from the block's beginning to t
  *       p  = select(s <= t, exp(g - g@s), 0) * reduce.sum[d] q * k@s
  *       o  = exp(g) * reduce.sum[d] q * S  +  reduce.sum[s] p * v@s
- *       S' = exp(G) * S  +  reduce.sum[s] k@s * (exp(G - g) * v)@s          G: g of the block's last token
+ *       S' = exp(G) * S  +  reduce.sum[s] (exp(G - g) * k)@s * v@s          G: g of the block's last token
  *     }
  *
- * Every exponent of a decay is a difference to an earlier token, so none is above 0 that was not before. The products
- * are what the matrix units take. A read of the state before the token has s < t. The rest of the body runs on all
- * tokens of the block at once. The same for every partition into blocks, so the size of a block is not decided here.
+ * Every exponent of a decay is a difference to an earlier token, so none is above 0 that was not before. A factor along
+ * d (a decay for each feature of the key) goes into both operands of the products: chunk_decay.c. The products are what
+ * the matrix units take. A read of the state before the token has s < t. The rest of the body runs on all tokens of the
+ * block at once. All blocks but the last have PLAIT_BLOCK_TOKENS tokens.
  *
- * A read of the state before the token may be part of what is added to the state, linearly:  v = m R + r  (the delta
- * rule). Then R is the solution of a unit lower-triangular system over the block's tokens (`solve`).
+ * A read R of the state before the token may be part of what is added to the state, linearly:  v = m R + r  (the delta
+ * rule). Then v is the solution of a unit lower-triangular system over the block's tokens (`solve`); where its matrix
+ * does not depend on the state, the inverse of the matrix times what is known.
+ *
+ * What of this does not depend on the state goes before the fold (the pass `prepare`).
  *
  * Left as they are: scans that walk backwards, or whose state is neither f32 nor made of bf16 tensors (products on the
- * matrix units round), is not read by sums over one axis, or has a factor along its own axes.
+ * matrix units round), is not read by sums over one axis, has a factor along another of its axes, or one along that
+ * axis that may be below 0.
  */
 #include "passes/stage/chunk.h"
 
@@ -197,9 +202,9 @@ static void replace(PlaitChunk *chunk, const PlaitValue *yields, uint32_t yield_
 static PlaitAxis make_axis(PlaitChunk *chunk, const char *suffix, PlaitAxisInfo info)
 {
     PlaitFunction *function = chunk->function;
-    info.name = plait_names_add(
-        function->module->names,
-        plait_arena_printf(function->module->arena, "%s.%s", plait_axis_text(function, chunk->time), suffix));
+    info.name =
+        plait_names_add(function->module->names, plait_arena_printf(function->module->arena, "%s.%s",
+                                                                    plait_axis_text(function, chunk->time), suffix));
     PlaitAxis known = plait_axis_find(function, info.name);
     return known != PLAIT_NO_AXIS ? known : plait_axis_add(function, info);
 }
@@ -231,7 +236,8 @@ PlaitAxis plait_chunk_levels(PlaitChunk *chunk, int64_t size)
 PlaitAxis plait_chunk_column(PlaitChunk *chunk)
 {
     plait_chunk_need_blocks(chunk);
-    return make_axis(chunk, "column", (PlaitAxisInfo){.size = PLAIT_BLOCK_TOKENS, .same_as = PLAIT_NO_AXIS, .place = true});
+    return make_axis(chunk, "column",
+                     (PlaitAxisInfo){.size = PLAIT_BLOCK_TOKENS, .same_as = PLAIT_NO_AXIS, .place = true});
 }
 
 static bool write(PlaitChunk *chunk)

@@ -9,10 +9,10 @@
  *
  * and no exponent may be above 0, however strong the decay. So pairs s < t are taken apart by the largest power of two
  * that divides the places between them: at level l the block falls into pieces of 2^(l+1) tokens, s lies in a piece's
- * first half and t in its second, and the decay from s to t is that from s to the middle times that from the middle to t.
- * For 64 tokens these are six products, a loop of six turns, whose exponents are sums of logarithms, none a difference.
- * Where the program bounds the decay (RWKV-7: no factor below 0.54), pieces that it cannot leave the range in are one
- * product, with exponents on both sides that count from the piece's middle.
+ * first half and t in its second, and the decay from s to t is that from s to the middle times that from the middle to
+ * t. For 64 tokens these are six products, a loop of six turns, whose exponents are sums of logarithms, none a
+ * difference. Where the program bounds the decay (RWKV-7: no factor below 0.54), pieces that it cannot leave the range
+ * in are one product, with exponents on both sides that count from the piece's middle.
  */
 #include "passes/stage/chunk_values.h"
 
@@ -122,7 +122,8 @@ static PlaitValue compare(PlaitChunk *chunk, PlaitOp op)
 /* The decay from the block's beginning to t, with or without t's own. */
 static PlaitValue decay_to(PlaitChunk *chunk, const PlaitChunkCarry *carry, bool decayed)
 {
-    return unary(chunk, PLAIT_OP_EXP, logs_where(chunk, carry, one_where(chunk, compare(chunk, decayed ? PLAIT_OP_LE : PLAIT_OP_LT))));
+    return unary(chunk, PLAIT_OP_EXP,
+                 logs_where(chunk, carry, one_where(chunk, compare(chunk, decayed ? PLAIT_OP_LE : PLAIT_OP_LT))));
 }
 
 PlaitValue plait_chunk_decay_after(PlaitChunk *chunk, const PlaitChunkCarry *carry)
@@ -182,7 +183,8 @@ static PlaitValue logs_to_middle(PlaitChunk *chunk, const PlaitChunkCarry *carry
     }
     PlaitValue second = binary(chunk, PLAIT_OP_AND, pieces->late, before),
                first = binary(chunk, PLAIT_OP_AND, unary(chunk, PLAIT_OP_NOT, pieces->late), after);
-    PlaitValue signs = choice(chunk, second, number(chunk, 1), choice(chunk, first, number(chunk, -1), number(chunk, 0)));
+    PlaitValue signs =
+        choice(chunk, second, number(chunk, 1), choice(chunk, first, number(chunk, -1), number(chunk, 0)));
     return logs_where(chunk, carry, choice(chunk, same, signs, number(chunk, 0)));
 }
 
@@ -215,10 +217,8 @@ static PlaitValue scores_in_piece(PlaitChunk *chunk, const PlaitChunkCarry *carr
     PlaitValue to_t = logs_to_middle(chunk, carry, &pieces, view.decayed, -1),
                to_s = logs_to_middle(chunk, carry, &pieces, true, -1);
     PlaitValue at_t = binary(chunk, PLAIT_OP_MUL, w, unary(chunk, PLAIT_OP_EXP, to_t));
-    PlaitValue at_s =
-        binary(chunk, PLAIT_OP_MUL, k, unary(chunk, PLAIT_OP_EXP, unary(chunk, PLAIT_OP_NEG, to_s)));
-    PlaitValue score =
-        product(chunk, rounded(chunk, at_t), there_pair(chunk, rounded(chunk, at_s)), carry->axis);
+    PlaitValue at_s = binary(chunk, PLAIT_OP_MUL, k, unary(chunk, PLAIT_OP_EXP, unary(chunk, PLAIT_OP_NEG, to_s)));
+    PlaitValue score = product(chunk, rounded(chunk, at_t), there_pair(chunk, rounded(chunk, at_s)), carry->axis);
     PlaitValue mask = binary(chunk, PLAIT_OP_AND, binary(chunk, PLAIT_OP_EQ, pieces.pair_t, pieces.pair_s),
                              earlier(chunk, view.self));
     return choice(chunk, unary(chunk, PLAIT_OP_NOT, mask), others, score);
@@ -255,19 +255,20 @@ PlaitValue plait_chunk_scores(PlaitChunk *chunk, const PlaitChunkCarry *carry, P
         score = binary(chunk, PLAIT_OP_MUL, decay, score);
     }
     if (carry->sign_there)
-        score = binary(chunk, PLAIT_OP_MUL, score,
-                       binary(chunk, PLAIT_OP_MUL, view.decayed ? carry->sign_after : carry->sign_before, carry->sign_there));
+        score = binary(
+            chunk, PLAIT_OP_MUL, score,
+            binary(chunk, PLAIT_OP_MUL, view.decayed ? carry->sign_after : carry->sign_before, carry->sign_there));
     return choice(chunk, earlier(chunk, view.self), score, number(chunk, 0));
 }
 
 PlaitValue plait_chunk_from_state(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitChunkView view,
                                   PlaitChunkPair w)
 {
-    if (carry->keyed)
-        w = operand(chunk, binary(chunk, PLAIT_OP_MUL, w.high, decay_to(chunk, carry, view.decayed)));
+    if (carry->keyed) w = operand(chunk, binary(chunk, PLAIT_OP_MUL, w.high, decay_to(chunk, carry, view.decayed)));
     PlaitValue sum = product(chunk, w, (PlaitChunkPair){carry->state, 0}, carry->axis);
     PlaitValue decay = view.decayed ? carry->after : carry->before;
     if (decay) sum = binary(chunk, PLAIT_OP_MUL, unary(chunk, PLAIT_OP_EXP, decay), sum);
-    if (carry->sign_there) sum = binary(chunk, PLAIT_OP_MUL, view.decayed ? carry->sign_after : carry->sign_before, sum);
+    if (carry->sign_there)
+        sum = binary(chunk, PLAIT_OP_MUL, view.decayed ? carry->sign_after : carry->sign_before, sum);
     return sum;
 }

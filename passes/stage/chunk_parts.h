@@ -22,11 +22,11 @@ typedef struct PlaitChunkCarry {
     const PlaitExpr *factor;
     PlaitChunkTerm terms[PLAIT_FORM_MOST_TERMS];
     uint32_t term_count;
-    PlaitValue state; /* the fold's parameter */
+    PlaitValue state;                                                        /* the fold's parameter */
     PlaitChunkPair k[PLAIT_FORM_MOST_TERMS], v_there[PLAIT_FORM_MOST_TERMS]; /* as operands; there: at s */
     PlaitValue v[PLAIT_FORM_MOST_TERMS];
     PlaitValue v_factor[PLAIT_FORM_MOST_TERMS], v_rest[PLAIT_FORM_MOST_TERMS]; /* of a read that is added again */
-    PlaitValue read, read_made; /* the read that a system was solved for, its value; 0: none */
+    PlaitValue read, read_made;             /* the read that a system was solved for, its value; 0: none */
     PlaitValue before, after, there, whole; /* decays; 0: none, or not made */
     PlaitValue sign_before, sign_after, sign_there, sign_whole;
     PlaitChunkPair step_there; /* of a factor along the axis: its logarithms */

@@ -58,8 +58,7 @@ static inline PlaitValue with_axis(PlaitChunk *chunk, PlaitValue value, PlaitAxi
 /* What is made in the fold as a 16-bit number. */
 static inline PlaitChunkPair rounded(PlaitChunk *chunk, PlaitValue value)
 {
-    return (PlaitChunkPair){
-        plait_build_cast(&chunk->b, plait_build_cast(&chunk->b, value, PLAIT_BF16), PLAIT_F32), 0};
+    return (PlaitChunkPair){plait_build_cast(&chunk->b, plait_build_cast(&chunk->b, value, PLAIT_BF16), PLAIT_F32), 0};
 }
 
 /* A value as an operand of products on the matrix units, which take 16 bits. What is known before the fold is split

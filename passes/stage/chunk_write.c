@@ -11,7 +11,8 @@ PlaitValue plait_chunk_emit_expr(PlaitChunk *chunk, const PlaitExpr *expr)
     case PLAIT_EXPR_NUMBER: return number(chunk, expr->number);
     case PLAIT_EXPR_NEG: return unary(chunk, PLAIT_OP_NEG, plait_chunk_emit_expr(chunk, expr->a));
     case PLAIT_EXPR_SELECT: {
-        PlaitValue condition = plait_chunk_emit(chunk, expr->value), a = plait_chunk_emit_expr(chunk, expr->a), b = plait_chunk_emit_expr(chunk, expr->b);
+        PlaitValue condition = plait_chunk_emit(chunk, expr->value), a = plait_chunk_emit_expr(chunk, expr->a),
+                   b = plait_chunk_emit_expr(chunk, expr->b);
         return plait_chunk_failed(chunk) ? 0 : choice(chunk, condition, a, b);
     }
     case PLAIT_EXPR_MUL:
@@ -74,8 +75,8 @@ static bool depends_on_state(PlaitChunk *chunk, PlaitValue value, bool *seen)
 }
 
 /* The solution of the system. Where the matrix does not depend on the state, its inverse times what is known: all
- * blocks' inverses can then be made at once, before the fold (`prepare`). The inverse has ones on its diagonal: only the
- * rest is a product of rounded numbers. */
+ * blocks' inverses can then be made at once, before the fold (`prepare`). The inverse has ones on its diagonal: only
+ * the rest is a product of rounded numbers. */
 static PlaitValue solve(PlaitChunk *chunk, PlaitValue matrix, PlaitValue known)
 {
     bool *seen = PLAIT_NEW_ARRAY(chunk->function->module->arena, bool, chunk->function->insts.count);
@@ -88,8 +89,7 @@ static PlaitValue solve(PlaitChunk *chunk, PlaitValue matrix, PlaitValue known)
     PlaitValue inverse = plait_build_solve(&chunk->b, matrix, identity, chunk->time, chunk->twin);
     inverse = plait_build_gather(&chunk->b, inverse, column, place_of(chunk, chunk->twin));
     inverse = choice(chunk, earlier(chunk, false), inverse, number(chunk, 0));
-    PlaitValue others =
-        product(chunk, rounded(chunk, inverse), there_pair(chunk, rounded(chunk, known)), chunk->twin);
+    PlaitValue others = product(chunk, rounded(chunk, inverse), there_pair(chunk, rounded(chunk, known)), chunk->twin);
     return binary(chunk, PLAIT_OP_ADD, known, others);
 }
 
@@ -156,8 +156,8 @@ static void solve_terms(PlaitChunk *chunk, PlaitChunkCarry *carry, PlaitValue va
     if (plait_chunk_failed(chunk)) return;
     PlaitValue known = plait_chunk_from_state(chunk, carry, read.view, read.weights);
     for (uint32_t i = 0; i < carry->term_count; i++) {
-        PlaitValue k =
-            carry->terms[i].k ? plait_chunk_emit_expr(chunk, carry->terms[i].k) : with_axis(chunk, number(chunk, 1), carry->axis);
+        PlaitValue k = carry->terms[i].k ? plait_chunk_emit_expr(chunk, carry->terms[i].k)
+                                         : with_axis(chunk, number(chunk, 1), carry->axis);
         if (plait_chunk_failed(chunk)) return;
         PlaitValue score = term_scores(chunk, carry, i, key(chunk, carry, k), read.view, read.weights);
         if (plait_chunk_failed(chunk)) return;
@@ -171,8 +171,8 @@ static void solve_terms(PlaitChunk *chunk, PlaitChunkCarry *carry, PlaitValue va
     PlaitValue scale = read.scale;
     known = binary(chunk, PLAIT_OP_ADD, binary(chunk, PLAIT_OP_MUL, known, scale), read.extra);
     if (only < carry->term_count) {
-        known = binary(chunk, PLAIT_OP_ADD, binary(chunk, PLAIT_OP_MUL, known, carry->v_factor[only]),
-                       carry->v_rest[only]);
+        known =
+            binary(chunk, PLAIT_OP_ADD, binary(chunk, PLAIT_OP_MUL, known, carry->v_factor[only]), carry->v_rest[only]);
         scale = binary(chunk, PLAIT_OP_MUL, carry->v_factor[only], scale);
     }
     matrix = binary(chunk, PLAIT_OP_MUL, matrix, scale);
@@ -348,7 +348,8 @@ static bool lacks_heads(const PlaitChunk *chunk, PlaitValue k, PlaitValue by)
 }
 
 /* What a term adds to the state in a block: its outer products, each decayed (`decay`, 0: none) from its token to the
- * block's end. The decay goes with k, which is known before the fold most often, and v is an operand of the scores too. A vector is summed over t, where its sum is a value like others; a matrix over s. */
+ * block's end. The decay goes with k, which is known before the fold most often, and v is an operand of the scores too.
+ * A vector is summed over t, where its sum is a value like others; a matrix over s. */
 static PlaitValue added_to_state(PlaitChunk *chunk, const PlaitChunkCarry *carry, uint32_t term, PlaitValue decay)
 {
     PlaitChunkPair k = carry->k[term];
@@ -381,9 +382,8 @@ static PlaitValue next_state(PlaitChunk *chunk, uint32_t number_)
     PlaitValue next = carry->state, rest = 0;
     if (carry->whole) {
         next = binary(chunk, PLAIT_OP_MUL, unary(chunk, PLAIT_OP_EXP, carry->whole), next);
-        rest = carry->keyed
-                   ? plait_chunk_decay_after(chunk, carry)
-                   : unary(chunk, PLAIT_OP_EXP, binary(chunk, PLAIT_OP_SUB, carry->whole, carry->after));
+        rest = carry->keyed ? plait_chunk_decay_after(chunk, carry)
+                            : unary(chunk, PLAIT_OP_EXP, binary(chunk, PLAIT_OP_SUB, carry->whole, carry->after));
     }
     if (carry->sign_whole) {
         next = binary(chunk, PLAIT_OP_MUL, carry->sign_whole, next);

@@ -240,8 +240,8 @@ bool plait_fuse_size_allows(const PlaitFusion *fusion, const PlaitFusedKernel *k
     return true;
 }
 
-/* Whether a value that reads nothing of the kernel has the same grid. Of what is made for all blocks of tokens at once a
- * grid may have more axes than the other: one kernel then starts all that its block's other values wait for. */
+/* Whether a value that reads nothing of the kernel has the same grid. Of what is made for all blocks of tokens at once
+ * a grid may have more axes than the other: one kernel then starts all that its block's other values wait for. */
 static bool same_long_axes(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
     bool own[PLAIT_MAX_FUNCTION_AXES] = {false}, more = false, less = false, blocks = false;

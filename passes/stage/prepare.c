@@ -5,9 +5,10 @@
  *       o = reduce.sum[s] P * (something of S)      ->   P = (the same over n, x, y: a kernel with a program a block)
  *     }                                                  fold S { o = reduce.sum[s] P[n, t - first, s - first] * .. }
  *
- * In the fold every operation waits for those before it, block after block; before it the blocks have nothing to do with
- * each other. Values along axes that the state has and no read sums over stay: they are larger than what they are made
- * of. Only folds with a third axis, which counts blocks of one size: the places in a block are then those of an axis.
+ * In the fold every operation waits for those before it, block after block; before it the blocks have nothing to do
+ * with each other. Values along axes that the state has and no read sums over stay: they are larger than what they are
+ * made of. Only folds with a third axis, which counts blocks of one size: the places in a block are then those of an
+ * axis.
  *
  * Stands after `cse`, so that what several products share is stored once.
  */
@@ -20,8 +21,8 @@ typedef struct Prepare {
     PlaitValue fold;
     PlaitRegion *body;
     PlaitAxis time, twin, blocks, place, other; /* place, other: of time and twin in a block */
-    bool *bound, *heavy;                        /* by value of the body: made of the state; made by reductions, rounded */
-    PlaitCloneMap hoisted, rebuilt;             /* values of the body, or read there -> before the fold; in it */
+    bool *bound, *heavy;            /* by value of the body: made of the state; made by reductions, rounded */
+    PlaitCloneMap hoisted, rebuilt; /* values of the body, or read there -> before the fold; in it */
     PlaitBuilder before, inside;
 } Prepare;
 
@@ -49,7 +50,8 @@ static void mark_rest(const Prepare *prepare, bool *rest)
     for (uint32_t i = 0; i < prepare->body->params.count; i++) {
         PlaitType type = plait_type_of(function, prepare->body->params.data[i]);
         for (uint32_t k = 0; k < type.rank; k++)
-            if (function->axes.data[type.axes[k]].role == PLAIT_ROLE_FEATURE) rest[type.axes[k]] = !reduced[type.axes[k]];
+            if (function->axes.data[type.axes[k]].role == PLAIT_ROLE_FEATURE)
+                rest[type.axes[k]] = !reduced[type.axes[k]];
     }
 }
 
@@ -153,7 +155,8 @@ static PlaitValue hoist_reduce(Prepare *prepare, const PlaitInst *inst)
     PlaitValue mask = inst->operand_count == 2 ? hoist(prepare, inst->operands[1]) : 0;
     const PlaitInst x = *def(prepare, inst->operands[0]);
     if (tokens == PLAIT_NO_AXIS)
-        return plait_build_reduce(b, (PlaitOp)inst->op, hoist(prepare, inst->operands[0]), mask, axes, inst->axis_count);
+        return plait_build_reduce(b, (PlaitOp)inst->op, hoist(prepare, inst->operands[0]), mask, axes,
+                                  inst->axis_count);
     PlaitValue here = is_token(prepare, tokens);
     if (inst->op == PLAIT_OP_REDUCE_SUM && !mask && x.op == PLAIT_OP_MUL && in_body(prepare, inst->operands[0])) {
         PlaitValue factors[2] = {hoist(prepare, x.operands[0]), hoist(prepare, x.operands[1])};
@@ -187,8 +190,8 @@ static PlaitValue hoist_pointwise(Prepare *prepare, const PlaitInst *inst)
         is_first_token(prepare, def(prepare, inst->operands[1])))
         return place(prepare, def(prepare, inst->operands[0])->axes[0]);
     for (uint32_t i = 0; i < inst->operand_count; i++)
-        operands[i] = places ? place(prepare, def(prepare, inst->operands[i])->axes[0])
-                             : hoist(prepare, inst->operands[i]);
+        operands[i] =
+            places ? place(prepare, def(prepare, inst->operands[i])->axes[0]) : hoist(prepare, inst->operands[i]);
     if (inst->op == PLAIT_OP_SELECT) return plait_build_select(&prepare->before, operands[0], operands[1], operands[2]);
     if (inst->op == PLAIT_OP_CAST)
         return plait_build_cast(&prepare->before, operands[0], (PlaitScalar)inst->type.scalar);
@@ -204,7 +207,9 @@ static PlaitValue hoist_inst(Prepare *prepare, PlaitValue value)
     if (plait_op_is_reduce((PlaitOp)inst.op)) return hoist_reduce(prepare, &inst);
     if (plait_op_is_pointwise((PlaitOp)inst.op)) return hoist_pointwise(prepare, &inst);
     switch ((int)inst.op) {
-    case PLAIT_OP_CONST: return plait_build_broadcast(b, plait_build_const(b, (PlaitScalar)inst.type.scalar, inst.number), hoisted_type(prepare, inst.type));
+    case PLAIT_OP_CONST:
+        return plait_build_broadcast(b, plait_build_const(b, (PlaitScalar)inst.type.scalar, inst.number),
+                                     hoisted_type(prepare, inst.type));
     case PLAIT_OP_IOTA: return plait_build_iota(b, inst.axes[0], 0);
     case PLAIT_OP_SIZE: return plait_build_size(b, inst.axes[0]);
     case PLAIT_OP_BROADCAST:
@@ -256,8 +261,8 @@ static PlaitValue hoist_masked(Prepare *prepare, PlaitValue value)
 static PlaitValue read_places(Prepare *prepare, PlaitValue x, PlaitAxis places, PlaitAxis tokens)
 {
     if (!plait_type_has(plait_type_of(prepare->function, x), places)) return x;
-    PlaitValue index = plait_build_binary(&prepare->inside, PLAIT_OP_SUB,
-                                          plait_build_iota(&prepare->inside, tokens, 0), first_inside(prepare));
+    PlaitValue index = plait_build_binary(&prepare->inside, PLAIT_OP_SUB, plait_build_iota(&prepare->inside, tokens, 0),
+                                          first_inside(prepare));
     return plait_build_gather(&prepare->inside, x, places, index);
 }
 

@@ -88,7 +88,8 @@ static void make_copy(void *context, PlaitValue value)
     plait_set_ints(copies->kernel, value, &stages, 1);
 }
 
-/* Programs that each prepare a block of tokens: many run at once, and a second version of their kernel would be long. */
+/* Programs that each prepare a block of tokens: many run at once, and a second version of their kernel would be long.
+ */
 static bool prepares_blocks(const PlaitFunction *kernel)
 {
     bool blocks = false;

@@ -1,10 +1,9 @@
 /* Exponentials by the unit that has them, on a GPU: e^x = 2^(x log2 e).
  *
  * The unit computes 2^x to 2 ulp. Multiplying x first loses as many more as |x| log2 e has: nothing beside the rounding
- * of a kernel whose results are all stored in 16 bits, or are decays of blocks of tokens beside such, so the pass is for
- * those; elsewhere exp stays accurate. The
- * factor moves into sums of products and meets other constants, so that of exp(c s - m) one multiply-add for each s
- * remains:
+ * of a kernel whose results are all stored in 16 bits, or are decays of blocks of tokens beside such, so the pass is
+ * for those; elsewhere exp stays accurate. The factor moves into sums of products and meets other constants, so that of
+ * exp(c s - m) one multiply-add for each s remains:
  *
  *     %3 = mul %1, %c                              %3 = mul %1, %c2          (c log2 e)
  *     %4 = sub %3, %m                      ->      %4 = sub %3, %m2          (m log2 e, once for each row)

@@ -22,7 +22,8 @@ typedef struct Sink {
 static bool is_cheap(const Sink *sink, const PlaitInst *inst)
 {
     if (inst->op == PLAIT_OP_IOTA || inst->op == PLAIT_OP_CONST || inst->op == PLAIT_OP_SIZE) return true;
-    if (inst->type.rank == 0) return inst->op != PLAIT_OP_LOAD && !inst->body; /* whatever it is: a number of all threads */
+    if (inst->type.rank == 0)
+        return inst->op != PLAIT_OP_LOAD && !inst->body; /* whatever it is: a number of all threads */
     if (!plait_op_is_pointwise((PlaitOp)inst->op) && inst->op != PLAIT_OP_BROADCAST) return false;
     if (inst->op == PLAIT_OP_EXP || inst->op == PLAIT_OP_LOG || inst->op == PLAIT_OP_DIV) return false;
     for (uint32_t i = 0; i < inst->operand_count; i++)
@@ -47,7 +48,8 @@ static bool moves(const Sink *sink, PlaitValue value, const PlaitRegion *region)
 {
     const PlaitInst *inst = plait_inst(sink->kernel, value);
     if (value >= sink->count || plait_region_inside(inst->region, region) || inst->type.rank < 2) return false;
-    return inst->type.space != PLAIT_SPACE_GLOBAL && (is_widening(sink, inst) || (sink->cheap[value] && inst->op != PLAIT_OP_CONST));
+    return inst->type.space != PLAIT_SPACE_GLOBAL &&
+           (is_widening(sink, inst) || (sink->cheap[value] && inst->op != PLAIT_OP_CONST));
 }
 
 static PlaitValue moved(Sink *sink, PlaitRegion *region, PlaitValue value, PlaitCloneMap *map)

@@ -53,9 +53,8 @@ static PlaitModule *read_back(Subject *subject, const char *text)
 
 /* ---- running ---- */
 
-static const int64_t lengths[][4] = {{2, 2, 9, 5}, {1, 1, 1, 1},   {1, 2, 0, 3},
-                                     {0, 1, 3, 0}, {1, 2, 33, 20}, {2, 1, 2, 64},
-                                     {1, 1, 70, 6}};
+static const int64_t lengths[][4] = {{2, 2, 9, 5},   {1, 1, 1, 1},  {1, 2, 0, 3}, {0, 1, 3, 0},
+                                     {1, 2, 33, 20}, {2, 1, 2, 64}, {1, 1, 70, 6}};
 enum { LENGTHS = sizeof lengths / sizeof *lengths };
 
 /* b, h, t, then lengths of their own. */

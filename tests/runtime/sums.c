@@ -84,7 +84,7 @@ static void lonely_kernel(const int64_t *slots, int64_t first, int64_t end)
 enum { AXIS_B, AXIS_T, AXIS_D, AXIS_S };
 #define SUMS_AXES(width)                                                                                               \
     {                                                                                                                  \
-        {"b", -1, -1, 1, 0}, {"t", -1, -1, 3, 0}, {"d", width, -1, 0, 0}, {"s", -1, AXIS_T, 3, 0},                                 \
+        {"b", -1, -1, 1, 0}, {"t", -1, -1, 3, 0}, {"d", width, -1, 0, 0}, {"s", -1, AXIS_T, 3, 0},                     \
     }
 static const PlaitAxisDescriptor sums_axes_4[] = SUMS_AXES(4), sums_axes_8[] = SUMS_AXES(8);
 
@@ -158,8 +158,9 @@ static const PlaitTargetDescriptor lonely_targets[] = {{NULL, lonely_kernels, 1}
 static const PlaitVariantDescriptor lonely_variants[] = {{lonely_axes, lonely_tensors, lonely_targets, 2, 2, 1, 2}};
 const PlaitOperatorDescriptor lonely_operator = {"lonely", lonely_variants, 1};
 
-static const PlaitAxisDescriptor pairs_axes[3][2] = {
-    {{"d", 64, -1, 0, 0}, {"e", 64, -1, 0, 0}}, {{"d", 64, -1, 0, 0}, {"e", 96, -1, 0, 0}}, {{"d", 128, -1, 0, 0}, {"e", 128, -1, 0, 0}}};
+static const PlaitAxisDescriptor pairs_axes[3][2] = {{{"d", 64, -1, 0, 0}, {"e", 64, -1, 0, 0}},
+                                                     {{"d", 64, -1, 0, 0}, {"e", 96, -1, 0, 0}},
+                                                     {{"d", 128, -1, 0, 0}, {"e", 128, -1, 0, 0}}};
 static const PlaitTensorDescriptor pairs_tensors[] = {
     {"q", NAN, 0, F32, 1, {0}, {0}}, {"v", NAN, 0, F32, 1, {0}, {1}}, {"o", NAN, 1, F64, 1, {0}, {1}}};
 static const PlaitVariantDescriptor pairs_variants[] = {{pairs_axes[0], pairs_tensors, NULL, 2, 3, 0, 3},
@@ -167,10 +168,11 @@ static const PlaitVariantDescriptor pairs_variants[] = {{pairs_axes[0], pairs_te
                                                         {pairs_axes[2], pairs_tensors, NULL, 2, 3, 0, 3}};
 const PlaitOperatorDescriptor pairs_operator = {"pairs", pairs_variants, 3};
 
-/* t and u, axes of the extent of t; n counts blocks of 64 of u, m has as many positions as n; r counts blocks of 3 of d.
+/* t and u, axes of the extent of t; n counts blocks of 64 of u, m has as many positions as n; r counts blocks of 3 of
+ * d.
  */
-static const PlaitAxisDescriptor pieces_axes[] = {{"m", -1, 3, 1, 0}, {"t", -1, -1, 3, 0}, {"u", -1, 1, 3, 0},
-                                                  {"n", -1, 2, 1, 64}, {"d", 8, -1, 0, 0}, {"r", -1, 4, 1, 3}};
+static const PlaitAxisDescriptor pieces_axes[] = {{"m", -1, 3, 1, 0},  {"t", -1, -1, 3, 0}, {"u", -1, 1, 3, 0},
+                                                  {"n", -1, 2, 1, 64}, {"d", 8, -1, 0, 0},  {"r", -1, 4, 1, 3}};
 static const PlaitTensorDescriptor pieces_tensors[] = {{"x", NAN, 0, F32, 1, {0}, {1}},
                                                        {"y", NAN, 1, F32, 1, {0}, {2}},
                                                        {"by_block", NAN, 2, F32, 2, {0}, {3, 4}},

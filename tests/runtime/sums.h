@@ -17,7 +17,8 @@ extern const PlaitOperatorDescriptor lonely_operator; /* lonely(bias : f32[m] = 
 extern const PlaitOperatorDescriptor
     pairs_operator; /* pairs(q : f32[d], v : f32[e]) -> (o : f64[e]), three variants; no code */
 
-extern const PlaitOperatorDescriptor pieces_operator; /* pieces(x : f32[t]) -> (y : f32[u]), workspaces by blocks; never called */
+extern const PlaitOperatorDescriptor
+    pieces_operator; /* pieces(x : f32[t]) -> (y : f32[u]), workspaces by blocks; never called */
 
 /* copied(x : bf16[b, t, d]) -> (y : bf16[b, t, d]), d = 64, for sm_90a: a kernel of 64 threads, and a version of 192
  * with a tensor map of x. */

@@ -317,8 +317,7 @@ static bool compare(Simulation *simulation, const TestRun *got, const TestRun *w
     for (uint32_t i = 0; i < got->tensor_count; i++) {
         if (got->tensors[i].count == 0) continue;
         double error = error_at(got, wanted, i);
-        bool untouched =
-            is_untouched(&got->tensors[i], manner_of(simulation->kernel, got->tensors[i].value, manner));
+        bool untouched = is_untouched(&got->tensors[i], manner_of(simulation->kernel, got->tensors[i].value, manner));
         if (error > simulation->worst) simulation->worst = error;
         if (error <= tolerance_of(simulation, got->tensors[i].scalar) && untouched) continue;
         good = false;
