@@ -3,6 +3,7 @@
 
     python3 bench/scans.py prepare build/bin/plait FOLDER    builds the libraries (needs no GPU)
     python3 bench/scans.py run FOLDER [CASE ...]             needs a GPU, PyTorch, fla-core and einops; no compiler of Plait's
+    python3 bench/scans.py run FOLDER --alone [CASE ...]     Plait alone: FLA's autotuning takes minutes for some cases
 
 Inputs bf16, gates f32. A time is the median over runs, each between two CUDA events, the L2 cache flushed before each. The error is
 RMS(difference) / RMS of Plait's output against the peer's. The floor reads each input once and writes the output once at 3.0 TB/s.
@@ -103,6 +104,7 @@ def run(folder, names):
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}; bf16; medians, milliseconds")
     print(f"{'case':24} {'sizes':26} {'Plait':>9} {'FLA':>9} {'floor':>8}  {'error':>8}  Plait / FLA  Plait / floor")
     torch.manual_seed(1)
+    alone, names = "--alone" in names, [name for name in names if name != "--alone"]
     for case, operator, sizes in cases():
         path = folder / f"lib{operator}_{sizes['d']}.so"
         if names and case not in names or not path.exists():
@@ -113,9 +115,10 @@ def run(folder, names):
         ours = operator_of(path, operator, tensors)
         times, error = {"Plait": median_ms(ours)}, float("nan")
         try:
-            theirs = peer_of(operator, q, k, v, more)
-            error = relative_error(o, theirs())
-            times["FLA"] = median_ms(theirs)
+            if not alone:
+                theirs = peer_of(operator, q, k, v, more)
+                error = relative_error(o, theirs())
+                times["FLA"] = median_ms(theirs)
         except Exception as problem:  # said, not hidden
             print(f"    FLA: {str(problem).splitlines()[:1]}", file=sys.stderr)
         floor = sum(x.numel() * x.element_size() for x in tensors) / BYTES_PER_MS
