@@ -1,9 +1,9 @@
 /* Runs the first operator of a program with the interpreter, in double precision, on .npy files.
  *
- *     interpret PROGRAM [--optimised] [-D AXIS=N]... [--in NAME=FILE]... [--out NAME=FILE]...
+ *     interpret PROGRAM [--optimised | --blocks] [-D AXIS=N]... [--in NAME=FILE]... [--out NAME=FILE]...
  *
  * The options are those of `plait run`, so that reference.py can use either. Arrays are float64 (or bool), in C order.
- * --optimised: after the passes on Stage IR.
+ * --optimised: after the passes on Stage IR; --blocks: after those for a GPU, scans by blocks among them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include "driver/npy.h"
 #include "frontend/frontend.h"
 #include "ir/interp.h"
+#include "ir/sample.h"
 #include "passes/passes.h"
 
 typedef struct Job {
@@ -22,7 +23,7 @@ typedef struct Job {
     PlaitFunction *function;
     int64_t *extents;
     PlaitArray *inputs, *outputs;
-    bool optimised;
+    bool optimised, blocks;
 } Job;
 
 static _Noreturn void fail(const char *what, const char *which)
@@ -77,7 +78,8 @@ static void compile(Job *job, const char *path, char **arguments)
         plait_diagnostics_print(&job->diagnostics, &messages);
         fail("does not compile", plait_text_string(&messages));
     }
-    if (job->optimised) plait_stage_pipeline_run(module, false, &(PlaitPassOptions){.verify_each = true});
+    if (job->optimised || job->blocks)
+        plait_stage_pipeline_run(module, job->blocks, &(PlaitPassOptions){.verify_each = true});
     job->function = module->functions.data[0];
 }
 
@@ -126,8 +128,7 @@ static void run(Job *job, char **arguments)
                                 plait_names_text(&job->names, plait_inst(function, function->params.data[i])->name));
         if (path) load(job, i, path);
     }
-    for (uint32_t i = 0; i < function->axes.count; i++)
-        job->extents[i] = job->extents[plait_axis_extent_of(function, (PlaitAxis)i)];
+    plait_extents_complete(function, job->extents);
     if (!plait_interpret(function, job->extents, job->inputs, job->outputs, 16))
         fail("out of memory", plait_names_text(&job->names, function->name));
     for (uint32_t i = 0; i < function->outputs.count; i++) {
@@ -142,7 +143,7 @@ int main(int count, char **arguments)
     PlaitFailure failure;
     PlaitArena *arena = plait_arena_create(&failure);
     if (arena == NULL || count < 2)
-        fail("usage", "interpret PROGRAM [--optimised] [-D AXIS=N] [--in NAME=FILE] [--out NAME=FILE]");
+        fail("usage", "interpret PROGRAM [--optimised | --blocks] [-D AXIS=N] [--in NAME=FILE] [--out NAME=FILE]");
     if (!PLAIT_TRY(&failure)) fail("out of memory", arguments[1]);
     Job job = {.arena = arena};
     job.names.arena = arena;
@@ -150,6 +151,7 @@ int main(int count, char **arguments)
     job.diagnostics.arena = arena;
     job.diagnostics.sources = &job.sources;
     job.optimised = count > 2 && strcmp(arguments[2], "--optimised") == 0;
+    job.blocks = count > 2 && strcmp(arguments[2], "--blocks") == 0;
     compile(&job, arguments[1], arguments + 2);
     run(&job, arguments + 2);
     plait_arena_destroy(arena);

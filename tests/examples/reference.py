@@ -2,13 +2,13 @@
 """Runs an example through `plait run` and compares it with the paper's formula in numpy (reference_formulas.py).
 
     reference.py --plait build/bin/plait --examples examples [NAME ...]
-    reference.py --interpret build/bin/interpret [--optimised] --examples examples [NAME ...]
+    reference.py --interpret build/bin/interpret [--optimised | --blocks] --examples examples [NAME ...]
 
 This is what catches a wrong formula in an example, which the interpreter cannot, since it runs that formula. With --plait each
 example is run as it stands (bf16 storage: the limit is 3e-3) and with every bf16 replaced by f32 (1e-5), the
 error being RMS(err) / RMS(ref), for several sizes: a length of 1, odd lengths, odd and even head dimensions. With
 --interpret (tests/examples/interpret.c) the front end and the interpreter alone are at work, in double precision (1e-11);
---optimised: after the passes on Stage IR.
+--optimised: after the passes on Stage IR; --blocks: after those for a GPU, which turn scans into folds over blocks of tokens.
 """
 import argparse
 import pathlib
@@ -101,11 +101,12 @@ def main():
     parser.add_argument("--plait")
     parser.add_argument("--interpret")
     parser.add_argument("--optimised", action="store_true")
+    parser.add_argument("--blocks", action="store_true")
     parser.add_argument("--examples", required=True, type=pathlib.Path)
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     if arguments.interpret:
-        command = [arguments.interpret, "PROGRAM"] + ["--optimised"] * arguments.optimised
+        command = [arguments.interpret, "PROGRAM"] + ["--optimised"] * arguments.optimised + ["--blocks"] * arguments.blocks
     else:
         command = [arguments.plait, "run", "PROGRAM"]
     failures = 0
