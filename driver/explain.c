@@ -81,29 +81,38 @@ static double flow_bytes(const PlaitFlows *flows)
 }
 
 static void add_kernel(PlaitSession *session, const PlaitFunction *function, const int64_t *extents, PlaitValue value,
-                       PlaitOperatorFacts *facts)
+                       const char *operator_, PlaitKernelList *list)
 {
     const PlaitInst *inst = plait_inst(function, value);
-    PlaitKernelFacts kernel = {.name = plait_session_text(session, "%s.%s", facts->name,
-                                                          plait_names_text(function->module->names, inst->name))};
+    PlaitKernelFacts kernel = {
+        .name = plait_session_text(session, "%s.%s", operator_, plait_names_text(function->module->names, inst->name))};
     Collector collector = {session, function,   extents,
                            &kernel, inst->body, PLAIT_NEW_ARRAY(session->arena, bool, function->insts.count)};
     plait_explain_stages(session, function, inst->body, NULL, &kernel.stages);
     plait_region_walk(function, inst->body, add_reads, &collector);
     add_writes(&collector, value);
     kernel.cost = plait_cost_count_region(function, inst->body, extents);
-    facts->kernel_cost.operations += kernel.cost.operations;
-    facts->kernel_cost.functions += kernel.cost.functions;
-    facts->kernel_cost.bytes += flow_bytes(&kernel.reads) + flow_bytes(&kernel.writes);
-    plait_push(session->arena, &facts->kernels, kernel);
+    list->cost.operations += kernel.cost.operations;
+    list->cost.functions += kernel.cost.functions;
+    list->cost.bytes += flow_bytes(&kernel.reads) + flow_bytes(&kernel.writes);
+    plait_push(session->arena, &list->kernels, kernel);
 }
 
-void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused,
-                            PlaitFunction *plain, const int64_t *extents, PlaitOperatorFacts *facts)
+static void add_kernels(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused,
+                        const int64_t *extents, PlaitKernelList *list)
 {
     const int64_t *fused_extents = plait_cost_extents(fused, written, extents);
+    const char *name = plait_names_text(written->module->names, written->name);
+    for (uint32_t i = 0; i < fused->body->body.count; i++)
+        if (plait_op_of(fused, fused->body->body.data[i]) == PLAIT_OP_KERNEL)
+            add_kernel(session, fused, fused_extents, fused->body->body.data[i], name, list);
+}
+
+void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *const fused[2],
+                            PlaitFunction *plain, const int64_t *extents, PlaitOperatorFacts *facts)
+{
     facts->name = plait_names_text(written->module->names, written->name);
-    facts->cost = plait_cost_least(written, fused, extents);
+    facts->cost = plait_cost_least(written, fused[0], extents);
     plait_explain_stages(session, written, written->body, plain, &facts->stages);
     for (uint32_t i = 0; i < written->params.count; i++) {
         const PlaitInst *inst = plait_inst(written, written->params.data[i]);
@@ -117,7 +126,6 @@ void plait_explain_operator(PlaitSession *session, const PlaitFunction *written,
                    flow(session, written, extents, plait_names_text(written->module->names, output->name), output->type,
                         false));
     }
-    for (uint32_t i = 0; i < fused->body->body.count; i++)
-        if (plait_op_of(fused, fused->body->body.data[i]) == PLAIT_OP_KERNEL)
-            add_kernel(session, fused, fused_extents, fused->body->body.data[i], facts);
+    add_kernels(session, written, fused[0], extents, &facts->cpu);
+    add_kernels(session, written, fused[1], extents, &facts->gpu);
 }

@@ -31,20 +31,25 @@ typedef struct PlaitKernelFacts {
     PlaitCost cost; /* without bytes: those are in `reads` and `writes` */
 } PlaitKernelFacts;
 
+/* The kernels of one kind of target. */
+typedef struct PlaitKernelList {
+    PLAIT_VECTOR(PlaitKernelFacts) kernels;
+    PlaitCost cost; /* of all of them; bytes: what they read and write */
+} PlaitKernelList;
+
 typedef struct PlaitOperatorFacts {
     const char *name, *variant, *sizes; /* sizes: those that the numbers are for */
     PlaitStageList stages;
-    PLAIT_VECTOR(PlaitKernelFacts) kernels;
+    PlaitKernelList cpu, gpu;
     PlaitFlows inputs, outputs;
     PlaitCost cost;
-    PlaitCost kernel_cost; /* of all kernels; bytes: what they read and write */
-    PlaitPeaks peaks;      /* of the CPU, measured */
+    PlaitPeaks peaks; /* of the CPU, measured */
 } PlaitOperatorFacts;
 typedef PLAIT_VECTOR(PlaitOperatorFacts) PlaitFacts;
 
-/* `written`: from the front end; `fused`: after the passes; `plain`: before scans are rewritten for a GPU, which is
- * done to it here; `extents` by axis of `written`. */
-void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused,
+/* `written`: from the front end; `fused`: after the passes for the CPU, and for a GPU; `plain`: before scans are
+ * rewritten for a GPU, which is done to it here; `extents` by axis of `written`. */
+void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *const fused[2],
                             PlaitFunction *plain, const int64_t *extents, PlaitOperatorFacts *facts);
 /* The stages of a region, in order; neighbouring pointwise operations and feature reductions are one stage. `plain`, or
  * NULL: to tell how scans run on a GPU. */

@@ -24,10 +24,11 @@ static bool read_sizes(PlaitSession *session, const PlaitProgram *program, Plait
 static bool collect(PlaitSession *session, const PlaitProgram *program, PlaitFacts *facts)
 {
     PlaitModule **fused = plait_program_optimise(session, program, false);
+    PlaitModule **for_gpu = fused ? plait_program_optimise(session, program, true) : NULL;
     PlaitVariants sizes = {0};
     if (fused && !plait_program_lower(session, program, fused, plait_target_row_by_name("cpu")))
         return false; /* what `build` refuses */
-    if (!fused || !read_sizes(session, program, &sizes)) return false;
+    if (!for_gpu || !read_sizes(session, program, &sizes)) return false;
     PlaitPeaks peaks = plait_peaks_cpu();
     for (uint32_t i = 0; i < program->variants.count; i++) {
         const PlaitVariant *variant = &program->variants.data[i];
@@ -41,9 +42,10 @@ static bool collect(PlaitSession *session, const PlaitProgram *program, PlaitFac
             PlaitOperatorFacts one = {.variant = plait_variant_text(session, variant),
                                       .sizes = plait_case_sizes_text(session, function, extents),
                                       .peaks = peaks};
-            plait_explain_operator(session, function,
-                                   plait_program_operator(fused[i], plait_names_text(written->names, function->name)),
-                                   plain->functions.data[j], extents, &one);
+            const char *name = plait_names_text(written->names, function->name);
+            const PlaitFunction *const both[] = {plait_program_operator(fused[i], name),
+                                                 plait_program_operator(for_gpu[i], name)};
+            plait_explain_operator(session, function, both, plain->functions.data[j], extents, &one);
             plait_push(session->arena, facts, one);
         }
     }

@@ -48,11 +48,11 @@ static void print_cost(const PlaitOperatorFacts *facts, PlaitText *text)
     PlaitFloor floor = plait_floor(cost, &facts->peaks);
     plait_text_printf(text, "  cost at %s\n", *facts->sizes ? facts->sizes : "its static sizes");
     plait_text_printf(text, "    inputs and outputs %.3f MB; the kernels move %.3f MB\n    ", cost->bytes * 1e-6,
-                      facts->kernel_cost.bytes * 1e-6);
+                      facts->cpu.cost.bytes * 1e-6);
     print_work(cost, text);
     plait_text_printf(text, ", %.1f operations a byte; the kernels do ",
                       cost->bytes > 0 ? cost->operations / cost->bytes : 0);
-    print_work(&facts->kernel_cost, text);
+    print_work(&facts->cpu.cost, text);
     plait_text_add(text, "\n");
     if (facts->peaks.bytes > 0 && facts->peaks.operations > 0)
         plait_text_printf(
@@ -63,6 +63,36 @@ static void print_cost(const PlaitOperatorFacts *facts, PlaitText *text)
             cost->operations / facts->peaks.operations * 1e3, facts->peaks.operations * 1e-9);
 }
 
+static void print_kernels(const PlaitKernelList *list, const char *heading, PlaitText *text)
+{
+    plait_text_printf(text, "  %u %s\n", list->kernels.count, heading);
+    for (uint32_t k = 0; k < list->kernels.count; k++) {
+        plait_text_printf(text, "    %s fuses\n", list->kernels.data[k].name);
+        print_stages(&list->kernels.data[k].stages, false, text);
+        print_flows("reads", &list->kernels.data[k].reads, text);
+        print_flows("writes", &list->kernels.data[k].writes, text);
+        plait_text_add(text, "        does ");
+        print_work(&list->kernels.data[k].cost, text);
+        plait_text_add(text, "\n");
+    }
+}
+
+static bool same_stages(const PlaitStageList *a, const PlaitStageList *b)
+{
+    bool same = a->count == b->count;
+    for (uint32_t i = 0; i < a->count && same; i++)
+        same = strcmp(a->data[i].kind, b->data[i].kind) == 0 && strcmp(a->data[i].text, b->data[i].text) == 0;
+    return same;
+}
+
+static bool same_kernels(const PlaitKernelList *a, const PlaitKernelList *b)
+{
+    bool same = a->kernels.count == b->kernels.count && a->cost.bytes == b->cost.bytes;
+    for (uint32_t i = 0; i < a->kernels.count && same; i++)
+        same = same_stages(&a->kernels.data[i].stages, &b->kernels.data[i].stages);
+    return same;
+}
+
 void plait_explain_print(const PlaitFacts *list, PlaitText *text)
 {
     for (uint32_t i = 0; i < list->count; i++) {
@@ -70,17 +100,13 @@ void plait_explain_print(const PlaitFacts *list, PlaitText *text)
         plait_text_printf(text, "%soperator %s%s%s\n  stages, as written\n", i ? "\n" : "", facts->name,
                           *facts->variant ? ", " : "", facts->variant);
         print_stages(&facts->stages, true, text);
-        plait_text_printf(text, "  %u %s\n", facts->kernels.count,
-                          facts->kernels.count == 1 ? "kernel on the CPU: everything in one pass"
-                                                    : "kernels on the CPU");
-        for (uint32_t k = 0; k < facts->kernels.count; k++) {
-            plait_text_printf(text, "    %s fuses\n", facts->kernels.data[k].name);
-            print_stages(&facts->kernels.data[k].stages, false, text);
-            print_flows("reads", &facts->kernels.data[k].reads, text);
-            print_flows("writes", &facts->kernels.data[k].writes, text);
-            plait_text_add(text, "        does ");
-            print_work(&facts->kernels.data[k].cost, text);
-            plait_text_add(text, "\n");
+        print_kernels(
+            &facts->cpu,
+            facts->cpu.kernels.count == 1 ? "kernel on the CPU: everything in one pass" : "kernels on the CPU", text);
+        if (same_kernels(&facts->cpu, &facts->gpu)) plait_text_add(text, "  on a GPU the same\n");
+        else {
+            print_kernels(&facts->gpu, facts->gpu.kernels.count == 1 ? "kernel on a GPU" : "kernels on a GPU", text);
+            plait_text_printf(text, "    they move %.3f MB in all\n", facts->gpu.cost.bytes * 1e-6);
         }
         print_cost(facts, text);
     }
@@ -129,11 +155,11 @@ static void json_flows(const char *name, const PlaitFlows *flows, PlaitText *tex
     plait_text_add(text, "]");
 }
 
-static void json_kernels(const PlaitOperatorFacts *facts, PlaitText *text)
+static void json_kernels(const char *name, const PlaitKernelList *list, PlaitText *text)
 {
-    plait_text_add(text, ", \"kernels\": [");
-    for (uint32_t k = 0; k < facts->kernels.count; k++) {
-        const PlaitKernelFacts *kernel = &facts->kernels.data[k];
+    plait_text_printf(text, ", \"%s\": [", name);
+    for (uint32_t k = 0; k < list->kernels.count; k++) {
+        const PlaitKernelFacts *kernel = &list->kernels.data[k];
         plait_text_add(text, k ? ", {" : "{");
         json_member(text, "name", kernel->name);
         plait_text_add(text, ", ");
@@ -159,9 +185,10 @@ void plait_explain_print_json(const PlaitFacts *list, PlaitText *text)
         json_member(text, "sizes", facts->sizes);
         plait_text_add(text, ", ");
         json_stages(&facts->stages, text);
-        json_kernels(facts, text);
+        json_kernels("kernels", &facts->cpu, text);
+        json_kernels("gpu_kernels", &facts->gpu, text);
         plait_text_printf(text, ", \"kernel_bytes\": %.0f, \"kernel_operations\": %.0f, \"kernel_functions\": %.0f",
-                          facts->kernel_cost.bytes, facts->kernel_cost.operations, facts->kernel_cost.functions);
+                          facts->cpu.cost.bytes, facts->cpu.cost.operations, facts->cpu.cost.functions);
         plait_floor_print_json(&facts->cost, &facts->peaks, text);
         plait_text_add(text, "}");
     }
@@ -207,7 +234,7 @@ void plait_explain_print_graph(const PlaitFacts *list, PlaitText *text)
                           *facts->variant ? ", " : "", facts->variant);
         graph_tensors(&facts->inputs, i, "ellipse", text);
         graph_tensors(&facts->outputs, i, "doubleoctagon", text);
-        for (uint32_t k = 0; k < facts->kernels.count; k++) graph_kernel(&facts->kernels.data[k], i, text);
+        for (uint32_t k = 0; k < facts->cpu.kernels.count; k++) graph_kernel(&facts->cpu.kernels.data[k], i, text);
         plait_text_add(text, "  }\n");
     }
     plait_text_add(text, "}\n");

@@ -115,10 +115,31 @@ static void add_scan(Finder *finder, PlaitValue value)
     stage->detail = plait_text_string(&detail);
 }
 
+static bool has_input_along(const PlaitFunction *function, PlaitAxis axis)
+{
+    for (uint32_t i = 0; i < function->params.count; i++) {
+        PlaitType type = plait_type_of(function, function->params.data[i]);
+        for (uint32_t k = 0; k < type.rank; k++)
+            if (plait_axis_extent_of(function, type.axes[k]) == plait_axis_extent_of(function, axis)) return true;
+    }
+    return false;
+}
+
 /* Over other axes than time a fold is a reduction that the passes made run block by block. */
 static void add_fold(Finder *finder, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(finder->function, value);
+    if (plait_is_block_fold(inst)) {
+        add_stage(finder, value, "scan",
+                  plait_session_text(finder->session, "along %s, by blocks of tokens, %u %s",
+                                     plait_axis_text(finder->function, inst->axes[0]), inst->body->params.count,
+                                     inst->body->params.count == 1 ? "carry" : "carries"));
+        return;
+    }
+    if (!has_input_along(finder->function, inst->axes[0])) {
+        add_stage(finder, value, "gating", "scores of a block of tokens, by how far apart they are");
+        return;
+    }
     bool time = finder->function->axes.data[inst->axes[0]].role == PLAIT_ROLE_TIME;
     add_stage(finder, value, time ? "attend" : "gating",
               plait_session_text(finder->session, "%s %s, block by block, %u running %s",
@@ -169,6 +190,7 @@ static void find_one(Finder *finder, PlaitValue value)
     if (op == PLAIT_OP_CONV) add_conv(finder, value);
     else if (op == PLAIT_OP_SCAN) add_scan(finder, value);
     else if (op == PLAIT_OP_FOLD) add_fold(finder, value);
+    else if (op == PLAIT_OP_SOLVE) add_stage(finder, value, "gating", "a triangular system for each block of tokens");
     else if (plait_op_is_reduce(op) && time_axis(finder->function, inst) != PLAIT_NO_AXIS)
         add_attend(finder, value, time_axis(finder->function, inst));
     else if (plait_op_is_reduce(op) || plait_op_is_scalar(op) || op == PLAIT_OP_SELECT) count_gating(finder, value);

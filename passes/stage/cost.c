@@ -175,16 +175,33 @@ PlaitCost plait_cost_count(const PlaitFunction *function, const int64_t *extents
     return counter.cost;
 }
 
+/* The second axis of a fold over blocks of tokens stands for those of one block. */
+static void narrow_pairs(const PlaitFunction *fused, int64_t *extents)
+{
+    for (PlaitValue value = 1; value < fused->insts.count; value++) {
+        const PlaitInst *inst = plait_inst(fused, value);
+        if (!inst->region || !plait_is_block_fold(inst) || inst->axis_count < 3) continue;
+        int64_t block = fused->axes.data[inst->axes[2]].block;
+        if (extents[inst->axes[1]] > block) extents[inst->axes[1]] = block;
+    }
+}
+
 int64_t *plait_cost_extents(const PlaitFunction *fused, const PlaitFunction *written, const int64_t *extents)
 {
     int64_t *mapped = PLAIT_NEW_ARRAY(fused->module->arena, int64_t, fused->axes.count);
     for (uint32_t i = 0; i < fused->axes.count; i++) {
+        const PlaitAxisInfo *info = &fused->axes.data[i];
+        if (info->block) {
+            mapped[i] = (mapped[info->same_as] + info->block - 1) / info->block;
+            continue;
+        }
         PlaitAxis extent = plait_axis_extent_of(fused, (PlaitAxis)i),
                   same = plait_axis_find(written, fused->axes.data[extent].name);
         mapped[i] = fused->axes.data[extent].size != PLAIT_RUNTIME_SIZE ? fused->axes.data[extent].size
                     : same != PLAIT_NO_AXIS                             ? extents[same]
                                                                         : 1;
     }
+    narrow_pairs(fused, mapped);
     return mapped;
 }
 

@@ -104,6 +104,9 @@ run 0 emit sum.plait --ptx --json; has out '"target": "sm_90a"' '.target sm_90a'
 # What was found.
 run 0 explain sum.plait; has out 'operator running' 'scan    along t, forward' 'affine, elementwise factor' '1 kernel' 'floor'
 run 0 explain sum.plait --json; has out '"kind": "scan"' '"class": "affine, elementwise factor"' '"kernels": \[{"name": "running.0"' '"operations": '
+run 0 explain sum.plait; has out 'on a GPU the same'
+run 0 explain sum.plait --json; has out '"gpu_kernels": \[{"name": "running.0"'
+run 0 explain "$here/../../examples/gla/gla.plait"; has out '2 kernels on a GPU' 'scores of a block of tokens' 'along t, by blocks of tokens, 1 carry' 'they move'
 run 0 explain sum.plait --sizes b=2,t=64; has out 'cost at b=2 t=64 d=4'
 run 2 explain sum.plait --sizes t=1 --sizes t=2; has err 'E0605'
 printf 'axis t : time\naxis u : time\noperator nested(x : f32[t, u]) -> (y : f32[t, u]) {\n scan t { scan u carry left : f32[t] = 0 { left = 0.5 * left + x\n y = left } }\n}\n' >nested.plait
