@@ -173,15 +173,19 @@ void plait_rename(PlaitValue *values, uint32_t count, const PlaitValue *map, uin
 void plait_replace_uses(PlaitFunction *function, const PlaitValue *map);
 /* Whether `inner` is `outer` or inside it. */
 bool plait_region_inside(const PlaitRegion *inner, const PlaitRegion *outer);
-/* Whether `inst` reads the positions of the fold's block along the fold's second axis: gather(x, iota of axes[1]) along
- * axes[0]. */
 /* Whether a `tensor` instruction of a kernel names a workspace, which the runtime lays out without gaps. */
 bool plait_is_workspace(const PlaitFunction *kernel, PlaitValue tensor);
+/* Blocks of `block` positions in `extent` positions; the last may be shorter. */
+static inline int64_t plait_block_count(int64_t extent, int64_t block) { return (extent + block - 1) / block; }
+/* Whether the kernel has a program for each block of an axis. */
+bool plait_has_block_programs(const PlaitFunction *kernel);
 /* A fold over blocks of tokens: what walks along its axis and computes something at each token. */
 static inline bool plait_is_block_fold(const PlaitInst *inst)
 {
     return inst->op == PLAIT_OP_FOLD && inst->axis_count > 1;
 }
+/* Whether `inst` reads the positions of the fold's block along the fold's second axis: gather(x, iota of axes[1]) along
+ * axes[0]. */
 bool plait_reads_block(const PlaitFunction *function, const PlaitInst *inst, const PlaitInst *fold);
 
 #endif

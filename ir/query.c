@@ -85,6 +85,13 @@ bool plait_region_inside(const PlaitRegion *inner, const PlaitRegion *outer)
     return false;
 }
 
+bool plait_has_block_programs(const PlaitFunction *kernel)
+{
+    bool blocks = false;
+    for (uint32_t i = 0; i < kernel->grid.count; i++) blocks |= kernel->axes.data[kernel->grid.data[i].axis].block != 0;
+    return blocks;
+}
+
 bool plait_is_workspace(const PlaitFunction *kernel, PlaitValue tensor)
 {
     PlaitName name = plait_inst(kernel, tensor)->name;

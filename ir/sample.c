@@ -141,7 +141,7 @@ void plait_extents_complete(const PlaitFunction *function, int64_t *extents)
     for (uint32_t i = 0; i < function->axes.count; i++) {
         const PlaitAxisInfo *axis = &function->axes.data[i];
         if (axis->size != PLAIT_RUNTIME_SIZE) extents[i] = axis->size;
-        else if (axis->block) extents[i] = (extents[axis->same_as] + axis->block - 1) / axis->block;
+        else if (axis->block) extents[i] = plait_block_count(extents[axis->same_as], axis->block);
         else extents[i] = extents[plait_axis_extent_of(function, (PlaitAxis)i)];
     }
 }

@@ -150,7 +150,8 @@ bool plait_verify_FOLD(PlaitVerifier *verifier, PlaitValue value, const PlaitIns
     if (!verify_carries(verifier, value, inst, inst->axes[0])) return false;
     for (uint32_t i = inst->operand_count; i < inst->body->yields.count; i++) {
         PlaitType type = plait_type_of(function, inst->body->yields.data[i]);
-        if (!plait_type_has(type, inst->axes[0]) || (twin && plait_type_has(type, inst->axes[1])))
+        if (!plait_type_has(type, inst->axes[0]) || (twin && plait_type_has(type, inst->axes[1])) ||
+            (blocks && plait_type_has(type, inst->axes[2])))
             return plait_verify_fail(verifier, value, "outputs along the fold's first axis, after the carries");
     }
     return verify_blocks(verifier, inst->body, inst->body, inst->axes[0]) &&

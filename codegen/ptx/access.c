@@ -44,13 +44,13 @@ static uint32_t width_of(const PlaitFunction *kernel, const PlaitPtxAccess *acce
 static void find_strides(const PlaitFunction *kernel, PlaitPtxAccess *access)
 {
     int64_t stride = 1;
-    access->compact = plait_is_workspace(kernel, access->tensor);
-    for (uint32_t i = access->rank; i-- > 0 && access->compact && stride > 0;) {
+    bool compact = plait_is_workspace(kernel, access->tensor);
+    for (uint32_t i = access->rank; i-- > 0 && compact && stride > 0;) {
         int64_t size = kernel->axes.data[access->indices[i].along].size;
         access->strides[i] = stride;
         stride = size > 0 && size < INT32_MAX / stride ? stride * size : 0;
     }
-    access->sure = access->compact && access->rank > 0 && plait_ptx_last(access)->unit != PLAIT_NO_AXIS &&
+    access->sure = compact && access->rank > 0 && plait_ptx_last(access)->unit != PLAIT_NO_AXIS &&
                    (access->vec == 1 || kernel->axes.data[plait_ptx_last(access)->along].size > 0);
 }
 

@@ -21,9 +21,9 @@ typedef struct PlaitPtxAccess {
     uint32_t rank; /* axes of the tensor */
     PlaitPtxIndex indices[PLAIT_MAX_RANK];
     uint32_t vec; /* elements that one instruction of the wide version moves along the last index's unit axis */
-    bool compact; /* a workspace, which the runtime lays out without gaps: */
-    int64_t strides[PLAIT_MAX_RANK]; /* then those that follow from static sizes, in elements; 0: not known */
-    bool sure;                       /* it may be wide in any version */
+    int64_t
+        strides[PLAIT_MAX_RANK]; /* of a workspace (no gaps) those that static sizes give, in elements; 0: not known */
+    bool sure;                   /* it may be wide in any version */
 } PlaitPtxAccess;
 
 PlaitPtxAccess plait_ptx_access(const PlaitFunction *kernel, PlaitValue value);

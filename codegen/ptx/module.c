@@ -159,15 +159,8 @@ static void emit_with_maps(PlaitPtx *ptx)
     LLVMBuildBr(ptx->entry, start);
 }
 
-/* Kernels with a program for each block of tokens are long and have no loop around their accesses: only those are
- * there twice. */
-static bool is_long(const PlaitFunction *kernel)
-{
-    bool blocks = false;
-    for (uint32_t i = 0; i < kernel->grid.count; i++) blocks |= kernel->axes.data[kernel->grid.data[i].axis].block != 0;
-    return blocks;
-}
-
+/* The kernel's body twice, for aligned tensors and for any; of kernels with a program for each block of tokens, which
+ * are long and have no loop around their accesses, only the accesses are there twice. */
 static void emit_versions(PlaitPtx *ptx)
 {
     PlaitEmit *emit = ptx->emit;
@@ -179,7 +172,7 @@ static void emit_versions(PlaitPtx *ptx)
     read_arguments(ptx);
     read_programs(ptx);
     LLVMValueRef condition = ptx->other_version ? NULL : plait_ptx_wide_condition(ptx);
-    if (condition && is_long(ptx->kernel)) {
+    if (condition && plait_has_block_programs(ptx->kernel)) {
         ptx->either = condition;
         LLVMBuildBr(emit->builder, any);
     } else if (condition) {

@@ -177,8 +177,7 @@ static void replace(PlaitChunk *chunk, const PlaitValue *yields, uint32_t yield_
     PlaitBuilder outside = {function, home, scan.span};
     for (uint32_t i = 0; i < yield_count; i++) plait_yield(function, chunk->region, yields[i]);
     PlaitValue fold = plait_build_owner(&outside, PLAIT_OP_FOLD, scan.operands, scan.operand_count, chunk->region);
-    plait_set_axes(function, fold, (PlaitAxis[]){chunk->time, chunk->twin, chunk->blocks},
-                   chunk->blocks == PLAIT_NO_AXIS ? 2 : 3);
+    plait_set_axes(function, fold, (PlaitAxis[]){chunk->time, chunk->twin, chunk->blocks}, 3);
     uint32_t before = home->body.count;
     PlaitValue *results = PLAIT_NEW_ARRAY(function->module->arena, PlaitValue, before);
     for (uint32_t i = 0; i < before; i++) {
@@ -216,13 +215,13 @@ static PlaitAxis make_twin(PlaitChunk *chunk)
     return make_axis(chunk, "block", info);
 }
 
-void plait_chunk_need_blocks(PlaitChunk *chunk)
+static PlaitAxis make_blocks(PlaitChunk *chunk)
 {
     PlaitAxisInfo info = {.role = PLAIT_ROLE_BATCH,
                           .size = PLAIT_RUNTIME_SIZE,
                           .same_as = plait_axis_extent_of(chunk->function, chunk->time),
                           .block = PLAIT_BLOCK_TOKENS};
-    chunk->blocks = make_axis(chunk, "blocks", info);
+    return make_axis(chunk, "blocks", info);
 }
 
 PlaitAxis plait_chunk_levels(PlaitChunk *chunk, int64_t size)
@@ -235,7 +234,6 @@ PlaitAxis plait_chunk_levels(PlaitChunk *chunk, int64_t size)
 
 PlaitAxis plait_chunk_column(PlaitChunk *chunk)
 {
-    plait_chunk_need_blocks(chunk);
     return make_axis(chunk, "column",
                      (PlaitAxisInfo){.size = PLAIT_BLOCK_TOKENS, .same_as = PLAIT_NO_AXIS, .place = true});
 }
@@ -249,7 +247,7 @@ static bool write(PlaitChunk *chunk)
     PlaitValue *yields = PLAIT_NEW_ARRAY(arena, PlaitValue, count);
     uint32_t axes = function->axes.count, before = plait_inst(function, chunk->scan)->region->body.count;
     chunk->twin = make_twin(chunk);
-    plait_chunk_need_blocks(chunk);
+    chunk->blocks = make_blocks(chunk);
     chunk->region = plait_region_create(function, plait_inst(function, chunk->scan)->region);
     chunk->b = (PlaitBuilder){function, chunk->region, plait_inst(function, chunk->scan)->span};
     chunk->outside = (PlaitBuilder){function, plait_inst(function, chunk->scan)->region, chunk->b.span};

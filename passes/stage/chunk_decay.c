@@ -89,7 +89,6 @@ void plait_chunk_make_decay(PlaitChunk *chunk, PlaitChunkCarry *carry)
     carry->whole = sum_over(chunk, step, chunk->time, 0);
     carry->has_decay = true;
     if (carry->keyed) {
-        plait_chunk_need_blocks(chunk);
         carry->step_there = there_pair(chunk, split(chunk, step));
         return;
     }
@@ -113,17 +112,10 @@ static PlaitValue one_where(PlaitChunk *chunk, PlaitValue mask)
     return choice(chunk, mask, number(chunk, 1), number(chunk, 0));
 }
 
-static PlaitValue compare(PlaitChunk *chunk, PlaitOp op)
-{
-    return plait_build_binary(&chunk->b, op, plait_build_iota(&chunk->b, chunk->twin, 0),
-                              plait_build_iota(&chunk->b, chunk->time, 0));
-}
-
 /* The decay from the block's beginning to t, with or without t's own. */
 static PlaitValue decay_to(PlaitChunk *chunk, const PlaitChunkCarry *carry, bool decayed)
 {
-    return unary(chunk, PLAIT_OP_EXP,
-                 logs_where(chunk, carry, one_where(chunk, compare(chunk, decayed ? PLAIT_OP_LE : PLAIT_OP_LT))));
+    return unary(chunk, PLAIT_OP_EXP, logs_where(chunk, carry, one_where(chunk, earlier(chunk, decayed))));
 }
 
 PlaitValue plait_chunk_decay_after(PlaitChunk *chunk, const PlaitChunkCarry *carry)
@@ -169,18 +161,22 @@ static PlaitValue scale_of_level(PlaitChunk *chunk, PlaitAxis axis, int64_t size
     return scale;
 }
 
-/* Sums of logarithms in t's own piece: of the second piece of a pair from its beginning to t, with or without t's own;
- * of the first after t to its end, times `early`. */
-static PlaitValue logs_to_middle(PlaitChunk *chunk, const PlaitChunkCarry *carry, const Pieces *pieces, bool decayed,
-                                 double early)
+/* Sums of logarithms in t's own piece, for a product of two decays: of the second piece of a pair from its beginning to
+ * t, with or without t's own; of the first after t to its end. None is above 0. */
+static PlaitValue logs_to_middle(PlaitChunk *chunk, const PlaitChunkCarry *carry, const Pieces *pieces, bool decayed)
 {
     PlaitValue same = binary(chunk, PLAIT_OP_EQ, pieces->t, pieces->s);
-    PlaitValue before = compare(chunk, decayed ? PLAIT_OP_LE : PLAIT_OP_LT), after = unary(chunk, PLAIT_OP_NOT, before);
-    if (early > 0) { /* exponents of both sides of a product: t's own is in one of them */
-        after = compare(chunk, PLAIT_OP_GT);
-        same = binary(chunk, PLAIT_OP_AND, same, choice(chunk, pieces->late, before, after));
-        return logs_where(chunk, carry, one_where(chunk, same));
-    }
+    PlaitValue before = earlier(chunk, decayed), after = compare(chunk, PLAIT_OP_GT);
+    same = binary(chunk, PLAIT_OP_AND, same, choice(chunk, pieces->late, before, after));
+    return logs_where(chunk, carry, one_where(chunk, same));
+}
+
+/* The logarithm of the decay from the middle of a pair of pieces to t, with or without t's own: above 0 in the first.
+ */
+static PlaitValue logs_from_middle(PlaitChunk *chunk, const PlaitChunkCarry *carry, const Pieces *pieces, bool decayed)
+{
+    PlaitValue same = binary(chunk, PLAIT_OP_EQ, pieces->t, pieces->s);
+    PlaitValue before = earlier(chunk, decayed), after = unary(chunk, PLAIT_OP_NOT, before);
     PlaitValue second = binary(chunk, PLAIT_OP_AND, pieces->late, before),
                first = binary(chunk, PLAIT_OP_AND, unary(chunk, PLAIT_OP_NOT, pieces->late), after);
     PlaitValue signs =
@@ -195,7 +191,7 @@ static PlaitValue scores_by_levels(PlaitChunk *chunk, const PlaitChunkCarry *car
     if (size == PLAIT_BLOCK_TOKENS) return number(chunk, 0);
     PlaitAxis level = plait_chunk_levels(chunk, size);
     Pieces pieces = make_pieces(chunk, scale_of_level(chunk, level, size));
-    PlaitValue decay = unary(chunk, PLAIT_OP_EXP, logs_to_middle(chunk, carry, &pieces, view.decayed, 1));
+    PlaitValue decay = unary(chunk, PLAIT_OP_EXP, logs_to_middle(chunk, carry, &pieces, view.decayed));
     PlaitChunkPair there_k = there_pair(chunk, rounded(chunk, binary(chunk, PLAIT_OP_MUL, k, decay)));
     PlaitValue score = product(chunk, rounded(chunk, binary(chunk, PLAIT_OP_MUL, w, decay)), there_k, carry->axis);
     PlaitValue apart = binary(chunk, PLAIT_OP_AND, binary(chunk, PLAIT_OP_EQ, pieces.pair_t, pieces.pair_s),
@@ -214,8 +210,8 @@ static PlaitValue scores_in_piece(PlaitChunk *chunk, const PlaitChunkCarry *carr
         return choice(chunk, compare(chunk, PLAIT_OP_EQ), own, others);
     }
     Pieces pieces = make_pieces(chunk, number(chunk, 2.0 / (double)size));
-    PlaitValue to_t = logs_to_middle(chunk, carry, &pieces, view.decayed, -1),
-               to_s = logs_to_middle(chunk, carry, &pieces, true, -1);
+    PlaitValue to_t = logs_from_middle(chunk, carry, &pieces, view.decayed),
+               to_s = logs_from_middle(chunk, carry, &pieces, true);
     PlaitValue at_t = binary(chunk, PLAIT_OP_MUL, w, unary(chunk, PLAIT_OP_EXP, to_t));
     PlaitValue at_s = binary(chunk, PLAIT_OP_MUL, k, unary(chunk, PLAIT_OP_EXP, unary(chunk, PLAIT_OP_NEG, to_s)));
     PlaitValue score = product(chunk, rounded(chunk, at_t), there_pair(chunk, rounded(chunk, at_s)), carry->axis);

@@ -40,7 +40,7 @@ typedef struct PlaitChunk {
     PlaitValue scan;
     bool any_size; /* and any storage: for tests of what the fold means */
     PlaitAxis time, twin;
-    PlaitAxis blocks; /* all blocks but the last are of one size, and this axis counts them; PLAIT_NO_AXIS: of any */
+    PlaitAxis blocks; /* all blocks but the last have PLAIT_BLOCK_TOKENS tokens, and this axis counts them */
     PlaitChunkCarry *carries;
     uint32_t count;
     PlaitRegion *region;
@@ -91,11 +91,9 @@ PlaitValue plait_chunk_scores(PlaitChunk *chunk, const PlaitChunkCarry *carry, P
 /* reduce.sum[axis] of w at t times the state before the block, decayed to t. */
 PlaitValue plait_chunk_from_state(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitChunkView view,
                                   PlaitChunkPair w);
-/* What is written holds for blocks of PLAIT_BLOCK_TOKENS only. (chunk.c) */
-void plait_chunk_need_blocks(PlaitChunk *chunk);
 /* An axis of as many positions as a block can be halved down to pieces of `size` tokens. */
 PlaitAxis plait_chunk_levels(PlaitChunk *chunk, int64_t size);
-/* An axis of places in a block; needs blocks of that size. */
+/* An axis of places in a block. */
 PlaitAxis plait_chunk_column(PlaitChunk *chunk);
 
 /* Writes what the fold yields into its region: the next carries, then the outputs. False after giving up. */

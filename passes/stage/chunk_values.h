@@ -75,8 +75,8 @@ static inline PlaitChunkPair operand(PlaitChunk *chunk, PlaitValue value)
     for (uint32_t i = 0; i < inst->type.rank; i++) features |= plait_chunk_is_feature(chunk, inst->type.axes[i]);
     if (stored || !features || !plait_type_has(inst->type, chunk->time)) return (PlaitChunkPair){value, 0};
     PlaitBuilder *builder = at(chunk, value, 0, 0);
-    PlaitValue high = plait_build_cast(builder, value, PLAIT_BF16);
     if (builder == &chunk->b) return rounded(chunk, value);
+    PlaitValue high = plait_build_cast(builder, value, PLAIT_BF16);
     PlaitValue rest = plait_build_binary(builder, PLAIT_OP_SUB, value, plait_build_cast(builder, high, PLAIT_F32));
     PlaitValue low = plait_build_cast(builder, rest, PLAIT_BF16);
     return (PlaitChunkPair){plait_build_cast(&chunk->b, high, PLAIT_F32), plait_build_cast(&chunk->b, low, PLAIT_F32)};
@@ -113,11 +113,17 @@ static inline PlaitValue product(PlaitChunk *chunk, PlaitChunkPair a, PlaitChunk
     return sum;
 }
 
+/* s compared with t. */
+static inline PlaitValue compare(PlaitChunk *chunk, PlaitOp op)
+{
+    PlaitValue t = plait_build_iota(&chunk->b, chunk->time, 0), s = plait_build_iota(&chunk->b, chunk->twin, 0);
+    return plait_build_binary(&chunk->b, op, s, t);
+}
+
 /* s <= t, or s < t. */
 static inline PlaitValue earlier(PlaitChunk *chunk, bool self)
 {
-    PlaitValue t = plait_build_iota(&chunk->b, chunk->time, 0), s = plait_build_iota(&chunk->b, chunk->twin, 0);
-    return plait_build_binary(&chunk->b, self ? PLAIT_OP_LE : PLAIT_OP_LT, s, t);
+    return compare(chunk, self ? PLAIT_OP_LE : PLAIT_OP_LT);
 }
 
 /* The position of the block's first token. */

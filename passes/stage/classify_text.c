@@ -54,10 +54,8 @@ void plait_scan_class_print(const PlaitFunction *function, PlaitValue scan, cons
         print_carry(function, &class, i,
                     plait_type_without(plait_type_of(function, inst->body->params.data[i]), inst->axes[0]), text);
     }
-    plait_text_printf(
-        text,
-        "%sOn the CPU it runs token after token, its carries in registers or the nearest cache.\n",
-        indent);
+    plait_text_printf(text, "%sOn the CPU it runs token after token, its carries in registers or the nearest cache.\n",
+                      indent);
 }
 
 typedef struct Printer {

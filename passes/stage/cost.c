@@ -192,7 +192,7 @@ int64_t *plait_cost_extents(const PlaitFunction *fused, const PlaitFunction *wri
     for (uint32_t i = 0; i < fused->axes.count; i++) {
         const PlaitAxisInfo *info = &fused->axes.data[i];
         if (info->block) {
-            mapped[i] = (mapped[info->same_as] + info->block - 1) / info->block;
+            mapped[i] = plait_block_count(mapped[info->same_as], info->block);
             continue;
         }
         PlaitAxis extent = plait_axis_extent_of(fused, (PlaitAxis)i),

@@ -88,15 +88,6 @@ static void make_copy(void *context, PlaitValue value)
     plait_set_ints(copies->kernel, value, &stages, 1);
 }
 
-/* Programs that each prepare a block of tokens: many run at once, and a second version of their kernel would be long.
- */
-static bool prepares_blocks(const PlaitFunction *kernel)
-{
-    bool blocks = false;
-    for (uint32_t i = 0; i < kernel->grid.count; i++) blocks |= kernel->axes.data[kernel->grid.data[i].axis].block != 0;
-    return blocks;
-}
-
 bool plait_pass_copy(PlaitFunction *kernel)
 {
     if (kernel->level != PLAIT_LEVEL_TILE) return false;
@@ -105,7 +96,8 @@ bool plait_pass_copy(PlaitFunction *kernel)
     copies.stored = PLAIT_NEW_ARRAY(kernel->module->arena, bool, kernel->insts.count);
     plait_region_walk(kernel, kernel->body, count_products, &copies);
     plait_region_walk(kernel, kernel->body, add_bytes, &copies);
-    if (copies.in_loops == 0 && (copies.fixed == 0 || prepares_blocks(kernel))) return false;
+    /* Programs that each prepare a block: many run at once, and a second version of their kernel would be long. */
+    if (copies.in_loops == 0 && (copies.fixed == 0 || plait_has_block_programs(kernel))) return false;
     plait_region_walk(kernel, kernel->body, make_copy, &copies);
     return true;
 }

@@ -147,8 +147,7 @@ static int64_t program_count(const Trial *trial, const PlaitFunction *kernel)
 {
     int64_t count = 1;
     for (uint32_t i = 0; i < kernel->grid.count; i++)
-        count *=
-            (trial->extents[kernel->grid.data[i].axis] + kernel->grid.data[i].block - 1) / kernel->grid.data[i].block;
+        count *= plait_block_count(trial->extents[kernel->grid.data[i].axis], kernel->grid.data[i].block);
     return count;
 }
 

@@ -40,7 +40,7 @@ static void bench_kernel(PlaitArena *arena, TestJit *jit, const PlaitFunction *k
         const PlaitAxisInfo *axis = &kernel->axes.data[a];
         double given = argument_of(count, arguments, plait_axis_text(kernel, (PlaitAxis)a), 1);
         extents[a] = axis->size != PLAIT_RUNTIME_SIZE ? axis->size
-                     : axis->block                    ? (extents[axis->same_as] + axis->block - 1) / axis->block
+                     : axis->block                    ? plait_block_count(extents[axis->same_as], axis->block)
                      : axis->same_as != PLAIT_NO_AXIS ? extents[axis->same_as]
                                                       : (int64_t)given;
     }

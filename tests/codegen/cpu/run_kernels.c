@@ -101,7 +101,7 @@ static bool run_module(PlaitArena *arena, const PlaitModule *module, uint32_t ro
                 bool batch = axis->role == PLAIT_ROLE_BATCH || axis->role == PLAIT_ROLE_HEAD;
                 int64_t drawn = sizes[rounds > 4 ? round % 9 : test_below(random, 9)];
                 extents[a] = axis->size != PLAIT_RUNTIME_SIZE ? axis->size
-                             : axis->block                    ? (extents[axis->same_as] + axis->block - 1) / axis->block
+                             : axis->block                    ? plait_block_count(extents[axis->same_as], axis->block)
                              : axis->same_as != PLAIT_NO_AXIS ? extents[axis->same_as]
                              : batch                          ? 1 + round % 2
                                                               : drawn;

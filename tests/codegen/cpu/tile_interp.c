@@ -280,7 +280,7 @@ static void interpret_region(Machine *m, const PlaitRegion *region)
 static int64_t grid_count(const PlaitFunction *kernel, const int64_t *extents, uint32_t i)
 {
     PlaitGridAxis grid = kernel->grid.data[i];
-    return (extents[grid.axis] + grid.block - 1) / grid.block;
+    return plait_block_count(extents[grid.axis], grid.block);
 }
 
 int64_t tile_programs(const PlaitFunction *kernel, const int64_t *extents)

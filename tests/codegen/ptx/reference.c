@@ -248,7 +248,7 @@ static void run_region(State *state, const PlaitRegion *region)
 
 static int64_t blocks_of(const TestRun *run, PlaitGridAxis axis)
 {
-    return (run->extents[axis.axis] + axis.block - 1) / axis.block;
+    return plait_block_count(run->extents[axis.axis], axis.block);
 }
 
 int64_t test_program_count(const TestRun *run)
