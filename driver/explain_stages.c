@@ -5,6 +5,7 @@
 
 #include "ir/text.h"
 #include "passes/stage/chunk.h"
+#include "passes/stage/segment.h"
 #include "passes/stage/classify.h"
 
 /* Reductions over one axis of time that one block of the source was made into. */
@@ -82,12 +83,24 @@ static void add_gpu_form(Finder *finder, PlaitValue value, PlaitText *detail)
         const PlaitInst *inst = plait_inst(plain, scan);
         if (inst->op != PLAIT_OP_SCAN || memcmp(&inst->span, &span, sizeof span) != 0) continue;
         const char *reason = plait_chunk_scan(plain, scan, false, &where);
-        if (!reason)
+        if (!reason) {
             plait_text_add(detail, "On a GPU it runs by blocks of 64 tokens, as products on the matrix units; what "
                                    "does not depend on its state is made before it, for all blocks at once.\n");
+            return;
+        }
+        uint32_t line = line_at(finder, where);
+        const char *other = plait_segment_scan(plain, scan, PLAIT_SEGMENT_TOKENS, false, &where);
+        if (!other)
+            plait_text_printf(detail,
+                              "On a GPU it runs token after token in segments of %d tokens, all at the same time: what "
+                              "each makes of any state first, then the states before each, then the scan itself. Not "
+                              "by blocks: %s (line %u).\n",
+                              PLAIT_SEGMENT_TOKENS, reason, line);
         else
-            plait_text_printf(detail, "On a GPU it runs token after token, not by blocks: %s (line %u).\n", reason,
-                              line_at(finder, where));
+            plait_text_printf(detail,
+                              "On a GPU it runs token after token: not by blocks: %s (line %u); nor in segments: %s "
+                              "(line %u).\n",
+                              reason, line, other, line_at(finder, where));
         return;
     }
 }

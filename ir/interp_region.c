@@ -180,7 +180,7 @@ static void finish_results(PlaitMachine *machine, PlaitValue owner)
 }
 
 /* Makes the results at the present windows: carries hold the initial values, other results nothing yet. */
-static bool start_results(PlaitMachine *machine, PlaitValue owner, const PlaitInst *inst, PlaitAxis axis)
+static bool start_results(PlaitMachine *machine, PlaitValue owner, const PlaitInst *inst)
 {
     const PlaitRegion *body = inst->body;
     if (!create_results(machine, owner, body->yields.count)) return false;
@@ -188,7 +188,7 @@ static bool start_results(PlaitMachine *machine, PlaitValue owner, const PlaitIn
     for (uint32_t i = 0; i < body->yields.count; i++) {
         bool carry = i < body->params.count;
         PlaitType type = plait_type_of(machine->function, carry ? body->params.data[i] : body->yields.data[i]);
-        if (carry) type = plait_type_without(type, axis);
+        if (carry) type = plait_carry_type(inst, type);
         if (!plait_interp_allocate(machine, &results[i], type)) return false;
         if (!carry) continue;
         if (!plait_interp_need(machine, inst->operands[i])) return false;
@@ -197,9 +197,24 @@ static bool start_results(PlaitMachine *machine, PlaitValue owner, const PlaitIn
     return true;
 }
 
-/* The carries become the region's parameters: the two exchange buffers, as their elements stand in the same order. */
-static bool enter_carries(PlaitMachine *machine, PlaitValue owner, const PlaitRegion *body)
+/* The carries of a scan by segments become the region's parameters: at the window of the present segment. */
+static bool enter_segment(PlaitMachine *machine, PlaitValue owner, const PlaitRegion *body)
 {
+    for (uint32_t i = 0; i < body->params.count; i++) {
+        PlaitSlot *param = &machine->slots[body->params.data[i]];
+        if (!plait_interp_allocate(machine, param, plait_type_of(machine->function, body->params.data[i])))
+            return false;
+        plait_interp_copy(machine, param, &machine->slots[owner].results[i]);
+        param->valid = true;
+    }
+    return true;
+}
+
+/* The carries become the region's parameters: the two exchange buffers, as their elements stand in the same order. */
+static bool enter_carries(PlaitMachine *machine, PlaitValue owner, const PlaitInst *inst)
+{
+    const PlaitRegion *body = inst->body;
+    if (plait_segments_of(inst) != PLAIT_NO_AXIS) return enter_segment(machine, owner, body);
     for (uint32_t i = 0; i < body->params.count; i++) {
         PlaitSlot *param = &machine->slots[body->params.data[i]], *result = &machine->slots[owner].results[i];
         double *buffer = param->buffer;
@@ -222,14 +237,14 @@ static bool run_step(PlaitMachine *machine, PlaitValue owner, const PlaitInst *i
     PlaitAxis axis = inst->axes[0];
     const PlaitRegion *body = inst->body;
     PlaitSlot *results = machine->slots[owner].results;
-    machine->windows[axis] = window;
-    for (uint32_t i = 0; i < inst->axis_count && inst->op == PLAIT_OP_FOLD; i++) {
+    for (uint32_t i = 0; i < inst->axis_count; i++) {
         PlaitWindow own = window;
         uint32_t block = machine->function->axes.data[inst->axes[i]].block;
-        if (i == 2) own = (PlaitWindow){window.start / block, 1};
-        machine->windows[inst->axes[i]] = machine->blocks[inst->axes[i]] = own;
+        if (i > 0 && block) own = (PlaitWindow){window.start / block, 1};
+        machine->windows[inst->axes[i]] = own;
+        if (inst->op == PLAIT_OP_FOLD) machine->blocks[inst->axes[i]] = own;
     }
-    if (!enter_carries(machine, owner, body) || !plait_interp_run(machine, body)) return false;
+    if (!enter_carries(machine, owner, inst) || !plait_interp_run(machine, body)) return false;
     for (uint32_t i = 0; i < body->yields.count; i++)
         if (i < body->params.count || plait_type_has(results[i].type, axis))
             plait_interp_copy(machine, &results[i], &machine->slots[body->yields.data[i]]);
@@ -282,9 +297,13 @@ static bool run_loop(PlaitMachine *machine, PlaitValue owner, const PlaitInst *i
         blocks[i] = machine->blocks[inst->axes[i]];
     }
     machine->windows[axis] = whole;
-    if (!start_results(machine, owner, inst, axis)) return false;
+    PlaitAxis segments = plait_segments_of(inst);
+    PlaitWindow all = {0, segments == PLAIT_NO_AXIS ? 0 : machine->extents[segments]};
+    if (segments != PLAIT_NO_AXIS) machine->windows[segments] = all;
+    if (!start_results(machine, owner, inst)) return false;
     if (!(inst->op == PLAIT_OP_FOLD ? run_blocks : run_tokens)(machine, owner, inst)) return false;
     machine->windows[axis] = whole;
+    if (segments != PLAIT_NO_AXIS) machine->windows[segments] = all;
     if (!finish_outputs(machine, owner, inst)) return false;
     for (uint32_t i = 0; i < inst->axis_count; i++) {
         machine->windows[inst->axes[i]] = windows[i];

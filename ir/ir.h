@@ -184,6 +184,13 @@ static inline bool plait_is_block_fold(const PlaitInst *inst)
 {
     return inst->op == PLAIT_OP_FOLD && inst->axis_count > 1;
 }
+/* The axis that counts the segments in which a scan runs, each from an initial carry of its own, or PLAIT_NO_AXIS. */
+static inline PlaitAxis plait_segments_of(const PlaitInst *inst)
+{
+    return inst->op == PLAIT_OP_SCAN && inst->axis_count > 1 ? inst->axes[1] : PLAIT_NO_AXIS;
+}
+/* The type of a scan's or a fold's final carry whose region parameter has the type. */
+PlaitType plait_carry_type(const PlaitInst *owner, PlaitType param);
 /* Whether `inst` reads the positions of the fold's block along the fold's second axis: gather(x, iota of axes[1]) along
  * axes[0]. */
 bool plait_reads_block(const PlaitFunction *function, const PlaitInst *inst, const PlaitInst *fold);

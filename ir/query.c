@@ -78,6 +78,14 @@ bool plait_reads_block(const PlaitFunction *function, const PlaitInst *inst, con
     return inst->axes[0] == fold->axes[0] && index->op == PLAIT_OP_IOTA && index->axes[0] == fold->axes[1];
 }
 
+PlaitType plait_carry_type(const PlaitInst *owner, PlaitType param)
+{
+    if (owner->op != PLAIT_OP_SCAN) return param;
+    PlaitType type = plait_type_without(param, owner->axes[0]);
+    PlaitAxis segments = plait_segments_of(owner);
+    return segments == PLAIT_NO_AXIS ? type : plait_type_with(type, segments);
+}
+
 bool plait_region_inside(const PlaitRegion *inner, const PlaitRegion *outer)
 {
     for (; inner; inner = inner->parent)

@@ -16,7 +16,7 @@ static bool result_type(const PlaitVerifier *verifier, const PlaitInst *owner, i
     uint32_t carries = owner->op == PLAIT_OP_SCAN || owner->op == PLAIT_OP_FOLD ? body->params.count : 0;
     *type = plait_type_of(function, body->yields.data[index]);
     if ((uint64_t)index < carries) *type = plait_type_of(function, body->params.data[index]);
-    if (owner->op == PLAIT_OP_SCAN && (uint64_t)index < carries) *type = plait_type_without(*type, owner->axes[0]);
+    if ((uint64_t)index < carries) *type = plait_carry_type(owner, *type);
     return true;
 }
 

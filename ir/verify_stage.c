@@ -56,7 +56,7 @@ static bool verify_carries(PlaitVerifier *verifier, PlaitValue value, const Plai
             return plait_verify_fail(verifier, value, "carry %u with%s the axis of the loop", i, scan ? "" : "out");
         if (initial.scalar != param.scalar || next.scalar != param.scalar)
             return plait_verify_fail(verifier, value, "carry %u of one scalar type", i);
-        if (!plait_type_inside(initial, plait_type_without(param, along)))
+        if (!plait_type_inside(initial, plait_carry_type(inst, param)))
             return plait_verify_fail(verifier, value, "initial carry %u with axes of its parameter", i);
         if (!plait_type_inside(next, param))
             return plait_verify_fail(verifier, value, "next carry %u with axes of its parameter", i);
@@ -104,10 +104,32 @@ static bool verify_no_motion(PlaitVerifier *verifier, const PlaitRegion *region,
     return true;
 }
 
+/* What a scan by segments takes from token to token is in one of them; what it makes at a token, too. */
+static bool verify_segments(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
+{
+    const PlaitFunction *function = verifier->function;
+    PlaitAxis segments = plait_segments_of(inst);
+    if (segments == PLAIT_NO_AXIS) return true;
+    for (uint32_t i = 0; i < inst->body->params.count; i++)
+        if (plait_type_has(plait_type_of(function, inst->body->params.data[i]), segments))
+            return plait_verify_fail(verifier, value, "parameters without the axis of segments");
+    for (uint32_t i = inst->operand_count; i < inst->body->yields.count; i++) {
+        PlaitType type = plait_type_of(function, inst->body->yields.data[i]);
+        if (plait_type_has(type, segments) || !plait_type_has(type, inst->axes[0]))
+            return plait_verify_fail(verifier, value, "outputs at each token, without the axis of segments");
+    }
+    return true;
+}
+
 bool plait_verify_SCAN(PlaitVerifier *verifier, PlaitValue value, const PlaitInst *inst)
 {
-    if (inst->axis_count != 1 || inst->int_count != 1 || (inst->ints[0] != 1 && inst->ints[0] != -1))
-        return plait_verify_fail(verifier, value, "one axis and a direction, 1 or -1");
+    const PlaitAxisInfo *segments = inst->axis_count == 2 ? &verifier->function->axes.data[inst->axes[1]] : NULL;
+    if (inst->axis_count < 1 || inst->axis_count > 2 || inst->int_count != 1 ||
+        (inst->ints[0] != 1 && inst->ints[0] != -1) ||
+        (segments &&
+         (!segments->block || segments->same_as != plait_axis_extent_of(verifier->function, inst->axes[0]))))
+        return plait_verify_fail(verifier, value, "one axis, then perhaps one of its blocks, and a direction, 1 or -1");
+    if (!verify_segments(verifier, value, inst)) return false;
     if (!verify_carries(verifier, value, inst, inst->axes[0])) return false;
     const PlaitFunction *function = verifier->function;
     bool *dependent = PLAIT_NEW_ARRAY(function->module->arena, bool, function->insts.count);

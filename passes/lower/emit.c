@@ -234,6 +234,7 @@ PlaitValue plait_lower_shifted(PlaitLowering *lowering, PlaitValue value, PlaitA
     bool in_loop =
         axis == lowering->plan.loop && lowering->loop_region && places->index[axis] == lowering->loop_position;
     bool keep = lowering->carried[value] || (lowering->moves[value] && lowering->plan.direction == 1);
+    keep = keep && lowering->plan.segments == PLAIT_NO_AXIS; /* what a segment begins with is not there */
     if (in_loop && keep && offset < 0 && offset >= -64 && lowering->plan.direction == 1)
         return delayed(lowering, value, (uint32_t)-offset, places);
     if (lowering->carried[value] && !lowering->plan.walked[axis])

@@ -359,17 +359,31 @@ static void put_loads_first(const PlaitLowering *lowering, PlaitRegion *region)
     region->body = ordered;
 }
 
+/* The positions that a program walks along: all, or those of its segment. */
+static void find_ends(PlaitLowering *lowering)
+{
+    PlaitAxis segments = lowering->plan.segments;
+    lowering->loop_from = plait_lower_i32(lowering, 0);
+    lowering->loop_to = plait_lower_size(lowering, lowering->plan.loop);
+    if (segments == PLAIT_NO_AXIS) return;
+    PlaitValue tokens = plait_lower_i32(lowering, lowering->operator_->axes.data[segments].block);
+    lowering->loop_from = plait_lower_binary(lowering, PLAIT_OP_MUL, lowering->outer.index[segments], tokens);
+    lowering->loop_to = plait_lower_binary(lowering, PLAIT_OP_MIN, lowering->loop_to,
+                                           plait_lower_binary(lowering, PLAIT_OP_ADD, lowering->loop_from, tokens));
+}
+
 static bool write_kernel_loop(KernelLoop *loop, int64_t step)
 {
     PlaitLowering *lowering = loop->lowering;
     PlaitFunction *kernel = lowering->kernel;
+    find_ends(lowering);
     loop->region = lowering->loop_region = plait_region_create(kernel, kernel->body);
     PlaitPlaces places = loop_places(loop);
     if (!begin_carries(lowering, &loop->carries, &places)) return false;
     loop->inside(lowering, &places, loop->context);
     if (lowering->failed || !finish_carries(lowering, &loop->carries, &places)) return false;
-    PlaitValue to = plait_lower_size(lowering, lowering->plan.loop), from = plait_lower_i32(lowering, 0);
-    loop->loop = build_for(lowering, kernel->body, loop->region, lowering->plan.loop, step, from, to, &loop->carries);
+    loop->loop = build_for(lowering, kernel->body, loop->region, lowering->plan.loop, step, lowering->loop_from,
+                           lowering->loop_to, &loop->carries);
     lowering->loop_region = NULL;
     if (lowering->plan.twin != PLAIT_NO_AXIS) put_loads_first(lowering, loop->region);
     return true;

@@ -88,13 +88,15 @@ static void make_signature(Lowerer *lowerer)
 
 /* ---- stores ---- */
 
-/* Whether the program is the first along every axis of the grid that the stored tensor lacks; 0 when it lacks none. */
+/* Whether the program is the first along every axis of the grid that the stored tensor lacks; 0 when it lacks none.
+ * What is along the loop's axis is along that of its segments. */
 static PlaitValue first_program(PlaitLowering *lowering, PlaitType type)
 {
     PlaitValue all = 0;
+    bool along = lowering->plan.loop != PLAIT_NO_AXIS && plait_type_has(type, lowering->plan.loop);
     for (uint32_t i = 0; i < lowering->kernel->grid.count; i++) {
         PlaitAxis axis = lowering->kernel->grid.data[i].axis;
-        if (plait_type_has(type, axis)) continue;
+        if (plait_type_has(type, axis) || (along && axis == lowering->plan.segments)) continue;
         PlaitBuilder builder = plait_lower_at(lowering, NULL, 0);
         PlaitValue start = plait_build(&builder, PLAIT_OP_PROGRAM, plait_type(PLAIT_I32), NULL, 0);
         plait_set_axes(lowering->kernel, start, &axis, 1);

@@ -24,6 +24,7 @@ typedef struct PlaitKernelPlan {
     PlaitAxisPlan *axes; /* by axis of the operator */
     PlaitAxis loop;      /* or PLAIT_NO_AXIS */
     PlaitAxis twin;      /* of a loop by blocks: the axis that stands for the same positions; else PLAIT_NO_AXIS */
+    PlaitAxis segments;  /* of a loop over one segment a program: the axis that counts them; else PLAIT_NO_AXIS */
     bool places;         /* it makes what a loop by blocks reads: a program has a whole block of tokens */
     int direction;
     PlaitAxis rows; /* the axis of run-time length in BLOCK use, or PLAIT_NO_AXIS */
@@ -96,7 +97,7 @@ typedef struct PlaitLowering {
     uint8_t *effort;          /* by value of the operator: PlaitEffort */
     PlaitPlaces outer;        /* places in the kernel's body */
     PlaitRegion *loop_region; /* while the loop is being written */
-    PlaitValue loop_position;
+    PlaitValue loop_position, loop_from, loop_to; /* i32: the present position; all are from `from` to below `to` */
     PLAIT_VECTOR(PlaitDelay) delays;
     PLAIT_VECTOR(PlaitShift) shifts; /* places made by plait_lower_shifted, each once: chained taps meet again */
     PlaitValues taps;                /* by tap of a convolution: its number, 0 before it is made */

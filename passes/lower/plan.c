@@ -61,6 +61,8 @@ static void scan_scan(Planner *planner, PlaitValue value)
     const PlaitInst *inst = plait_inst(planner->operator_, value);
     planner->plan.loop = inst->axes[0];
     planner->plan.direction = (int)inst->ints[0];
+    planner->plan.segments = plait_segments_of(inst);
+    if (planner->plan.segments != PLAIT_NO_AXIS) planner->used[planner->plan.segments] = true;
     plait_walked_axes(planner->operator_, value, planner->plan.walked);
     for (PlaitAxis axis = 0; axis < planner->operator_->axes.count; axis++)
         if (planner->plan.walked[axis]) walk(planner, axis);
@@ -101,8 +103,9 @@ static void walk_partial(Planner *planner)
     const PlaitFunction *operator_ = planner->operator_;
     for (PlaitAxis axis = 0; axis < operator_->axes.count; axis++) {
         uint32_t having = 0;
-        bool grid = axis != planner->plan.loop && (operator_->axes.data[axis].role != PLAIT_ROLE_FEATURE ||
-                                                   operator_->axes.data[axis].size == PLAIT_RUNTIME_SIZE);
+        bool grid = axis != planner->plan.loop && axis != planner->plan.segments &&
+                    (operator_->axes.data[axis].role != PLAIT_ROLE_FEATURE ||
+                     operator_->axes.data[axis].size == PLAIT_RUNTIME_SIZE);
         for (uint32_t i = 0; i < planner->region->yields.count; i++)
             having += plait_type_has(plait_type_of(operator_, planner->region->yields.data[i]), axis);
         if (grid && having && having < planner->region->yields.count) walk(planner, axis);
@@ -407,6 +410,7 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
     planner.plan = (PlaitKernelPlan){.axes = PLAIT_NEW_ARRAY(arena, PlaitAxisPlan, count),
                                      .loop = PLAIT_NO_AXIS,
                                      .twin = PLAIT_NO_AXIS,
+                                     .segments = PLAIT_NO_AXIS,
                                      .direction = 1,
                                      .rows = PLAIT_NO_AXIS,
                                      .walked = PLAIT_NEW_ARRAY(arena, bool, count)};

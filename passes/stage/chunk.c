@@ -148,6 +148,7 @@ static bool check(PlaitChunk *chunk)
     chunk->carries = PLAIT_NEW_ARRAY(chunk->function->module->arena, PlaitChunkCarry, chunk->count + 1);
     for (uint32_t i = 0; i < chunk->count; i++) chunk->carries[i].axis = PLAIT_NO_AXIS;
     if (chunk->count == 0) return plait_chunk_give_up(chunk, chunk->scan, "no carry");
+    if (scan->axis_count > 1) return plait_chunk_give_up(chunk, chunk->scan, "it runs in segments");
     if (scan->ints[0] != 1) return plait_chunk_give_up(chunk, chunk->scan, "a scan that walks backwards");
     if (!check_body(chunk)) return false;
     for (uint32_t i = 0; i < chunk->count; i++)

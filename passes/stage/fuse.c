@@ -11,6 +11,8 @@
  * kept for later tokens, so what it makes can be read at the same token, or inside the fold at others of the block;
  *   - whatever reads a value at other positions than that (a score against all keys) needs it in memory: another
  * kernel;
+ *   - a scan by segments has a program for each; its kernel has nothing that reads earlier tokens of what is made
+ * there;
  *   - along an axis that a scan's body walks along there is nothing but that scan in its kernel.
  *
  * Then values that one other kernel alone reads move there when less goes through memory that way (fuse_sink.c), and
@@ -59,7 +61,9 @@ bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel 
     const PlaitInst *inst = def(fusion, value), *made = def(fusion, access->anchor);
     bool scan = makes_loop(inst), fold = inst->op == PLAIT_OP_FOLD && !scan;
     if (access->shifted != PLAIT_NO_AXIS) {
-        if (fold || scan || !access->delay || kernel->blocks || has_any(made->type, kernel->walked)) return false;
+        if (fold || scan || !access->delay || kernel->blocks || kernel->segments != PLAIT_NO_AXIS ||
+            has_any(made->type, kernel->walked))
+            return false;
         if (kernel->loop == PLAIT_NO_AXIS ? kernel->has_fold
                                           : kernel->loop != access->shifted || kernel->direction != 1)
             return false;
@@ -168,10 +172,31 @@ static bool folds_along(const PlaitFusedKernel *kernel, PlaitType type)
     return false;
 }
 
+/* Whether the value, of what is no scan, is made token by token: then programs that have a segment each can make it. */
+static bool is_along(const PlaitInst *inst, PlaitAxis loop)
+{
+    return plait_type_has(inst->type, loop) && inst->op != PLAIT_OP_FOLD;
+}
+
+/* Programs of a kernel that have a segment each know nothing of other tokens, and there may be none of them. */
+static bool segments_allow(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
+{
+    const PlaitInst *inst = def(fusion, value);
+    if (!makes_loop(inst)) return kernel->segments == PLAIT_NO_AXIS || is_along(inst, kernel->loop);
+    PlaitAxis segments = plait_segments_of(inst);
+    if (kernel->loop != PLAIT_NO_AXIS) return kernel->segments == segments;
+    if (segments == PLAIT_NO_AXIS) return true;
+    for (uint32_t i = 0; i < kernel->members.count; i++)
+        if (!is_along(def(fusion, kernel->members.data[i]), inst->axes[0])) return false;
+    return !kernel->has_delay;
+}
+
 bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKernel *kernel, PlaitValue value)
 {
     const PlaitInst *inst = def(fusion, value);
-    if (!walks_allow(fusion, kernel, value) || !loop_allows(fusion, kernel, value)) return false;
+    if (!walks_allow(fusion, kernel, value) || !loop_allows(fusion, kernel, value) ||
+        !segments_allow(fusion, kernel, value))
+        return false;
     if (makes_loop(inst)) {
         bool blocks = plait_is_block_fold(inst);
         int direction = blocks ? 1 : (int)inst->ints[0];
@@ -304,6 +329,7 @@ void plait_fuse_join(PlaitFusion *fusion, uint32_t k, PlaitValue value, const Pl
     if (makes_loop(inst)) {
         kernel->loop = inst->axes[0];
         kernel->blocks = plait_is_block_fold(inst);
+        kernel->segments = plait_segments_of(inst);
         kernel->direction = kernel->blocks ? 1 : (int)inst->ints[0];
         if (inst->op == PLAIT_OP_SCAN) plait_walked_axes(fusion->function, value, kernel->walked);
         find_folded(fusion->function, inst->body, kernel->folded);
@@ -326,7 +352,8 @@ static void report_full(PlaitFusion *fusion, PlaitSpan span, const char *found, 
 
 static uint32_t new_kernel(PlaitFusion *fusion)
 {
-    fusion->kernels[fusion->kernel_count] = (PlaitFusedKernel){.loop = PLAIT_NO_AXIS, .direction = 1};
+    fusion->kernels[fusion->kernel_count] =
+        (PlaitFusedKernel){.loop = PLAIT_NO_AXIS, .direction = 1, .segments = PLAIT_NO_AXIS};
     return fusion->kernel_count++;
 }
 

@@ -8,9 +8,10 @@ enum { PLAIT_MAX_KERNELS = 64, PLAIT_NO_KERNEL = -1 };
 
 /* A kernel being planned. With a loop axis its programs walk along that axis, token by token or by blocks of tokens. */
 typedef struct PlaitFusedKernel {
-    PlaitAxis loop; /* PLAIT_NO_AXIS: none */
-    int direction;  /* of the loop: 1 or -1 */
-    bool blocks;    /* the loop goes by blocks of tokens: its folds have outputs */
+    PlaitAxis loop;     /* PLAIT_NO_AXIS: none */
+    int direction;      /* of the loop: 1 or -1 */
+    PlaitAxis segments; /* a program walks along one of the segments that it counts; PLAIT_NO_AXIS: along all */
+    bool blocks;        /* the loop goes by blocks of tokens: its folds have outputs */
     bool has_fold, has_delay;
     bool long_axes[PLAIT_MAX_FUNCTION_AXES]; /* run-time and batch-like axes of its values */
     bool folded[PLAIT_MAX_FUNCTION_AXES];    /* axes that its folds walk along, other than the loop's */

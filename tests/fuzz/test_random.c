@@ -12,6 +12,7 @@
 #include "ir/text.h"
 #include "passes/passes.h"
 #include "passes/stage/chunk.h"
+#include "passes/stage/segment.h"
 #include "tests/fuzz/random_operator.h"
 #include "tests/support/check.h"
 
@@ -99,8 +100,12 @@ static void compare_with(Subject *subject, const PlaitModule *other, const int64
         fprintf(stderr, "after (fold block %lld):\n%s\n", (long long)fold_block, text_of(subject, other));
 }
 
-static void run_at(Subject *subject, const PlaitModule *folded, const PlaitModule *fused, const PlaitModule *chunked,
-                   const PlaitModule *prepared, const int64_t *sizes)
+/* What passes make of the operator; NULL: nothing else. */
+typedef struct Versions {
+    const PlaitModule *folded, *fused, *chunked, *prepared, *segmented, *segmented_fused;
+} Versions;
+
+static void run_at(Subject *subject, const Versions *versions, const int64_t *sizes)
 {
     const PlaitFunction *function = subject->module->functions.data[0];
     int64_t extents[MAX_AXES] = {0};
@@ -109,13 +114,23 @@ static void run_at(Subject *subject, const PlaitModule *folded, const PlaitModul
     if (!plait_sample_inputs(function, extents, subject->seed, inputs)) abort();
     if (plait_interpret(function, extents, inputs, outputs, 1)) {
         check_finite(subject, outputs, function->outputs.count);
-        if (subject->good) compare_with(subject, folded, extents, inputs, outputs, 1, "online changed the result");
-        if (subject->good) compare_with(subject, folded, extents, inputs, outputs, 7, "the size of blocks matters");
-        if (subject->good && chunked) compare_with(subject, chunked, extents, inputs, outputs, 3, "chunk changed it");
-        if (subject->good && chunked) compare_with(subject, chunked, extents, inputs, outputs, 64, "chunk changed it");
-        if (subject->good && prepared)
-            compare_with(subject, prepared, extents, inputs, outputs, 5, "what follows chunk changed it");
-        if (subject->good) compare_with(subject, fused, extents, inputs, outputs, 4, "the pipeline changed the result");
+        if (subject->good)
+            compare_with(subject, versions->folded, extents, inputs, outputs, 1, "online changed the result");
+        if (subject->good)
+            compare_with(subject, versions->folded, extents, inputs, outputs, 7, "the size of blocks matters");
+        if (subject->good && versions->chunked)
+            compare_with(subject, versions->chunked, extents, inputs, outputs, 3, "chunk changed it");
+        if (subject->good && versions->chunked)
+            compare_with(subject, versions->chunked, extents, inputs, outputs, 64, "chunk changed it");
+        if (subject->good && versions->prepared)
+            compare_with(subject, versions->prepared, extents, inputs, outputs, 5, "what follows chunk changed it");
+        if (subject->good && versions->segmented)
+            compare_with(subject, versions->segmented, extents, inputs, outputs, 16, "segment changed it");
+        if (subject->good && versions->segmented_fused)
+            compare_with(subject, versions->segmented_fused, extents, inputs, outputs, 16,
+                         "what follows segment changed it");
+        if (subject->good)
+            compare_with(subject, versions->fused, extents, inputs, outputs, 4, "the pipeline changed the result");
         plait_arrays_free(outputs, function->outputs.count);
     } else {
         complain(subject, "no memory");
@@ -171,6 +186,26 @@ static PlaitModule *with_chunks(Subject *subject)
     return chunked_scans > before ? copy : NULL;
 }
 
+static uint32_t segmented_scans;
+
+/* A copy with every scan that can run in segments, of a few tokens, doing so; NULL when there is none. */
+static PlaitModule *with_segments(Subject *subject)
+{
+    PlaitModule *copy = after_passes(subject, "dce");
+    PlaitFunction *function = copy->functions.data[0];
+    uint32_t before = segmented_scans;
+    PlaitSpan where;
+    for (uint32_t i = 0; i < function->body->body.count; i++) {
+        PlaitValue value = function->body->body.data[i];
+        if (plait_op_of(function, value) != PLAIT_OP_SCAN || plait_segment_scan(function, value, 4, true, &where))
+            continue;
+        segmented_scans++;
+        i = UINT32_MAX; /* the order is another: from the beginning */
+    }
+    if (!plait_module_verify(copy)) complain(subject, "segment breaks a rule");
+    return segmented_scans > before ? copy : NULL;
+}
+
 /* That one after the passes of a GPU, `prepare` among them. */
 static PlaitModule *with_all_passes(Subject *subject, const PlaitModule *chunked)
 {
@@ -192,9 +227,12 @@ static bool test_seed(uint64_t seed)
     if (subject.good) {
         count_ops(subject.module->functions.data[0]);
         PlaitModule *folded = after_passes(&subject, "online"), *fused = after_passes(&subject, NULL);
-        PlaitModule *chunked = with_chunks(&subject), *prepared = chunked ? with_all_passes(&subject, chunked) : NULL;
-        run_at(&subject, folded, fused, chunked, prepared, lengths[seed % LENGTHS]);
-        run_at(&subject, folded, fused, chunked, prepared, lengths[(seed / LENGTHS + 1) % LENGTHS]);
+        PlaitModule *chunked = with_chunks(&subject), *segmented = with_segments(&subject);
+        Versions versions = {folded,    fused,
+                             chunked,   chunked ? with_all_passes(&subject, chunked) : NULL,
+                             segmented, segmented ? with_all_passes(&subject, segmented) : NULL};
+        run_at(&subject, &versions, lengths[seed % LENGTHS]);
+        run_at(&subject, &versions, lengths[(seed / LENGTHS + 1) % LENGTHS]);
     }
     plait_arena_destroy(subject.arena);
     return subject.good;
@@ -217,7 +255,7 @@ int main(int count, char **arguments)
     uint64_t seeds = count > 2 ? strtoull(arguments[2], NULL, 10) : 300;
     for (uint64_t seed = first; seed < first + seeds; seed++) CHECK(test_seed(seed));
     if (seeds >= 300) check_coverage();
-    if (seeds >= 300) CHECK(chunked_scans > 0);
-    printf("%u scans by blocks; ", chunked_scans);
+    if (seeds >= 300) CHECK(chunked_scans > 0 && segmented_scans > 0);
+    printf("%u scans by blocks, %u in segments; ", chunked_scans, segmented_scans);
     return check_report();
 }
