@@ -45,11 +45,28 @@ static bool is_cheap_op(PlaitOp op)
     return class == PLAIT_CLASS_NUMBER || class == PLAIT_CLASS_COMPARE || class == PLAIT_CLASS_LOGIC;
 }
 
+/* Where a loop carries a vector beside a matrix that has its axis, both decay by the same numbers, which would put all
+ * that is made of the vector into the matrix's group. */
+static void find_vectors(void *context, PlaitValue value)
+{
+    PlaitLayoutGroups *groups = context;
+    const PlaitInst *inst = plait_inst(groups->kernel, value);
+    for (uint32_t i = 0; inst->op == PLAIT_OP_FOR && i < inst->body->params.count; i++) {
+        PlaitType vector = plait_type_of(groups->kernel, inst->body->params.data[i]);
+        for (uint32_t k = 0; vector.rank == 1 && k < inst->body->params.count; k++) {
+            PlaitType matrix = plait_type_of(groups->kernel, inst->body->params.data[k]);
+            groups->loads_twice[vector.axes[0]] |= matrix.rank == 2 && plait_type_has(matrix, vector.axes[0]);
+        }
+    }
+}
+
 static void mark_cheap(void *context, PlaitValue value)
 {
     PlaitLayoutGroups *groups = context;
     const PlaitInst *inst = plait_inst(groups->kernel, value);
-    if (!is_tile(groups, value) || !is_cheap_op((PlaitOp)inst->op)) return;
+    bool few = inst->op == PLAIT_OP_LOAD && inst->type.rank == 1 && inst->region->parent &&
+               groups->loads_twice[inst->type.axes[0]];
+    if (!is_tile(groups, value) || !(is_cheap_op((PlaitOp)inst->op) || few)) return;
     for (uint32_t i = 0; i < inst->operand_count; i++)
         if (is_tile(groups, inst->operands[i]) && !groups->cheap[inst->operands[i]]) return;
     groups->cheap[value] = true;
@@ -156,9 +173,11 @@ PlaitLayoutGroups plait_layout_groups(PlaitFunction *kernel)
     groups.leader = PLAIT_NEW_ARRAY(arena, PlaitValue, count);
     groups.group = PLAIT_NEW_ARRAY(arena, uint8_t, count);
     groups.cheap = PLAIT_NEW_ARRAY(arena, bool, count);
+    groups.loads_twice = PLAIT_NEW_ARRAY(arena, bool, kernel->axes.count);
     groups.needed = PLAIT_NEW_ARRAY(arena, uint64_t, count);
     groups.groups = PLAIT_NEW_ARRAY(arena, PlaitLayoutGroup, PLAIT_MOST_LAYOUT_GROUPS);
     for (PlaitValue value = 0; value < count; value++) groups.leader[value] = value;
+    plait_region_walk(kernel, kernel->body, find_vectors, &groups);
     plait_region_walk(kernel, kernel->body, mark_cheap, &groups);
     plait_region_walk(kernel, kernel->body, unite_operands, &groups);
     plait_region_walk(kernel, kernel->body, number_group, &groups);

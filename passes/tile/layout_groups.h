@@ -14,7 +14,8 @@ typedef struct PlaitLayoutGroups {
     PlaitValue *leader;   /* union-find over values */
     uint8_t *group;       /* by leader: 1 + its group; 0: none yet */
     bool *cheap;
-    uint64_t *needed; /* by cheap value: bit g is set when group g needs it */
+    bool *loads_twice; /* by axis: what a loop loads along it alone is loaded in each group that needs it */
+    uint64_t *needed;  /* by cheap value: bit g is set when group g needs it */
     PlaitLayoutGroup *groups;
     uint32_t group_count;
 } PlaitLayoutGroups;
