@@ -20,11 +20,13 @@ ROOT = pathlib.Path(__file__).resolve().parent
 TARGET = "sm_90a"
 BYTES_PER_MS = 3.0e9
 
-# operator: the inputs after q, k, v; hgrn has no keys, but channels
+# operator: the inputs after q, k, v; hgrn and mamba1 have no keys, but channels
 OPERATORS = {
     "retention": (), "simple_gla": ("g",), "gla": ("gd",), "delta_net": ("beta",), "gated_delta_net": ("g", "beta"),
     "kda": ("gd", "beta"), "rwkv6": ("gd", "u"), "rwkv7": ("x", "a", "c"), "hgrn": (),
+    "mamba1": (),
 }
+CHANNELS = ("hgrn", "mamba1")
 SIZES = {
     "": dict(b=2, t=16384, h=16, d=128),
     "_d64": dict(b=2, t=16384, h=32, d=64),
@@ -36,9 +38,9 @@ SIZES = {
 def cases():
     for operator in OPERATORS:
         for suffix, sizes in SIZES.items():
-            if operator == "hgrn" and not suffix:
+            if operator in CHANNELS and not suffix:
                 yield operator, operator, dict(b=2, t=16384, h=1, d=2048)
-            elif operator != "hgrn":
+            elif operator not in CHANNELS:
                 yield operator + suffix, operator, sizes
 
 
@@ -47,7 +49,7 @@ def prepare(plait, folder):
     for operator in OPERATORS:
         for d in sorted({sizes["d"] for _, name, sizes in cases() if name == operator}):
             begin = time.monotonic()
-            defines = [] if operator == "hgrn" else ["-D", f"d={d}", "-D", f"e={d}"]
+            defines = [] if operator in CHANNELS else ["-D", f"d={d}", "-D", f"e={d}"]
             subprocess.run([plait, "build", ROOT / "scans" / f"{operator}.plait", "-o", folder / f"lib{operator}_{d}.so", "--target", TARGET,
                             "--no-cache", *defines], check=True, stdout=subprocess.DEVNULL)
             print(f"{operator} d={d}: built in {time.monotonic() - begin:.2f} s")
@@ -80,6 +82,8 @@ def peer_of(operator, q, k, v, more):
     if operator == "hgrn":
         from fla.ops.hgrn import chunk_hgrn
         return lambda: chunk_hgrn(q, k)[0]
+    if operator == "mamba1":
+        raise RuntimeError("fla-core has no selective scan")
     from fla.ops.gated_delta_rule import chunk_gated_delta_rule
     return lambda: chunk_gated_delta_rule(q, k, v, more["g"], more["beta"])[0]
 
@@ -89,7 +93,12 @@ def inputs(operator, sizes):
     import torch.nn.functional as F
     b, t, h, d = (sizes[axis] for axis in "bthd")
     if operator == "hgrn":
-        return torch.randn(b, t, d, device="cuda"), F.logsigmoid(torch.randn(b, t, d, device="cuda")), None, {}
+        return torch.randn(b, t, d, device="cuda").bfloat16(), F.logsigmoid(torch.randn(b, t, d, device="cuda")).bfloat16(), None, {}
+    if operator == "mamba1":
+        x, dt, z = (torch.randn(b, t, d, device="cuda").bfloat16() for _ in range(3))
+        B, C = (torch.randn(b, t, 16, device="cuda").bfloat16() for _ in range(2))
+        A = -torch.arange(1, 17, device="cuda").float().repeat(d, 1)
+        return x, dt, z, {"B": B, "C": C, "A": A, "D": torch.ones(d, device="cuda")}
     q, k, v = (torch.randn(b, t, h, d, device="cuda") for _ in range(3))
     k = F.normalize(k, dim=-1) if "delta" in operator or operator == "kda" else k * d ** -0.5
     kappa = F.normalize(torch.randn(b, t, h, d, device="cuda"), dim=-1)

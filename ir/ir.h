@@ -177,7 +177,7 @@ bool plait_region_inside(const PlaitRegion *inner, const PlaitRegion *outer);
 bool plait_is_workspace(const PlaitFunction *kernel, PlaitValue tensor);
 /* Blocks of `block` positions in `extent` positions; the last may be shorter. */
 static inline int64_t plait_block_count(int64_t extent, int64_t block) { return (extent + block - 1) / block; }
-/* Whether the kernel has a program for each block of an axis. */
+/* Whether the kernel has a program for each block of an axis, which has all places of the block at once. */
 bool plait_has_block_programs(const PlaitFunction *kernel);
 /* A fold over blocks of tokens: what walks along its axis and computes something at each token. */
 static inline bool plait_is_block_fold(const PlaitInst *inst)

@@ -95,9 +95,10 @@ bool plait_region_inside(const PlaitRegion *inner, const PlaitRegion *outer)
 
 bool plait_has_block_programs(const PlaitFunction *kernel)
 {
-    bool blocks = false;
+    bool blocks = false, places = false;
     for (uint32_t i = 0; i < kernel->grid.count; i++) blocks |= kernel->axes.data[kernel->grid.data[i].axis].block != 0;
-    return blocks;
+    for (uint32_t i = 0; i < kernel->axes.count; i++) places |= kernel->axes.data[i].place && kernel->axes.data[i].tile;
+    return blocks && places;
 }
 
 bool plait_is_workspace(const PlaitFunction *kernel, PlaitValue tensor)

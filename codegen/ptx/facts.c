@@ -123,6 +123,21 @@ static PlaitPtxFacts facts_of_product(PlaitPtxFacts a, PlaitPtxFacts b)
     return facts;
 }
 
+/* The first position of a program's block: the number of the block times its size. False: it is something else. */
+static bool facts_of_block_start(const PlaitFunction *kernel, const PlaitInst *product, PlaitPtxFacts *facts)
+{
+    for (uint32_t side = 0; side < 2; side++) {
+        const PlaitInst *program = plait_inst(kernel, product->operands[side]),
+                        *size = plait_inst(kernel, product->operands[1 - side]);
+        if (program->op != PLAIT_OP_PROGRAM || size->op != PLAIT_OP_CONST) continue;
+        const PlaitAxisInfo *axis = &kernel->axes.data[program->axes[0]];
+        if (!axis->block || size->number != axis->block) continue;
+        *facts = (PlaitPtxFacts){0, INT64_MAX, plait_axis_extent_of(kernel, axis->same_as), power_in(axis->block)};
+        return true;
+    }
+    return false;
+}
+
 PlaitPtxFacts plait_ptx_facts(const PlaitFunction *kernel, PlaitValue index)
 {
     const PlaitInst *inst = plait_inst(kernel, index);
@@ -138,7 +153,7 @@ PlaitPtxFacts plait_ptx_facts(const PlaitFunction *kernel, PlaitValue index)
     if (inst->op == PLAIT_OP_BROADCAST) return plait_ptx_facts(kernel, inst->operands[0]);
     if (inst->op == PLAIT_OP_ADD) return facts_of_sum(a, b, false);
     if (inst->op == PLAIT_OP_SUB) return facts_of_sum(a, b, true);
-    if (inst->op == PLAIT_OP_MUL) return facts_of_product(a, b);
+    if (inst->op == PLAIT_OP_MUL) return facts_of_block_start(kernel, inst, &a) ? a : facts_of_product(a, b);
     if (inst->op == PLAIT_OP_MIN) return facts_of_smaller(a, b);
     if (inst->op == PLAIT_OP_MAX) return facts_of_larger(a, b);
     if (inst->op == PLAIT_OP_FLOORDIV) return facts_of_quotient(a, b);

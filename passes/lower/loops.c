@@ -359,31 +359,31 @@ static void put_loads_first(const PlaitLowering *lowering, PlaitRegion *region)
     region->body = ordered;
 }
 
-/* The positions that a program walks along: all, or those of its segment. */
-static void find_ends(PlaitLowering *lowering)
+/* The positions of the segment that a program walks along. */
+static void find_segment(PlaitLowering *lowering)
 {
     PlaitAxis segments = lowering->plan.segments;
-    lowering->loop_from = plait_lower_i32(lowering, 0);
-    lowering->loop_to = plait_lower_size(lowering, lowering->plan.loop);
-    if (segments == PLAIT_NO_AXIS) return;
     PlaitValue tokens = plait_lower_i32(lowering, lowering->operator_->axes.data[segments].block);
-    lowering->loop_from = plait_lower_binary(lowering, PLAIT_OP_MUL, lowering->outer.index[segments], tokens);
-    lowering->loop_to = plait_lower_binary(lowering, PLAIT_OP_MIN, lowering->loop_to,
-                                           plait_lower_binary(lowering, PLAIT_OP_ADD, lowering->loop_from, tokens));
+    lowering->segment_from = plait_lower_binary(lowering, PLAIT_OP_MUL, lowering->outer.index[segments], tokens);
+    PlaitValue end = plait_lower_binary(lowering, PLAIT_OP_ADD, lowering->segment_from, tokens);
+    lowering->segment_to =
+        plait_lower_binary(lowering, PLAIT_OP_MIN, plait_lower_size(lowering, lowering->plan.loop), end);
 }
 
 static bool write_kernel_loop(KernelLoop *loop, int64_t step)
 {
     PlaitLowering *lowering = loop->lowering;
     PlaitFunction *kernel = lowering->kernel;
-    find_ends(lowering);
+    bool segments = lowering->plan.segments != PLAIT_NO_AXIS;
+    if (segments) find_segment(lowering);
     loop->region = lowering->loop_region = plait_region_create(kernel, kernel->body);
     PlaitPlaces places = loop_places(loop);
     if (!begin_carries(lowering, &loop->carries, &places)) return false;
     loop->inside(lowering, &places, loop->context);
     if (lowering->failed || !finish_carries(lowering, &loop->carries, &places)) return false;
-    loop->loop = build_for(lowering, kernel->body, loop->region, lowering->plan.loop, step, lowering->loop_from,
-                           lowering->loop_to, &loop->carries);
+    PlaitValue to = segments ? lowering->segment_to : plait_lower_size(lowering, lowering->plan.loop);
+    PlaitValue from = segments ? lowering->segment_from : plait_lower_i32(lowering, 0);
+    loop->loop = build_for(lowering, kernel->body, loop->region, lowering->plan.loop, step, from, to, &loop->carries);
     lowering->loop_region = NULL;
     if (lowering->plan.twin != PLAIT_NO_AXIS) put_loads_first(lowering, loop->region);
     return true;

@@ -97,7 +97,8 @@ typedef struct PlaitLowering {
     uint8_t *effort;          /* by value of the operator: PlaitEffort */
     PlaitPlaces outer;        /* places in the kernel's body */
     PlaitRegion *loop_region; /* while the loop is being written */
-    PlaitValue loop_position, loop_from, loop_to; /* i32: the present position; all are from `from` to below `to` */
+    PlaitValue loop_position;
+    PlaitValue segment_from, segment_to; /* of a loop over one segment: its first position, that after its last */
     PLAIT_VECTOR(PlaitDelay) delays;
     PLAIT_VECTOR(PlaitShift) shifts; /* places made by plait_lower_shifted, each once: chained taps meet again */
     PlaitValues taps;                /* by tap of a convolution: its number, 0 before it is made */

@@ -188,7 +188,8 @@ static PlaitValue turn_at_end(PlaitLowering *lowering, const PlaitScan *state, b
     const PlaitInst *scan = plait_inst(lowering->operator_, state->scan);
     bool forward = scan->ints[0] > 0;
     if (forward != last) return plait_lower_i32(lowering, forward ? 1 : 0); /* loops begin at even positions */
-    PlaitValue end = state->outer ? plait_lower_size(lowering, scan->axes[0]) : lowering->loop_to;
+    bool segment = plait_segments_of(scan) != PLAIT_NO_AXIS;
+    PlaitValue end = segment ? lowering->segment_to : plait_lower_size(lowering, scan->axes[0]);
     return turn_of(lowering, end, forward ? 1 : 0);
 }
 

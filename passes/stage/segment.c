@@ -21,8 +21,9 @@
 #include "passes/passes.h"
 
 enum {
-    MOST_CARRIES = 8, /* of the scan that makes states and factors */
-    MOST_STATE = 32   /* elements of states and factors, for each that a token reads of its largest tensor */
+    MOST_CARRIES = 4,                              /* which may all feed each other */
+    MOST_MADE = MOST_CARRIES * (1 + MOST_CARRIES), /* carries of the scan that makes states and factors */
+    MOST_STATE = 32 /* elements of states and factors, for each that a token reads of its largest tensor */
 };
 
 /* What becomes of carry `column` in a value: nothing (not there), or a factor that varies along some axes. */
@@ -211,11 +212,10 @@ static bool check_size(Segment *segment, bool any_size)
 {
     const PlaitFunction *function = segment->function;
     double state = 0, most = 1;
-    uint32_t carries = segment->count;
     for (uint32_t i = 0; i < segment->count; i++)
         state += features(function, plait_type_of(function, segment->body->params.data[i]));
     for (uint32_t i = 0; i < segment->count * segment->count; i++)
-        if (segment->matrix[i].there) state += features(function, segment->matrix[i].type), carries++;
+        if (segment->matrix[i].there) state += features(function, segment->matrix[i].type);
     for (uint32_t i = 0; i < segment->body->body.count; i++) {
         const PlaitInst *inst = def(segment, segment->body->body.data[i]);
         for (uint32_t k = 0; k < inst->operand_count; k++) {
@@ -226,8 +226,6 @@ static bool check_size(Segment *segment, bool any_size)
             most = count > most ? count : most;
         }
     }
-    if (carries > MOST_CARRIES)
-        return give_up(segment, segment->scan, "more carries that feed each other than segments are taken through");
     return any_size || state <= MOST_STATE * most ||
            give_up(segment, segment->body->params.data[0],
                    "a state many times as large as what a token reads, which fills a machine by itself");
@@ -323,7 +321,7 @@ static void make_ends(Segment *segment)
     const PlaitInst scan = *def(segment, segment->scan);
     PlaitRegion *region = plait_region_create(function, scan.region);
     PlaitBuilder outside = {function, scan.region, scan.span};
-    PlaitValue initial[MOST_CARRIES];
+    PlaitValue initial[MOST_MADE];
     uint32_t count = 0, square = segment->count * segment->count;
     segment->map = plait_clone_map(segment->arena);
     for (uint32_t i = 0; i < segment->count; i++) {
@@ -438,7 +436,7 @@ static bool check(Segment *segment, bool any_size)
     if (inst->axis_count > 1 || segment->function->axes.data[segment->time].block)
         return give_up(segment, segment->scan, "it runs in segments");
     if (count == 0) return give_up(segment, segment->scan, "no carry");
-    if (2 * count > MOST_CARRIES) return give_up(segment, segment->scan, "more than 4 carries");
+    if (count > MOST_CARRIES) return give_up(segment, segment->scan, "more than 4 carries");
     if (!is_long(segment->function, segment->time) && !any_size)
         return give_up(segment, segment->scan, "it walks along a short axis, or one that is not of time");
     if (!check_body(segment)) return false;

@@ -20,19 +20,36 @@ typedef struct Exponents {
     uint32_t *uses;
     uint32_t use_count;
     bool narrow, stores; /* all stores are of 16 bits; there are stores */
+    bool blocks, wide;   /* some are of what is made of a block of tokens; tensors over time of more bits are read */
     bool changed;
 } Exponents;
 
-static void note_store(void *context, PlaitValue value)
+static void note_access(void *context, PlaitValue value)
 {
     Exponents *exponents = context;
     const PlaitInst *inst = plait_inst(exponents->kernel, value);
-    if (inst->op != PLAIT_OP_STORE) return;
-    exponents->stores = true;
+    if (inst->op != PLAIT_OP_STORE && inst->op != PLAIT_OP_LOAD) return;
     PlaitType tensor = plait_type_of(exponents->kernel, inst->operands[0]);
-    bool blocks = false;
-    for (uint32_t i = 0; i < tensor.rank; i++) blocks |= exponents->kernel->axes.data[tensor.axes[i]].block != 0;
+    bool blocks = false, time = false, narrow = plait_scalar_bytes((PlaitScalar)tensor.scalar) <= 2;
+    for (uint32_t i = 0; i < tensor.rank; i++) {
+        blocks |= exponents->kernel->axes.data[tensor.axes[i]].block != 0;
+        time |= exponents->kernel->axes.data[tensor.axes[i]].role == PLAIT_ROLE_TIME;
+    }
+    if (inst->op == PLAIT_OP_LOAD) {
+        exponents->wide |= time && !narrow && plait_scalar_kind((PlaitScalar)tensor.scalar) == PLAIT_FLOATING;
+        return;
+    }
+    exponents->stores = true;
+    exponents->blocks |= blocks;
     exponents->narrow &= blocks || plait_scalar_bytes((PlaitScalar)tensor.scalar) == 2;
+}
+
+/* Whether 16 bits are all that is wanted of what the kernel makes: of what it makes of segments of tokens, when it
+ * reads no more of them. (Blocks of tokens with places are those of products that round to 16 bits.) */
+static bool is_narrow(const Exponents *exponents)
+{
+    bool segments = exponents->blocks && !plait_has_block_programs(exponents->kernel);
+    return exponents->stores && exponents->narrow && !(segments && exponents->wide);
 }
 
 static bool is_const(const PlaitFunction *kernel, PlaitValue value, double *number)
@@ -65,7 +82,17 @@ static bool is_tame(const PlaitFunction *kernel, PlaitValue side, PlaitType sum)
            is_tame(kernel, inst->operands[0], sum);
 }
 
-/* factor * x, written where the builder stands. */
+/* The operand of a product that is made outside of the loop in which the builder writes, unless it is a number; -1. */
+static int outside_factor(const Exponents *exponents, const PlaitBuilder *builder, const PlaitInst *product)
+{
+    for (int side = 0; side < 2; side++) {
+        const PlaitInst *inst = plait_inst(exponents->kernel, product->operands[side]);
+        if (inst->region != builder->region && inst->op != PLAIT_OP_CONST) return side;
+    }
+    return -1;
+}
+
+/* factor * x, written where the builder stands, or before the loop there. */
 static PlaitValue scaled(Exponents *exponents, PlaitBuilder *builder, PlaitValue x, double factor)
 {
     PlaitInst inst = *plait_inst(exponents->kernel, x);
@@ -75,6 +102,14 @@ static PlaitValue scaled(Exponents *exponents, PlaitBuilder *builder, PlaitValue
         return times(builder, inst.operands[0], number * factor);
     if (inst.op == PLAIT_OP_NEG)
         return plait_build_unary(builder, PLAIT_OP_NEG, scaled(exponents, builder, inst.operands[0], factor));
+    int outside = inst.op == PLAIT_OP_MUL && used_once(exponents, x) ? outside_factor(exponents, builder, &inst) : -1;
+    if (outside >= 0) {
+        PlaitBuilder before = {exponents->kernel, plait_inst(exponents->kernel, inst.operands[outside])->region,
+                               builder->span};
+        PlaitValue factors[2] = {inst.operands[0], inst.operands[1]};
+        factors[outside] = times(&before, factors[outside], factor);
+        return plait_build_binary(builder, PLAIT_OP_MUL, factors[0], factors[1]);
+    }
     bool sum = (inst.op == PLAIT_OP_ADD || inst.op == PLAIT_OP_SUB) && used_once(exponents, x) &&
                is_tame(exponents->kernel, inst.operands[0], inst.type) &&
                is_tame(exponents->kernel, inst.operands[1], inst.type);
@@ -101,8 +136,8 @@ static void rewrite_region(Exponents *exponents, PlaitRegion *region)
             inst->operands[0] = exponent;
             exponents->changed = true;
         }
+        if (inst->body) rewrite_region(exponents, inst->body); /* it may write here, before itself */
         plait_push(exponents->kernel->module->arena, &region->body, value);
-        if (inst->body) rewrite_region(exponents, inst->body);
     }
 }
 
@@ -111,7 +146,7 @@ bool plait_pass_exponent(PlaitFunction *kernel)
     if (kernel->level != PLAIT_LEVEL_TILE) return false;
     Exponents exponents = {.kernel = kernel, .narrow = true, .uses = plait_use_counts(kernel)};
     exponents.use_count = kernel->insts.count;
-    plait_region_walk(kernel, kernel->body, note_store, &exponents);
-    if (exponents.narrow && exponents.stores) rewrite_region(&exponents, kernel->body);
+    plait_region_walk(kernel, kernel->body, note_access, &exponents);
+    if (is_narrow(&exponents)) rewrite_region(&exponents, kernel->body);
     return exponents.changed;
 }

@@ -28,8 +28,15 @@ typedef struct Rewrite {
 } Rewrite;
 
 /* A program of few warps waits for its own instructions, one of many for those of the other warps: the time of
- * `cost` instructions on w warps for each of the four schedulers of a multiprocessor grows like w + 1. */
-static double time_of(double cost, uint32_t thread_bits) { return cost * (ldexp(1, (int)thread_bits - 7) + 1); }
+ * `cost` instructions on w warps for each of the four schedulers of a multiprocessor grows like w + 1. Where programs
+ * have a segment each, there are many, and a program that waits leaves the schedulers to others. */
+static double time_of(const PlaitFunction *kernel, double cost, uint32_t thread_bits)
+{
+    double alone = 1;
+    for (uint32_t i = 0; i < kernel->grid.count && !plait_has_block_programs(kernel); i++)
+        if (kernel->axes.data[kernel->grid.data[i].axis].block) alone = 0.25;
+    return cost * (ldexp(1, (int)thread_bits - 7) + alone);
+}
 
 typedef struct Renames {
     PlaitLayoutGroups *groups;
@@ -70,7 +77,7 @@ static double choose_all(PlaitLayoutGroups *groups, uint32_t thread_bits, PlaitL
     }
     Renames renames = {groups, layouts};
     plait_region_walk(groups->kernel, groups->kernel->body, derive_layout, &renames);
-    return time_of(total, thread_bits);
+    return time_of(groups->kernel, total, thread_bits);
 }
 
 static void choose_layouts(Rewrite *rewrite)

@@ -1,4 +1,4 @@
-/* The pass `chunk` keeps what an operator means, for every partition into blocks.
+/* The passes `chunk` and `segment` keep what an operator means, for every partition into blocks.
  *
  *     passes_same_meaning FILE.plait..
  *
@@ -14,7 +14,7 @@
 #include "tests/frontend/cases.h"
 #include "tests/support/check.h"
 
-static const int64_t lengths[] = {0, 1, 2, 15, 64, 77};
+static const int64_t lengths[] = {0, 1, 2, 15, 64, 77, 300};
 static const int64_t blocks[] = {1, 5, 64};
 
 typedef struct Program {
