@@ -12,6 +12,8 @@
 
 #include <math.h>
 
+#include "passes/stage/written.h"
+
 /* Expressions are trees over a graph of values: those of more steps than that are not looked at. */
 enum { MOST_STEPS = 2000, MOST_FACTORS = 32 };
 
@@ -376,8 +378,7 @@ static PlaitForm fail(PlaitForms *forms, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(forms->function, value);
     plait_form_fail(forms, value,
-                    plait_arena_printf(forms->function->module->arena, "`%s` of the carry",
-                                       plait_op_info((PlaitOp)inst->op)->text));
+                    plait_arena_printf(forms->function->module->arena, "`%s` of the carry", plait_written(inst)));
     return (PlaitForm){0};
 }
 
@@ -446,6 +447,17 @@ const PlaitForm *plait_form(PlaitForms *forms, PlaitValue value)
     return plait_arena_copy(forms->function->module->arena, &after, sizeof after);
 }
 
+/* Why the next value of a carry, which has no form that is made of the carry, has none. */
+static const char *why_not_next(const PlaitForms *forms, PlaitValue next, const PlaitForm *form, uint32_t carry)
+{
+    PlaitValue param = forms->body->params.data[carry];
+    if (next == param) return "a carry that nothing is added to, nor multiplied by";
+    if (form->direct) return "the next value of a carry is made of another one";
+    if (plait_form_depends((PlaitForms *)forms, next, param))
+        return "the next value of a carry is made of sums over the carry alone";
+    return "the next value of a carry is not made of the carry";
+}
+
 const PlaitForm *plait_form_next(PlaitForms *forms, uint32_t carry)
 {
     static const PlaitForm none = {0};
@@ -453,8 +465,7 @@ const PlaitForm *plait_form_next(PlaitForms *forms, uint32_t carry)
     plait_form(forms, next);
     const PlaitForm *form =
         plait_inst(forms->function, next)->region == forms->body && forms->known[next] ? &forms->forms[next] : &none;
-    if (!form->direct || form->carry != carry)
-        plait_form_fail(forms, next, "the next value of a carry is not made of the carry");
+    if (!form->direct || form->carry != carry) plait_form_fail(forms, next, why_not_next(forms, next, form, carry));
     else if (form->terms.count > PLAIT_FORM_MOST_TERMS) plait_form_fail(forms, next, "a sum of many terms");
     return form;
 }

@@ -9,6 +9,8 @@
  */
 #include "passes/stage/classify.h"
 
+#include "passes/stage/written.h"
+
 static const struct {
     const char *text, *allows;
 } class_rows[] = {
@@ -28,7 +30,8 @@ typedef uint64_t AxisSet;
 typedef struct Form {
     FormKind kind;
     bool direct;     /* the carry itself enters, times a factor */
-    bool has_factor; /* that is not 1 */
+    bool has_factor; /* that is not 1, nor -1 */
+    bool negated;    /* the factor is -1 */
     AxisSet factor;  /* axes of the state along which the factor varies */
     bool contracted; /* the carry enters summed over `lost` */
     bool low_rank;   /* ... and then multiplied by something that varies along them again */
@@ -38,6 +41,7 @@ typedef struct Form {
     uint32_t products;  /* of which these are products of separate axes of the state */
     bool unstructured;  /* and some are not */
     bool dense;         /* the carry enters through other positions of the state */
+    bool shifted;       /* of FORM_MAXIMUM: something is added before it is taken */
     bool unscaled;      /* a factor or an input depends on a running maximum other than as stabilised sums do */
     PlaitValue culprit; /* for FORM_OTHER */
 } Form;
@@ -157,6 +161,12 @@ static void add_input(const Classifier *classifier, PlaitValue value, Form *form
 
 static Form form_of(Classifier *classifier, PlaitValue value);
 
+static Form negate_form(Form form)
+{
+    form.negated = form.direct && !form.has_factor && !form.negated;
+    return form;
+}
+
 static Form add_forms(const Classifier *classifier, PlaitValue x, Form a, PlaitValue y, Form b)
 {
     Form sum = {.kind = FORM_AFFINE};
@@ -164,6 +174,7 @@ static Form add_forms(const Classifier *classifier, PlaitValue x, Form a, PlaitV
     if (b.kind == FORM_INDEPENDENT) add_input(classifier, y, &b);
     sum.direct = a.direct || b.direct;
     sum.has_factor = a.has_factor || b.has_factor || (a.direct && b.direct); /* a S + b S has the factor a + b */
+    sum.negated = !sum.has_factor && (a.negated || b.negated);
     sum.factor = a.factor | b.factor;
     sum.contracted = a.contracted || b.contracted;
     sum.low_rank = a.low_rank || b.low_rank;
@@ -184,6 +195,7 @@ static Form scale_form(const Classifier *classifier, Form form, PlaitValue by, P
     if ((classifier->uses[by] & classifier->maxima) && !is_rescaling(classifier, by, 1)) form.unscaled = true;
     if (form.direct) {
         form.has_factor = true;
+        form.negated = false;
         form.factor |= axes;
     }
     if (form.contracted && (axes & form.lost)) form.low_rank = true;
@@ -207,11 +219,21 @@ static Form reduce_form(const Classifier *classifier, PlaitValue value, Form for
         if (inst->axes[i] < 64) form.lost |= (AxisSet)1 << inst->axes[i];
     form.contracted |= form.direct;
     form.direct = false;
-    form.has_factor = false;
+    form.has_factor = form.negated = false;
     form.factor = 0;
     form.unstructured |= form.products != 0; /* a reduced input is a vector */
     form.products = 0;
     return form;
+}
+
+/* The larger of the carry, perhaps with something added to it, or of a maximum of it, and of something independent. */
+static Form maximum_form(PlaitValue value, const Form *a, const Form *b)
+{
+    bool first = a->kind != FORM_INDEPENDENT, second = b->kind != FORM_INDEPENDENT;
+    const Form *inner = first ? a : b;
+    bool plain = inner->direct && !inner->has_factor && !inner->negated && !inner->contracted && !inner->crossed;
+    if (first == second || (inner->kind != FORM_MAXIMUM && !plain)) return other(value);
+    return (Form){.kind = FORM_MAXIMUM, .shifted = inner->shifted || inner->added};
 }
 
 static Form binary_form(Classifier *classifier, PlaitValue value, const PlaitInst *inst)
@@ -223,19 +245,15 @@ static Form binary_form(Classifier *classifier, PlaitValue value, const PlaitIns
     if (b.kind == FORM_OTHER) return b;
     switch ((int)inst->op) {
     case PLAIT_OP_ADD:
-    case PLAIT_OP_SUB: return plain ? add_forms(classifier, x, a, y, b) : other(value);
+    case PLAIT_OP_SUB:
+        if (inst->op == PLAIT_OP_SUB) b = negate_form(b);
+        return plain ? add_forms(classifier, x, a, y, b) : other(value);
     case PLAIT_OP_MUL:
         if (a.kind == FORM_INDEPENDENT && plain) return scale_form(classifier, b, x, value);
         if (b.kind == FORM_INDEPENDENT && plain) return scale_form(classifier, a, y, value);
         return other(value);
     case PLAIT_OP_DIV: return plain && b.kind == FORM_INDEPENDENT ? scale_form(classifier, a, y, value) : other(value);
-    case PLAIT_OP_MAX: {
-        bool first = a.kind != FORM_INDEPENDENT, second = b.kind != FORM_INDEPENDENT;
-        Form inner = first ? a : b;
-        bool shifted =
-            inner.kind == FORM_MAXIMUM || (inner.direct && !inner.has_factor && !inner.contracted && !inner.crossed);
-        return first != second && shifted ? (Form){.kind = FORM_MAXIMUM} : other(value);
-    }
+    case PLAIT_OP_MAX: return maximum_form(value, &a, &b);
     default: return other(value);
     }
 }
@@ -250,8 +268,7 @@ static Form compute_form(Classifier *classifier, PlaitValue value)
     }
     if (inst->op == PLAIT_OP_NEG) {
         Form form = form_of(classifier, inst->operands[0]);
-        form.has_factor |= form.direct;
-        return form.kind == FORM_MAXIMUM ? other(value) : form;
+        return form.kind == FORM_MAXIMUM ? other(value) : negate_form(form);
     }
     if (inst->op == PLAIT_OP_CAST && plait_scalar_kind((PlaitScalar)inst->type.scalar) != PLAIT_FLOATING &&
         inst->type.scalar != plait_type_of(classifier->function, inst->operands[0]).scalar)
@@ -333,10 +350,10 @@ static PlaitScanClassId class_of_affine(const Classifier *classifier, const Form
     if (form->contracted) return form->low_rank ? PLAIT_SCAN_LOW_RANK : PLAIT_SCAN_DENSE;
     if (!form->direct) return PLAIT_SCAN_OVERWRITTEN;
     if ((own_uses & classifier->maxima) && form->has_factor && !form->unscaled) return PLAIT_SCAN_STABILISED;
-    if (!form->has_factor) return PLAIT_SCAN_SUM;
+    if (!form->has_factor && !form->negated) return PLAIT_SCAN_SUM;
+    if (!form->factor) return PLAIT_SCAN_SCALAR;
     bool structured = form->products != 0 && !form->unstructured;
-    if (!structured || (form->factor == classifier->state && classifier->state)) return PLAIT_SCAN_ELEMENTWISE;
-    return form->factor ? PLAIT_SCAN_DIAGONAL : PLAIT_SCAN_SCALAR;
+    return structured && form->factor != classifier->state ? PLAIT_SCAN_DIAGONAL : PLAIT_SCAN_ELEMENTWISE;
 }
 
 static PlaitType factor_type(AxisSet set)
@@ -364,14 +381,14 @@ static PlaitCarryClass classify_carry(Classifier *classifier, uint32_t carry)
                               .feeds = classifier->uses[next] & ~((uint64_t)1 << carry)};
     switch (form.kind) {
     case FORM_INDEPENDENT: result.id = PLAIT_SCAN_OVERWRITTEN; break;
-    case FORM_MAXIMUM: result.id = PLAIT_SCAN_MAXIMUM; break;
+    case FORM_MAXIMUM: result.id = form.shifted ? PLAIT_SCAN_SHIFTED_MAXIMUM : PLAIT_SCAN_MAXIMUM; break;
     case FORM_AFFINE: result.id = class_of_affine(classifier, &form, result.feeds); break;
     case FORM_OTHER:
     default:
         result.id = PLAIT_SCAN_NONLINEAR;
         result.where = plait_inst(function, form.culprit)->span;
         result.reason =
-            plait_arena_printf(arena, "`%s` of the carry", plait_op_info(plait_op_of(function, form.culprit))->text);
+            plait_arena_printf(arena, "`%s` of the carry", plait_written(plait_inst(function, form.culprit)));
     }
     if (result.id == PLAIT_SCAN_DENSE)
         result.reason = form.dense ? "other positions of the state are read"
@@ -425,7 +442,7 @@ PlaitScanClass plait_classify_scan(const PlaitFunction *function, PlaitValue sca
             for (uint32_t k = 0; k < count; k++)
                 if ((reach[i] >> k & 1) && (reach[k] >> i & 1)) classifier.group |= (uint64_t)1 << k;
             result.carries[i] = classify_carry(&classifier, i);
-            if (result.carries[i].id == PLAIT_SCAN_MAXIMUM) classifier.maxima |= (uint64_t)1 << i;
+            if (plait_scan_is_maximum(result.carries[i].id)) classifier.maxima |= (uint64_t)1 << i;
         }
     for (uint32_t i = 0; i < count; i++) /* one that is not affine spoils those it feeds and is fed by */
         for (uint32_t k = 0; k < count; k++) {

@@ -1,7 +1,7 @@
 /* What kind of recurrence each carry of a scan is, found from how the body uses it, never from names.
  *
- * An analysis of Stage IR: it changes nothing. Today every scan runs token after token with its carries in registers;
- * the class says which parallel form the recurrence allows.
+ * An analysis of Stage IR: it changes nothing. The class says which parallel form the recurrence allows, not which one
+ * it gets: that the passes `chunk` (by blocks of tokens) and `segment` find out by themselves.
  */
 #ifndef PLAIT_PASSES_STAGE_CLASSIFY_H
 #define PLAIT_PASSES_STAGE_CLASSIFY_H
@@ -32,6 +32,11 @@ typedef struct PlaitScanClass {
     uint32_t count;
     PlaitScanClassId id; /* the most general of the carries' */
 } PlaitScanClass;
+
+static inline bool plait_scan_is_maximum(PlaitScanClassId id)
+{
+    return id == PLAIT_SCAN_MAXIMUM || id == PLAIT_SCAN_SHIFTED_MAXIMUM;
+}
 
 /* Classifies a SCAN instruction. At most 64 carries; those beyond are NONLINEAR. Memory from the module's arena. */
 PlaitScanClass plait_classify_scan(const PlaitFunction *function, PlaitValue scan);

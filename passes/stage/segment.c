@@ -19,6 +19,7 @@
 #include "ir/clone.h"
 #include "ir/order.h"
 #include "passes/passes.h"
+#include "passes/stage/written.h"
 
 enum {
     MOST_CARRIES = 4,                              /* which may all feed each other */
@@ -83,8 +84,7 @@ static bool is_linear(Segment *segment, PlaitValue value)
         return is_linear(segment, x[1]) && is_linear(segment, x[2]);
     default: break;
     }
-    return give_up(segment, value,
-                   plait_arena_printf(segment->arena, "`%s` of a carry", plait_op_info((PlaitOp)inst->op)->text));
+    return give_up(segment, value, plait_arena_printf(segment->arena, "`%s` of a carry", plait_written(inst)));
 }
 
 /* Elements along axes of static size, at one position of the others. */

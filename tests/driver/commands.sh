@@ -88,7 +88,7 @@ cp out fused; run 0 emit sum.plait --stage --optimised; same out fused
 run 0 opt sum.sir --passes=stage --stop-after cse; if grep -q kernel out; then fail 'stop-after goes on'; fi
 run 0 opt --list-passes; has out '^fuse '
 run 0 opt --list-passes --json; has out '"name": "fuse"'
-run 0 opt sum.sir --passes=stage --classify; has err '^scan 1 of @running, along t, forward$' '^  carry 1 f32\[b, d\]: affine, elementwise factor'; same out fused
+run 0 opt sum.sir --passes=stage --classify; has err '^scan 1 of @running, along t, forward$' '^  carry 1 f32\[b, d\]: affine, scalar factor'; same out fused
 run 2 opt sum.sir --passes=classify; has err 'E0621' 'option --classify'
 run 2 opt sum.sir --passes=fuze; has err 'E0621' 'did you mean `fuse`'
 run 2 opt sum.sir --stop-after nothing; has err 'E0621'
@@ -102,10 +102,31 @@ run 0 emit sum.plait --asm; has out 'running'
 run 0 emit sum.plait --ptx --json; has out '"target": "sm_90a"' '.target sm_90a'
 
 # What was found.
-run 0 explain sum.plait; has out 'operator running' 'scan    along t, forward' 'affine, elementwise factor' '1 kernel' 'floor'
-run 0 explain sum.plait --json; has out '"kind": "scan"' '"class": "affine, elementwise factor"' '"kernels": \[{"name": "running.0"' '"operations": '
-run 0 explain sum.plait; has out 'on a GPU the same'
+run 0 explain sum.plait; has out 'operator running' 'scan    along t, forward' 'affine, scalar factor' '1 kernel' 'floor'
+run 0 explain sum.plait --json; has out '"kind": "scan"' '"class": "affine, scalar factor"' '"kernels": \[{"name": "running.0"' '"operations": '
 run 0 explain sum.plait --json; has out '"gpu_kernels": \[{"name": "running.0"'
+run 0 explain sum.plait; has out 'in segments of 128 tokens' '4 kernels on a GPU' 'along t.segments, forward'
+# Why scans stay token after token on a GPU, in the words of the program.
+cat >reasons.plait <<'END'
+axis t : time
+axis d = 16
+operator reasons(x : f32[t, d], i : i32[t, d]) -> (y : f32[t, d])
+{
+    scan t carry A : f32[d] = 0 { A = max[d](A) + x; a = A }
+    scan t carry B : f32[d] = 0 { B = B@[d](i) + x; b = B }
+    scan t carry C : f32[d] = 0 { C = select(C > 0, x, 0.5 * C); c = C }
+    scan t carry D : f32[d] = 0 { D = mean[d](D) + x; g = D }
+    scan t carry E : f32[d] = 1 { e = E * x; E = E }
+    scan t carry F : f32[d] = 0, G : f32[d] = 0 { h = F; F = G + x; G = 0.5 * h }
+    y = a + b + c + g + e + h
+}
+END
+run 0 explain reasons.plait; has out 'not by blocks: `max\[..\]` of the carry (line 5); nor in segments: `max\[..\]` of a carry (line 5)'
+has out 'not by blocks: `@` of the carry (line 6)' 'not by blocks: `>` of the carry (line 7); nor in segments: `if` of a carry (line 7)'
+has out 'made of sums over the carry alone (line 8); nor in segments: `sum\[..\]` of a carry (line 8)' 'Not by blocks: the next value of a carry is made of another one (line 10)'
+has out 'Not by blocks: a carry that nothing is added to, nor multiplied by (line 9)'
+printf 'axis t : time\noperator alike(x : f32[t]) -> (y : f32[t]) { scan t carry s = 0 { s = tanh(s + x); y = s } }\n' >alike.plait
+run 0 explain alike.plait; has out 'on a GPU the same'
 run 0 explain "$here/../../examples/gla/gla.plait"; has out '2 kernels on a GPU' 'scores of a block of tokens' 'along t, by blocks of tokens, 1 carry' 'they move'
 run 0 explain sum.plait --sizes b=2,t=64; has out 'cost at b=2 t=64 d=4'
 run 2 explain sum.plait --sizes t=1 --sizes t=2; has err 'E0605'
