@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "ir/text.h"
+#include "passes/lower/kept.h"
+#include "passes/stage/classify.h"
 
 typedef struct Collector {
     PlaitSession *session;
@@ -42,6 +44,14 @@ static const char *flow_name(PlaitSession *session, const PlaitFunction *functio
     return output ? output : plait_session_text(session, "workspace %u", value);
 }
 
+/* The type of what kernels read or write; of an output as it is declared, whose axes may be in another order. */
+static PlaitType flow_type(const PlaitFunction *function, PlaitValue value)
+{
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        if (function->outputs.data[i].value == value) return function->outputs.data[i].type;
+    return plait_type_of(function, value);
+}
+
 static void add_reads(void *context, PlaitValue value)
 {
     Collector *collector = context;
@@ -54,22 +64,61 @@ static void add_reads(void *context, PlaitValue value)
         const char *name = flow_name(collector->session, collector->function, inst->operands[i], &workspace);
         collector->seen[inst->operands[i]] = true;
         plait_push(collector->session->arena, &collector->kernel->reads,
-                   flow(collector->session, collector->function, collector->extents, name, operand->type, workspace));
+                   flow(collector->session, collector->function, collector->extents, name,
+                        flow_type(collector->function, inst->operands[i]), workspace));
     }
 }
 
-/* Every result of the kernel goes to memory. */
+static bool is_result_of(const PlaitFunction *function, PlaitValue value, PlaitValue owner)
+{
+    const PlaitInst *inst = plait_inst(function, value);
+    return inst->op == PLAIT_OP_RESULT && inst->operands[0] == owner;
+}
+
+/* Every result of the kernel goes to memory: to outputs, one value perhaps to several, or to a workspace. */
 static void add_writes(Collector *collector, PlaitValue owner)
 {
-    const PlaitRegion *body = collector->function->body;
-    for (uint32_t i = 0; i < body->body.count; i++) {
-        PlaitValue value = body->body.data[i];
-        const PlaitInst *inst = plait_inst(collector->function, value);
-        if (inst->op != PLAIT_OP_RESULT || inst->operands[0] != owner) continue;
+    const PlaitFunction *function = collector->function;
+    PlaitFlows *writes = &collector->kernel->writes;
+    for (uint32_t i = 0; i < function->outputs.count; i++) {
+        const PlaitOutput *output = &function->outputs.data[i];
+        if (!is_result_of(function, output->value, owner)) continue;
+        const char *name = plait_names_text(function->module->names, output->name);
+        plait_push(collector->session->arena, writes,
+                   flow(collector->session, function, collector->extents, name, output->type, false));
+    }
+    for (uint32_t i = 0; i < function->body->body.count; i++) {
+        PlaitValue value = function->body->body.data[i];
         bool workspace;
-        const char *name = flow_name(collector->session, collector->function, value, &workspace);
-        plait_push(collector->session->arena, &collector->kernel->writes,
-                   flow(collector->session, collector->function, collector->extents, name, inst->type, workspace));
+        if (!is_result_of(function, value, owner) || plait_is_output(function, value)) continue;
+        const char *name = flow_name(collector->session, function, value, &workspace);
+        plait_push(
+            collector->session->arena, writes,
+            flow(collector->session, function, collector->extents, name, plait_type_of(function, value), workspace));
+    }
+}
+
+/* Of each what one token has; the bytes are those of all tokens, written once and read once. `forms`: as for add_kernels.
+ */
+static void add_keeps(Collector *collector, const PlaitTileTarget *target, PlaitScanForms *forms)
+{
+    PlaitSession *session = collector->session;
+    const PlaitFunction *function = collector->function;
+    PlaitKeptYields kept = plait_kept_yields(function, collector->region, target);
+    for (uint32_t i = 0; i < kept.count; i++) {
+        const PlaitKeptYield *yield = &kept.data[i];
+        const PlaitInst *scan = plait_inst(function, yield->scan);
+        bool carry = yield->k < scan->body->params.count;
+        const char *name = plait_session_text(session, "%s of line %u", carry ? "carry" : "output",
+                                              plait_explain_line(session, scan->span));
+        PlaitFlow one = flow(session, function, collector->extents, name, yield->type, true);
+        one.bytes = 2 * plait_cost_positions(collector->extents, yield->moved) *
+                    plait_scalar_bytes((PlaitScalar)yield->type.scalar);
+        plait_push(session->arena, &collector->kernel->keeps, one);
+        if (!carry || !forms) continue;
+        PlaitSpan span = plait_inst(function, scan->body->params.data[yield->k])->span;
+        plait_push(session->arena, &forms->kept,
+                   (PlaitKeptCarry){scan->span, span, plait_axes_text(function, yield->walked)});
     }
 }
 
@@ -81,7 +130,7 @@ static double flow_bytes(const PlaitFlows *flows)
 }
 
 static void add_kernel(PlaitSession *session, const PlaitFunction *function, const int64_t *extents, PlaitValue value,
-                       const char *operator_, PlaitKernelList *list)
+                       const char *operator_, PlaitScanForms *forms, PlaitKernelList *list)
 {
     const PlaitInst *inst = plait_inst(function, value);
     PlaitKernelFacts kernel = {
@@ -91,21 +140,23 @@ static void add_kernel(PlaitSession *session, const PlaitFunction *function, con
     plait_explain_stages(session, function, inst->body, NULL, &kernel.stages);
     plait_region_walk(function, inst->body, add_reads, &collector);
     add_writes(&collector, value);
+    add_keeps(&collector, &(PlaitTileTarget){.name = "", .gpu = !forms}, forms);
     kernel.cost = plait_cost_count_region(function, inst->body, extents);
     list->cost.operations += kernel.cost.operations;
     list->cost.functions += kernel.cost.functions;
-    list->cost.bytes += flow_bytes(&kernel.reads) + flow_bytes(&kernel.writes);
+    list->cost.bytes += flow_bytes(&kernel.reads) + flow_bytes(&kernel.writes) + flow_bytes(&kernel.keeps);
     plait_push(session->arena, &list->kernels, kernel);
 }
 
+/* `forms`: those of the CPU; NULL for a GPU. */
 static void add_kernels(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *fused,
-                        const int64_t *extents, PlaitKernelList *list)
+                        const int64_t *extents, PlaitScanForms *forms, PlaitKernelList *list)
 {
     const int64_t *fused_extents = plait_cost_extents(fused, written, extents);
     const char *name = plait_names_text(written->module->names, written->name);
     for (uint32_t i = 0; i < fused->body->body.count; i++)
         if (plait_op_of(fused, fused->body->body.data[i]) == PLAIT_OP_KERNEL)
-            add_kernel(session, fused, fused_extents, fused->body->body.data[i], name, list);
+            add_kernel(session, fused, fused_extents, fused->body->body.data[i], name, forms, list);
 }
 
 void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *const fused[2],
@@ -113,7 +164,10 @@ void plait_explain_operator(PlaitSession *session, const PlaitFunction *written,
 {
     facts->name = plait_names_text(written->module->names, written->name);
     facts->cost = plait_cost_least(written, fused[0], extents);
-    plait_explain_stages(session, written, written->body, plain, &facts->stages);
+    PlaitScanForms forms = {.plain = plain};
+    add_kernels(session, written, fused[0], extents, &forms, &facts->cpu);
+    add_kernels(session, written, fused[1], extents, NULL, &facts->gpu);
+    plait_explain_stages(session, written, written->body, &forms, &facts->stages);
     for (uint32_t i = 0; i < written->params.count; i++) {
         const PlaitInst *inst = plait_inst(written, written->params.data[i]);
         plait_push(
@@ -126,6 +180,4 @@ void plait_explain_operator(PlaitSession *session, const PlaitFunction *written,
                    flow(session, written, extents, plait_names_text(written->module->names, output->name), output->type,
                         false));
     }
-    add_kernels(session, written, fused[0], extents, &facts->cpu);
-    add_kernels(session, written, fused[1], extents, &facts->gpu);
 }

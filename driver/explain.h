@@ -6,6 +6,8 @@
 #include "driver/peaks.h"
 #include "driver/program.h"
 
+typedef PLAIT_VECTOR(struct PlaitStageFacts) PlaitStageList;
+
 /* A stage of one of the four kinds. */
 typedef struct PlaitStageFacts {
     const char *kind;                /* conv, scan, attend, gating */
@@ -13,8 +15,8 @@ typedef struct PlaitStageFacts {
     const char *class_name, *allows; /* scans: the class and the parallel form that it allows; else "" */
     const char *detail;              /* scans: a line for each carry, why it has its class; else "" */
     uint32_t line;                   /* in the source; 0: unknown */
+    PlaitStageList inside;           /* scans: the scans, convolutions and attends of its body */
 } PlaitStageFacts;
-typedef PLAIT_VECTOR(PlaitStageFacts) PlaitStageList;
 
 /* A tensor that a kernel reads or writes. */
 typedef struct PlaitFlow {
@@ -28,14 +30,27 @@ typedef struct PlaitKernelFacts {
     const char *name;
     PlaitStageList stages;
     PlaitFlows reads, writes;
-    PlaitCost cost; /* without bytes: those are in `reads` and `writes` */
+    PlaitFlows keeps; /* what its scans have in memory from position to position */
+    PlaitCost cost;   /* without bytes: those are in the flows */
 } PlaitKernelFacts;
 
 /* The kernels of one kind of target. */
 typedef struct PlaitKernelList {
     PLAIT_VECTOR(PlaitKernelFacts) kernels;
-    PlaitCost cost; /* of all of them; bytes: what they read and write */
+    PlaitCost cost; /* of all of them; bytes: what they read, write and keep */
 } PlaitKernelList;
+
+/* A carry that a kernel keeps in memory, found again in the program as it is written by places in the source. */
+typedef struct PlaitKeptCarry {
+    PlaitSpan scan, carry;
+    const char *along; /* the axes for which it is, "c, d" */
+} PlaitKeptCarry;
+
+/* How the scans of the program run. */
+typedef struct PlaitScanForms {
+    PlaitFunction *plain;              /* before scans are rewritten for a GPU, which is done to it to tell how */
+    PLAIT_VECTOR(PlaitKeptCarry) kept; /* on the CPU */
+} PlaitScanForms;
 
 typedef struct PlaitOperatorFacts {
     const char *name, *variant, *sizes; /* sizes: those that the numbers are for */
@@ -51,10 +66,13 @@ typedef PLAIT_VECTOR(PlaitOperatorFacts) PlaitFacts;
  * rewritten for a GPU, which is done to it here; `extents` by axis of `written`. */
 void plait_explain_operator(PlaitSession *session, const PlaitFunction *written, const PlaitFunction *const fused[2],
                             PlaitFunction *plain, const int64_t *extents, PlaitOperatorFacts *facts);
-/* The stages of a region, in order; neighbouring pointwise operations and feature reductions are one stage. `plain`, or
- * NULL: to tell how scans run on a GPU. */
+/* The stages of a region, in order; neighbouring pointwise operations and feature reductions are one stage. `forms`, or
+ * NULL: to tell how scans run. */
 void plait_explain_stages(PlaitSession *session, const PlaitFunction *function, const PlaitRegion *region,
-                          PlaitFunction *plain, PlaitStageList *stages);
+                          const PlaitScanForms *forms, PlaitStageList *stages);
+
+/* The line of a place in the source; 0: unknown. */
+uint32_t plait_explain_line(const PlaitSession *session, PlaitSpan span);
 
 void plait_explain_print(const PlaitFacts *facts, PlaitText *text);
 void plait_explain_print_json(const PlaitFacts *facts, PlaitText *text);

@@ -1,30 +1,44 @@
 /* `plait explain`: the report as text, as JSON and as a graph. */
 #include "driver/explain.h"
 
+#include <stdio.h>
 #include <string.h>
 
-/* Every line of `lines` behind an indent. */
-static void print_detail(const char *lines, PlaitText *text)
+/* Every line of `lines` behind an indent of so many blanks. */
+static void print_detail(const char *lines, uint32_t indent, PlaitText *text)
 {
     while (*lines) {
         size_t length = strcspn(lines, "\n");
-        plait_text_add(text, "                ");
+        plait_text_printf(text, "%*s", (int)indent, "");
         plait_text_add_bytes(text, lines, length);
         plait_text_add(text, "\n");
         lines += length + (lines[length] == '\n');
     }
 }
 
+/* Stages with their numbers, those inside a scan beneath it: 2, 2.1, 2.1.1. `around`: the number of the scan around
+ * them and a dot, or "". */
+static void print_numbered(const PlaitStageList *stages, bool detail, const char *around, PlaitText *text)
+{
+    enum { INDENT = 6, KIND = 10 };
+    for (uint32_t i = 0; i < stages->count; i++) {
+        const PlaitStageFacts *stage = &stages->data[i];
+        char number[64];
+        int length = snprintf(number, sizeof number, "%s%u", around, i + 1), before = (int)strlen(around) * 2;
+        int width = before + (length > INDENT ? length : INDENT);
+        plait_text_printf(text, "%*s  %-7s %s", width, number, stage->kind, stage->text);
+        if (stage->line) plait_text_printf(text, " (line %u)", stage->line);
+        plait_text_add(text, "\n");
+        if (detail) print_detail(stage->detail, (uint32_t)width + KIND, text);
+        snprintf(number + length, sizeof number - (size_t)length, ".");
+        print_numbered(&stage->inside, detail, number, text);
+    }
+}
+
 /* `detail`: the classes of scans too. */
 static void print_stages(const PlaitStageList *stages, bool detail, PlaitText *text)
 {
-    for (uint32_t i = 0; i < stages->count; i++) {
-        const PlaitStageFacts *stage = &stages->data[i];
-        plait_text_printf(text, "    %2u  %-7s %s", i + 1, stage->kind, stage->text);
-        if (stage->line) plait_text_printf(text, " (line %u)", stage->line);
-        plait_text_add(text, "\n");
-        if (detail) print_detail(stage->detail, text);
-    }
+    print_numbered(stages, detail, "", text);
 }
 
 static void print_flows(const char *what, const PlaitFlows *flows, PlaitText *text)
@@ -71,6 +85,8 @@ static void print_kernels(const PlaitKernelList *list, const char *heading, Plai
         print_stages(&list->kernels.data[k].stages, false, text);
         print_flows("reads", &list->kernels.data[k].reads, text);
         print_flows("writes", &list->kernels.data[k].writes, text);
+        if (list->kernels.data[k].keeps.count)
+            print_flows("keeps in memory from token to token", &list->kernels.data[k].keeps, text);
         plait_text_add(text, "        does ");
         print_work(&list->kernels.data[k].cost, text);
         plait_text_add(text, "\n");
@@ -81,7 +97,8 @@ static bool same_stages(const PlaitStageList *a, const PlaitStageList *b)
 {
     bool same = a->count == b->count;
     for (uint32_t i = 0; i < a->count && same; i++)
-        same = strcmp(a->data[i].kind, b->data[i].kind) == 0 && strcmp(a->data[i].text, b->data[i].text) == 0;
+        same = strcmp(a->data[i].kind, b->data[i].kind) == 0 && strcmp(a->data[i].text, b->data[i].text) == 0 &&
+               same_stages(&a->data[i].inside, &b->data[i].inside);
     return same;
 }
 
@@ -136,6 +153,10 @@ static void json_stages(const PlaitStageList *stages, PlaitText *text)
             plait_text_add(text, ", ");
             json_member(text, "detail", stage->detail);
         }
+        if (stage->inside.count) {
+            plait_text_add(text, ", ");
+            json_stages(&stage->inside, text);
+        }
         plait_text_add(text, "}");
     }
     plait_text_add(text, "]");
@@ -166,6 +187,7 @@ static void json_kernels(const char *name, const PlaitKernelList *list, PlaitTex
         json_stages(&kernel->stages, text);
         json_flows("reads", &kernel->reads, text);
         json_flows("writes", &kernel->writes, text);
+        json_flows("keeps", &kernel->keeps, text);
         plait_text_printf(text, ", \"operations\": %.0f, \"functions\": %.0f}", kernel->cost.operations,
                           kernel->cost.functions);
     }
@@ -203,15 +225,21 @@ static void graph_tensors(const PlaitFlows *flows, uint32_t number, const char *
                           flows->data[i].name, flows->data[i].type);
 }
 
+static void graph_stages(const PlaitStageList *stages, uint32_t depth, PlaitText *text)
+{
+    for (uint32_t i = 0; i < stages->count; i++) {
+        const PlaitStageFacts *stage = &stages->data[i];
+        plait_text_printf(text, "%*s%s: %s%s%s\\l", (int)depth * 4, "", stage->kind, stage->text,
+                          *stage->class_name ? "; " : "", stage->class_name);
+        graph_stages(&stage->inside, depth + 1, text);
+    }
+}
+
 static void graph_kernel(const PlaitKernelFacts *kernel, uint32_t number, PlaitText *text)
 {
     plait_text_printf(text, "    \"%u:%s\" [shape=box, style=\"rounded,filled\", fillcolor=\"#e8eef7\", label=\"%s\\l",
                       number, kernel->name, kernel->name);
-    for (uint32_t i = 0; i < kernel->stages.count; i++) {
-        const PlaitStageFacts *stage = &kernel->stages.data[i];
-        plait_text_printf(text, "%s: %s%s%s\\l", stage->kind, stage->text, *stage->class_name ? "; " : "",
-                          stage->class_name);
-    }
+    graph_stages(&kernel->stages, 0, text);
     plait_text_add(text, "\"];\n");
     for (uint32_t i = 0; i < kernel->writes.count; i++)
         if (kernel->writes.data[i].workspace)

@@ -5,8 +5,9 @@
 
 #include "ir/text.h"
 #include "passes/stage/chunk.h"
-#include "passes/stage/segment.h"
 #include "passes/stage/classify.h"
+#include "passes/stage/segment.h"
+#include "passes/stage/walked.h"
 
 /* Reductions over one axis of time that one block of the source was made into. */
 typedef struct AttendStage {
@@ -17,8 +18,9 @@ typedef struct AttendStage {
 typedef struct Finder {
     PlaitSession *session;
     const PlaitFunction *function;
-    PlaitFunction *plain; /* to tell how scans run on a GPU; or NULL */
+    const PlaitScanForms *forms; /* or NULL */
     PlaitStageList *stages;
+    bool inside;                    /* in the body of a scan, of which gating is no stage */
     uint32_t pointwise, reductions; /* of the gating stage that is being counted */
     uint32_t line;
     PlaitText axes;                    /* that it reduces over */
@@ -26,11 +28,13 @@ typedef struct Finder {
     PLAIT_VECTOR(AttendStage) attends; /* that have been found */
 } Finder;
 
-static uint32_t line_at(const Finder *finder, PlaitSpan span)
+uint32_t plait_explain_line(const PlaitSession *session, PlaitSpan span)
 {
-    const PlaitSource *source = plait_sources_get(&finder->session->sources, span.source);
+    const PlaitSource *source = plait_sources_get(&session->sources, span.source);
     return source ? plait_source_place(source, span.begin).line : 0;
 }
+
+static uint32_t line_at(const Finder *finder, PlaitSpan span) { return plait_explain_line(finder->session, span); }
 
 static uint32_t line_of(const Finder *finder, PlaitValue value)
 {
@@ -46,7 +50,7 @@ static void end_gating(Finder *finder)
                           finder->reductions == 1 ? "reduction" : "reductions", plait_text_string(&finder->axes));
     if (text.length)
         plait_push(finder->session->arena, finder->stages,
-                   (PlaitStageFacts){"gating", plait_text_string(&text), "", "", "", finder->line});
+                   (PlaitStageFacts){"gating", plait_text_string(&text), "", "", "", finder->line, {0}});
     finder->pointwise = finder->reductions = 0;
     finder->axes = plait_text(finder->session->arena);
     memset(finder->seen, 0, finder->function->axes.count * sizeof *finder->seen);
@@ -56,7 +60,7 @@ static void add_stage(Finder *finder, PlaitValue value, const char *kind, const 
 {
     end_gating(finder);
     plait_push(finder->session->arena, finder->stages,
-               (PlaitStageFacts){kind, text, "", "", "", line_of(finder, value)});
+               (PlaitStageFacts){kind, text, "", "", "", line_of(finder, value), {0}});
 }
 
 static void add_conv(Finder *finder, PlaitValue value)
@@ -73,56 +77,128 @@ static void add_conv(Finder *finder, PlaitValue value)
     add_stage(finder, value, "conv", text);
 }
 
-/* How a scan of the source runs on a GPU; scans keep their places in the source. */
-static void add_gpu_form(Finder *finder, PlaitValue value, PlaitText *detail)
+static bool same_place(PlaitSpan a, PlaitSpan b) { return memcmp(&a, &b, sizeof a) == 0; }
+
+typedef struct Search {
+    const PlaitFunction *function;
+    PlaitSpan span;
+    PlaitValue found; /* 0: nothing */
+} Search;
+
+static void visit_place(void *context, PlaitValue value)
 {
-    PlaitFunction *plain = finder->plain;
-    PlaitSpan span = plait_inst(finder->function, value)->span, where = {0};
-    for (uint32_t i = 0; plain && i < plain->body->body.count; i++) {
-        PlaitValue scan = plain->body->body.data[i];
-        const PlaitInst *inst = plait_inst(plain, scan);
-        if (inst->op != PLAIT_OP_SCAN || memcmp(&inst->span, &span, sizeof span) != 0) continue;
-        const char *reason = plait_chunk_scan(plain, scan, false, &where);
-        if (!reason) {
-            plait_text_add(detail, "On a GPU it runs by blocks of 64 tokens, as products on the matrix units; what "
-                                   "does not depend on its state is made before it, for all blocks at once.\n");
-            return;
-        }
-        uint32_t line = line_at(finder, where);
-        const char *other = plait_segment_scan(plain, scan, PLAIT_SEGMENT_TOKENS, false, &where);
-        if (!other)
-            plait_text_printf(detail,
-                              "On a GPU it runs token after token in segments of %d tokens, all at the same time: what "
-                              "each makes of any state first, then the states before each, then the scan itself. Not "
-                              "by blocks: %s (line %u).\n",
-                              PLAIT_SEGMENT_TOKENS, reason, line);
-        else
-            plait_text_printf(detail,
-                              "On a GPU it runs token after token: not by blocks: %s (line %u); nor in segments: %s "
-                              "(line %u).\n",
-                              reason, line, other, line_at(finder, where));
+    Search *search = context;
+    const PlaitInst *inst = plait_inst(search->function, value);
+    if (inst->op == PLAIT_OP_SCAN && !search->found && same_place(inst->span, search->span)) search->found = value;
+}
+
+/* A scan of the source where scans are as yet what the program makes of them; they keep their places in the source. */
+static PlaitValue find_plain(const Finder *finder, PlaitValue value)
+{
+    const PlaitFunction *plain = finder->forms->plain;
+    Search search = {plain, plait_inst(finder->function, value)->span, 0};
+    plait_region_walk(plain, plain->body, visit_place, &search);
+    return search.found;
+}
+
+static void add_segments_form(const Finder *finder, PlaitValue scan, const char *reason, uint32_t line,
+                              PlaitText *detail)
+{
+    PlaitSpan where = {0};
+    const char *other = plait_segment_scan(finder->forms->plain, scan, PLAIT_SEGMENT_TOKENS, false, &where);
+    if (!other)
+        plait_text_printf(detail,
+                          "On a GPU it runs token after token in segments of %d tokens, all at the same time: what "
+                          "each makes of any state first, then the states before each, then the scan itself. Not "
+                          "by blocks: %s (line %u).\n",
+                          PLAIT_SEGMENT_TOKENS, reason, line);
+    else
+        plait_text_printf(detail,
+                          "On a GPU it runs token after token: not by blocks: %s (line %u); nor in segments: %s "
+                          "(line %u).\n",
+                          reason, line, other, line_at(finder, where));
+}
+
+/* How a scan of the source runs on a GPU, and whether one inside another stays there. */
+static void add_gpu_form(const Finder *finder, PlaitValue value, PlaitText *detail)
+{
+    PlaitFunction *plain = finder->forms->plain;
+    PlaitValue scan = find_plain(finder, value);
+    PlaitSpan where = {0};
+    if (!scan) return; /* nobody reads what it makes */
+    if (plait_inst(plain, scan)->region != plain->body) {
+        plait_text_add(detail, "On a GPU it runs token after token, as the scan around it does.\n");
         return;
     }
+    if (finder->inside)
+        plait_text_add(detail, "It needs nothing that the scan around it carries, and runs before that.\n");
+    const char *reason = plait_chunk_scan(plain, scan, false, &where);
+    if (reason) add_segments_form(finder, scan, reason, line_at(finder, where), detail);
+    else
+        plait_text_add(detail, "On a GPU it runs by blocks of 64 tokens, as products on the matrix units; what "
+                               "does not depend on its state is made before it, for all blocks at once.\n");
+}
+
+/* By carry: the axes for which it is kept in memory on the CPU, or NULL. */
+static const char *const *find_kept(const Finder *finder, const PlaitInst *scan)
+{
+    const char **along = PLAIT_NEW_ARRAY(finder->session->arena, const char *, scan->body->params.count);
+    for (uint32_t i = 0; i < finder->forms->kept.count; i++) {
+        const PlaitKeptCarry *kept = &finder->forms->kept.data[i];
+        for (uint32_t k = 0; k < scan->body->params.count && same_place(kept->scan, scan->span); k++)
+            if (same_place(kept->carry, plait_inst(finder->function, scan->body->params.data[k])->span))
+                along[k] = kept->along;
+    }
+    return along;
+}
+
+/* Its carries as they are at one token of it and of the scans around. */
+static const char *scan_text(const Finder *finder, PlaitValue scan)
+{
+    const PlaitFunction *function = finder->function;
+    const PlaitInst *inst = plait_inst(function, scan);
+    PlaitAxis segments = plait_segments_of(inst);
+    PlaitText text = plait_text(finder->session->arena);
+    plait_text_printf(&text, "along %s, %s, ", plait_axis_text(function, inst->axes[0]),
+                      inst->ints[0] > 0 ? "forward" : "backward");
+    if (segments != PLAIT_NO_AXIS)
+        plait_text_printf(&text, "in segments of %lld tokens, ", (long long)function->axes.data[segments].block);
+    plait_text_add(&text, inst->body->params.count ? "carries " : "no carry");
+    for (uint32_t i = 0; i < inst->body->params.count; i++) {
+        if (i) plait_text_add(&text, ", ");
+        plait_type_print(function, plait_kept_type(function, scan, i), &text);
+    }
+    return plait_text_string(&text);
+}
+
+static void find_in(Finder *finder, const PlaitRegion *region);
+
+/* A stage for each scan, convolution and attend of its body. */
+static void add_inside(const Finder *finder, const PlaitInst *scan, PlaitStageList *stages)
+{
+    Finder inside = *finder;
+    inside.inside = true;
+    inside.stages = stages;
+    inside.attends.data = NULL;
+    inside.attends.count = inside.attends.capacity = 0;
+    find_in(&inside, scan->body);
 }
 
 static void add_scan(Finder *finder, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(finder->function, value);
-    PlaitText text = plait_text(finder->session->arena);
-    plait_text_printf(&text, "along %s, %s, carries ", plait_axis_text(finder->function, inst->axes[0]),
-                      inst->ints[0] > 0 ? "forward" : "backward");
-    for (uint32_t i = 0; i < inst->body->params.count; i++) {
-        if (i) plait_text_add(&text, ", ");
-        plait_type_print(finder->function,
-                         plait_type_without(plait_type_of(finder->function, inst->body->params.data[i]), inst->axes[0]),
-                         &text);
-    }
-    add_stage(finder, value, "scan", plait_text_string(&text));
+    PlaitStageList inside = {0};
+    add_stage(finder, value, "scan", scan_text(finder, value));
+    add_inside(finder, inst, &inside);
     PlaitStageFacts *stage = &finder->stages->data[finder->stages->count - 1];
+    stage->inside = inside;
     PlaitScanClassId id = plait_classify_scan(finder->function, value).id;
     PlaitText detail = plait_text(finder->session->arena);
     plait_scan_class_print(finder->function, value, "", &detail);
-    add_gpu_form(finder, value, &detail);
+    if (finder->forms) {
+        plait_scan_place_print(finder->function, value, find_kept(finder, inst), "", &detail);
+        add_gpu_form(finder, value, &detail);
+    }
     stage->class_name = plait_scan_class_text(id);
     stage->allows = plait_scan_class_allows(id);
     stage->detail = plait_text_string(&detail);
@@ -154,6 +230,7 @@ static void add_fold(Finder *finder, PlaitValue value)
         return;
     }
     bool time = finder->function->axes.data[inst->axes[0]].role == PLAIT_ROLE_TIME;
+    if (finder->inside && !time) return;
     add_stage(finder, value, time ? "attend" : "gating",
               plait_session_text(finder->session, "%s %s, block by block, %u running %s",
                                  time ? "along" : "reductions over", plait_axis_text(finder->function, inst->axes[0]),
@@ -203,21 +280,28 @@ static void find_one(Finder *finder, PlaitValue value)
     if (op == PLAIT_OP_CONV) add_conv(finder, value);
     else if (op == PLAIT_OP_SCAN) add_scan(finder, value);
     else if (op == PLAIT_OP_FOLD) add_fold(finder, value);
-    else if (op == PLAIT_OP_SOLVE) add_stage(finder, value, "gating", "a triangular system for each block of tokens");
+    else if (op == PLAIT_OP_SOLVE && !finder->inside)
+        add_stage(finder, value, "gating", "a triangular system for each block of tokens");
     else if (plait_op_is_reduce(op) && time_axis(finder->function, inst) != PLAIT_NO_AXIS)
         add_attend(finder, value, time_axis(finder->function, inst));
+    else if (finder->inside) return;
     else if (plait_op_is_reduce(op) || plait_op_is_scalar(op) || op == PLAIT_OP_SELECT) count_gating(finder, value);
 }
 
+static void find_in(Finder *finder, const PlaitRegion *region)
+{
+    for (uint32_t i = 0; i < region->body.count; i++) find_one(finder, region->body.data[i]);
+    end_gating(finder);
+}
+
 void plait_explain_stages(PlaitSession *session, const PlaitFunction *function, const PlaitRegion *region,
-                          PlaitFunction *plain, PlaitStageList *stages)
+                          const PlaitScanForms *forms, PlaitStageList *stages)
 {
     Finder finder = {.session = session,
                      .function = function,
-                     .plain = plain,
+                     .forms = forms,
                      .stages = stages,
                      .axes = plait_text(session->arena),
                      .seen = PLAIT_NEW_ARRAY(session->arena, bool, function->axes.count)};
-    for (uint32_t i = 0; i < region->body.count; i++) find_one(&finder, region->body.data[i]);
-    end_gating(&finder);
+    find_in(&finder, region);
 }

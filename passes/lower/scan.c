@@ -17,6 +17,7 @@
 #include <math.h>
 
 #include "passes/lower/lower.h"
+#include "passes/stage/walked.h"
 
 /* A value in a workspace. */
 struct PlaitKept {
@@ -33,13 +34,6 @@ static PlaitAxis own_axis(const PlaitLowering *lowering, const PlaitScan *state)
     return plait_inst(lowering->operator_, state->scan)->axes[0];
 }
 
-/* The type without the axes that the program is at one position of: those of the loops around. */
-static PlaitType inside_loops(const PlaitLowering *lowering, const PlaitScan *state, PlaitType type)
-{
-    for (; state; state = state->outer) type = plait_type_without(type, own_axis(lowering, state));
-    return type;
-}
-
 static uint32_t carry_count(const PlaitLowering *lowering, const PlaitScan *state)
 {
     return plait_inst(lowering->operator_, state->scan)->body->params.count;
@@ -48,21 +42,12 @@ static uint32_t carry_count(const PlaitLowering *lowering, const PlaitScan *stat
 /* The k-th yield of the scan as it is kept: a carry, or an output along the axis of the scan. */
 static PlaitType kept_type(const PlaitLowering *lowering, const PlaitScan *state, uint32_t k)
 {
-    const PlaitRegion *body = plait_inst(lowering->operator_, state->scan)->body;
-    bool carry = k < body->params.count;
-    PlaitType type = plait_type_of(lowering->operator_, carry ? body->params.data[k] : body->yields.data[k]);
-    if (!carry) type = plait_type_with(type, own_axis(lowering, state));
-    return inside_loops(lowering, carry ? state : state->outer, type);
+    return plait_kept_type(lowering->operator_, state->scan, k);
 }
 
 bool plait_scan_keeps(const PlaitLowering *lowering, const PlaitScan *state, uint32_t k)
 {
-    const PlaitRegion *body = plait_inst(lowering->operator_, state->scan)->body;
-    if (k >= body->params.count) return true;
-    PlaitType type = inside_loops(lowering, state, plait_type_of(lowering->operator_, body->params.data[k]));
-    for (uint32_t i = 0; i < type.rank; i++)
-        if (lowering->plan.walked[type.axes[i]]) return true;
-    return false;
+    return plait_yield_is_kept(lowering->operator_, state->scan, k, lowering->plan.walked);
 }
 
 /* The axis of two turns in a table of axes, made when it is not there. */

@@ -46,6 +46,12 @@ const char *plait_scan_class_allows(PlaitScanClassId id);
 /* One line for each carry, each after `indent`: its type, class, factor, input, reads, the carries that feed it and the
  * form it allows. */
 void plait_scan_class_print(const PlaitFunction *function, PlaitValue scan, const char *indent, PlaitText *text);
+/* A line that says where its carries are between tokens. `kept`, by carry: the names of the axes for which it is kept
+ * in memory ("c, d"), NULL when it is not; no `kept`: as the function stands. */
+void plait_scan_place_print(const PlaitFunction *function, PlaitValue scan, const char *const *kept, const char *indent,
+                            PlaitText *text);
+/* "c, d" */
+const char *plait_axes_text(const PlaitFunction *function, PlaitType axes);
 /* The same for every scan of the function, each under its number in the order of the text, its axis and direction. */
 void plait_classify_print(const PlaitFunction *function, PlaitText *text);
 

@@ -2,6 +2,7 @@
 #include "passes/stage/classify.h"
 
 #include "ir/text.h"
+#include "passes/stage/walked.h"
 
 static void print_factor(const PlaitFunction *function, const PlaitCarryClass *carry, PlaitText *text)
 {
@@ -45,17 +46,54 @@ static void print_carry(const PlaitFunction *function, const PlaitScanClass *sca
     plait_text_printf(text, ". Allows: %s.\n", plait_scan_class_allows(carry->id));
 }
 
+const char *plait_axes_text(const PlaitFunction *function, PlaitType axes)
+{
+    PlaitText text = plait_text(function->module->arena);
+    for (uint32_t i = 0; i < axes.rank; i++)
+        plait_text_printf(&text, "%s%s", i ? ", " : "", plait_axis_text(function, axes.axes[i]));
+    return plait_text_string(&text);
+}
+
+/* What is kept in memory if the passes leave the scan as it is. */
+static const char *const *find_kept(const PlaitFunction *function, PlaitValue scan)
+{
+    PlaitArena *arena = function->module->arena;
+    const PlaitInst *inst = plait_inst(function, scan);
+    PlaitValue outermost = plait_outermost_scan(function, inst->region);
+    bool *walked = PLAIT_NEW_ARRAY(arena, bool, function->axes.count);
+    const char **kept = PLAIT_NEW_ARRAY(arena, const char *, inst->body->params.count);
+    plait_walked_axes(function, outermost ? outermost : scan, walked);
+    for (uint32_t k = 0; k < inst->body->params.count; k++) {
+        PlaitType type = plait_kept_type(function, scan, k), axes = plait_type(PLAIT_BOOL);
+        for (uint32_t i = 0; i < type.rank; i++)
+            if (walked[type.axes[i]]) axes = plait_type_with(axes, type.axes[i]);
+        if (plait_yield_is_kept(function, scan, k, walked)) kept[k] = plait_axes_text(function, axes);
+    }
+    return kept;
+}
+
+void plait_scan_place_print(const PlaitFunction *function, PlaitValue scan, const char *const *kept, const char *indent,
+                            PlaitText *text)
+{
+    uint32_t in_memory = 0, count = plait_inst(function, scan)->body->params.count;
+    if (!kept) kept = find_kept(function, scan);
+    plait_text_printf(text, "%sOn the CPU it runs token after token", indent);
+    for (uint32_t i = 0; i < count; i++)
+        if (kept[i])
+            plait_text_printf(text, "%s carry %u is kept in memory, as what runs inside walks along %s",
+                              in_memory++ ? "," : ";", i + 1, kept[i]);
+    if (in_memory == 0) plait_text_add(text, ", its carries in registers or the nearest cache");
+    else if (in_memory < count) plait_text_add(text, "; the others are in registers or the nearest cache");
+    plait_text_add(text, ".\n");
+}
+
 void plait_scan_class_print(const PlaitFunction *function, PlaitValue scan, const char *indent, PlaitText *text)
 {
-    const PlaitInst *inst = plait_inst(function, scan);
     PlaitScanClass class = plait_classify_scan(function, scan);
     for (uint32_t i = 0; i < class.count; i++) {
         plait_text_add(text, indent);
-        print_carry(function, &class, i,
-                    plait_type_without(plait_type_of(function, inst->body->params.data[i]), inst->axes[0]), text);
+        print_carry(function, &class, i, plait_kept_type(function, scan, i), text);
     }
-    plait_text_printf(text, "%sOn the CPU it runs token after token, its carries in registers or the nearest cache.\n",
-                      indent);
 }
 
 typedef struct Printer {
@@ -73,6 +111,7 @@ static void print_scan(void *context, PlaitValue value)
                       plait_names_text(printer->function->module->names, printer->function->name),
                       plait_axis_text(printer->function, inst->axes[0]), inst->ints[0] > 0 ? "forward" : "backward");
     plait_scan_class_print(printer->function, value, "  ", printer->text);
+    plait_scan_place_print(printer->function, value, NULL, "  ", printer->text);
 }
 
 void plait_classify_print(const PlaitFunction *function, PlaitText *text)

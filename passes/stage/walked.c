@@ -114,6 +114,35 @@ bool plait_walked_axes(const PlaitFunction *function, PlaitValue scan, bool *wal
     return walk.found;
 }
 
+/* The type without the axes of the scan and of those around it. */
+static PlaitType inside_loops(const PlaitFunction *function, PlaitValue scan, PlaitType type)
+{
+    while (scan && plait_op_of(function, scan) == PLAIT_OP_SCAN) {
+        const PlaitInst *inst = plait_inst(function, scan);
+        type = plait_type_without(type, inst->axes[0]);
+        scan = inst->region->owner;
+    }
+    return type;
+}
+
+PlaitType plait_kept_type(const PlaitFunction *function, PlaitValue scan, uint32_t k)
+{
+    const PlaitInst *inst = plait_inst(function, scan);
+    const PlaitRegion *body = inst->body;
+    if (k < body->params.count) return inside_loops(function, scan, plait_type_of(function, body->params.data[k]));
+    PlaitType type = plait_type_with(plait_type_of(function, body->yields.data[k]), inst->axes[0]);
+    return inside_loops(function, inst->region->owner, type);
+}
+
+bool plait_yield_is_kept(const PlaitFunction *function, PlaitValue scan, uint32_t k, const bool *walked)
+{
+    if (k >= plait_inst(function, scan)->body->params.count) return true;
+    PlaitType type = plait_kept_type(function, scan, k);
+    for (uint32_t i = 0; i < type.rank; i++)
+        if (walked[type.axes[i]]) return true;
+    return false;
+}
+
 PlaitValue plait_outermost_scan(const PlaitFunction *function, const PlaitRegion *region)
 {
     PlaitValue scan = 0;

@@ -145,6 +145,69 @@ operator heads(x : f32[t, h]) -> (y : f32[t]) { y = max[h](x) }
 END
 run 0 explain attends.plait --operator attends; has out 'attend  along s (line 5)' 'attend  along s (line 6)'
 run 0 explain attends.plait --operator heads; has out 'gating  reductions over h, block by block'; if grep -q attend out; then fail 'a reduction over heads is no attend'; fi
+# What runs inside a scan, and what it keeps in memory.
+cat >grid.plait <<'END'
+axis b : batch
+axis p : time
+axis r : time
+axis c : time
+axis d = 4
+axis w = 3
+operator grid(x : f32[r, c, d]) -> (y : f32[r, c, d])
+{
+    scan r carry up : f32[c, d] = 0, n : f32 = 0 {
+        n = n + 1
+        scan c carry left : f32[d] = 0 {
+            left = 0.4 * left + up + x / n
+            y = left
+        }
+        up = 0.4 * y - 0.2 * up
+    }
+}
+operator moved(x : f32[r, c, d], g : f32[r, c]) -> (y : f32[r, c, d])
+{
+    scan r carry S : f32[c, d] = 0 {
+        scan c carry L : f32[d] = 0 { L = g * L + x; u = L }
+        S = 0.5 * S + u
+        y = S
+    }
+}
+operator others(x : f32[b, r, c, d], f : f32[d, w]) -> (y : f32[b, r, c, d])
+{
+    scan r carry S : f32[b, c, d] = 0 {
+        attend s along c where s <= c { o = sum(softmax(sum[d]((x + S) * x@[c](s))) * S@[c](s)) }
+        S = tanh(conv[w, c](S, f)) + o
+        y = S
+    }
+}
+operator deep(x : f32[p, r, c, d]) -> (y : f32[p, r, c, d])
+{
+    scan p carry A : f32[r, c, d] = 0 {
+        scan r carry B : f32[c, d] = 0 {
+            scan c carry C : f32[d] = 0 { C = 0.3 * C + B + A + x; y = C }
+            B = 0.5 * y
+        }
+        A = tanh(y)
+    }
+}
+END
+run 0 explain grid.plait --operator grid
+has out '^     1  scan    along r, forward, carries f32\[c, d\], f32 (line 9)$' '^       1\.1  scan    along c, forward, carries f32\[d\] (line 11)$' '^                    carry 1 f32\[d\]: affine, scalar factor'
+has out '^ *On the CPU it runs token after token; carry 1 is kept in memory, as what runs inside walks along c; the others are in registers or the nearest cache\.$' '^                    On a GPU it runs token after token, as the scan around it does\.$'
+has out '^        keeps in memory from token to token carry of line 9 f32\[c, d\], output of line 11 f32\[c, d\]$'
+gives 2 grep -c '^       1\.1  scan' out # as written, and fused
+run 0 explain grid.plait --operator grid --json
+has out '"stages": \[{"kind": "scan", "text": "along c, forward, carries f32\[d\]", "line": 11, "class": "affine, scalar factor"' '"keeps": \[{"name": "carry of line 9", "type": "f32\[c, d\]", "bytes": '
+run 0 explain grid.plait --operator moved
+has out '^                    It needs nothing that the scan around it carries, and runs before that\.$' '2 kernels on the CPU'
+if grep -q 'in memory' out; then fail 'nothing is kept where the inner scan runs before the outer one'; fi
+run 0 explain grid.plait --operator others; has out '^       1\.1  attend  along s (line 29)$' '^       1\.2  conv    along c, 3 taps (line 30)$' '^       1\.1  attend  along s, block by block'
+run 0 explain grid.plait --operator deep
+has out '^       1\.1  scan    along r, forward, carries f32\[c, d\] (line 37)$' '^         1\.1\.1  scan    along c, forward, carries f32\[d\] (line 38)$' 'carry 1 is kept in memory, as what runs inside walks along r, c\.$'
+if command -v dot >/dev/null; then run 0 explain grid.plait --svg grid.svg; has grid.svg 'along c, forward'; fi
+# Outputs as they are declared, whatever the order of their axes in the program; one value may be two of them.
+printf 'axis t : time\naxis d = 4\noperator two(x : f32[t, d]) -> (z : f32[d, t], y : f32[t, d]) { y = x + 1; z = y }\n' >two.plait
+run 0 explain two.plait; has out '^        writes z f32\[d, t\], y f32\[t, d\]$'
 run 0 explain sum.plait -D d=2,3; has out 'running, d = 2' 'running, d = 3'
 if command -v dot >/dev/null; then run 0 explain sum.plait --svg sum.svg; has sum.svg '</svg>' 'running.0'; fi
 under PATH=/nowhere run 1 explain sum.plait --svg none.svg; has err 'E0801' 'graphviz'

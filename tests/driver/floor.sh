@@ -70,6 +70,33 @@ printf 'axis t : time\noperator f(q, k : f32[t]) -> (y : f32[t]) { attend s { o 
 run 0 explain factor.plait --sizes t=100 --json
 counts f operations "$(grep -o '"kernel_operations": [0-9]*' out | sed 's/.*: //')"
 
+# What scans keep in memory is written and read at each token: x, y, `up`, and y once more, of 2 KB each.
+cat >grid.plait <<'END'
+axis r : time
+axis c : time
+axis d = 4
+operator grid(x : f32[r, c, d]) -> (y : f32[r, c, d]) {
+    scan r carry up : f32[c, d] = 0 {
+        scan c carry left : f32[d] = 0 { left = 0.4 * left + up + x; y = left }
+        up = 0.4 * y - 0.2 * up
+    }
+}
+END
+run 0 explain grid.plait --sizes r=8,c=16 --json
+counts grid bytes 4096
+counts grid kernel_bytes 12288
+# It is what the kernels have workspaces for, beside what one kernel makes for another.
+for name in grid scans_three_deep attend_in_inner_scan running_sums_in_scan walked_integers_and_truths; do
+    program=$here/../run/operators/$name.plait
+    run 0 explain "$program"
+    sed -n '/ on the CPU/,/ on a GPU/p' out >kernels
+    explained=$(sed -n '/^ *keeps/p' kernels | grep -o ' of line' | wc -l)
+    between=$(sed -n '/^ *writes/p' kernels | grep -o 'workspace' | wc -l)
+    [ "$explained" -gt 0 ] || fail "$name keeps nothing"
+    run 0 emit "$program" --tile
+    gives $((explained + between)) grep -c '^  workspace' out
+done
+
 # The floor, and what sets it.
 printf 'axis t : time\noperator f(x : f32[t]) -> (y : f32[t]) { y = x + 1 }\n' >move.plait
 run 0 explain move.plait --sizes t=1000000; has out 'floor .* set by memory' 'operations a byte; the kernels do 0.001 G'

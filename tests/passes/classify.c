@@ -15,8 +15,9 @@ typedef struct Printer {
 static void print_scan(void *context, PlaitValue value)
 {
     Printer *printer = context;
-    if (plait_op_of(printer->function, value) == PLAIT_OP_SCAN)
-        plait_scan_class_print(printer->function, value, "", &printer->text);
+    if (plait_op_of(printer->function, value) != PLAIT_OP_SCAN) return;
+    plait_scan_class_print(printer->function, value, "", &printer->text);
+    plait_scan_place_print(printer->function, value, NULL, "", &printer->text);
 }
 
 static int run(PlaitArena *arena)
