@@ -381,7 +381,7 @@ static PlaitCarryClass classify_carry(Classifier *classifier, uint32_t carry)
                               .feeds = classifier->uses[next] & ~((uint64_t)1 << carry)};
     switch (form.kind) {
     case FORM_INDEPENDENT: result.id = PLAIT_SCAN_OVERWRITTEN; break;
-    case FORM_MAXIMUM: result.id = form.shifted ? PLAIT_SCAN_SHIFTED_MAXIMUM : PLAIT_SCAN_MAXIMUM; break;
+    case FORM_MAXIMUM: result.id = form.shifted ? PLAIT_SCAN_SHIFTED_MAXIMUM : PLAIT_SCAN_PLAIN_MAXIMUM; break;
     case FORM_AFFINE: result.id = class_of_affine(classifier, &form, result.feeds); break;
     case FORM_OTHER:
     default:

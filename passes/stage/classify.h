@@ -35,7 +35,7 @@ typedef struct PlaitScanClass {
 
 static inline bool plait_scan_is_maximum(PlaitScanClassId id)
 {
-    return id == PLAIT_SCAN_MAXIMUM || id == PLAIT_SCAN_SHIFTED_MAXIMUM;
+    return id == PLAIT_SCAN_PLAIN_MAXIMUM || id == PLAIT_SCAN_SHIFTED_MAXIMUM;
 }
 
 /* Classifies a SCAN instruction. At most 64 carries; those beyond are NONLINEAR. Memory from the module's arena. */
