@@ -98,8 +98,7 @@ static void add_writes(Collector *collector, PlaitValue owner)
     }
 }
 
-/* Of each what one token has; the bytes are those of all tokens, written once and read once. `forms`: as for add_kernels.
- */
+/* Of each what one token has, with the bytes of all tokens, written once and read once. `forms` as for add_kernels. */
 static void add_keeps(Collector *collector, const PlaitTileTarget *target, PlaitScanForms *forms)
 {
     PlaitSession *session = collector->session;

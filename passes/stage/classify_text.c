@@ -82,7 +82,7 @@ void plait_scan_place_print(const PlaitFunction *function, PlaitValue scan, cons
         if (kept[i])
             plait_text_printf(text, "%s carry %u is kept in memory, as what runs inside walks along %s",
                               in_memory++ ? "," : ";", i + 1, kept[i]);
-    if (in_memory == 0) plait_text_add(text, ", its carries in registers or the nearest cache");
+    if (in_memory == 0 && count) plait_text_add(text, ", its carries in registers or the nearest cache");
     else if (in_memory < count) plait_text_add(text, "; the others are in registers or the nearest cache");
     plait_text_add(text, ".\n");
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # After the whole pipeline: how many kernels, loops and workspaces does each example have?
 # On the CPU what can share one pass over the sequence is one kernel. On a GPU what a scan by blocks of tokens reads is
-# made before it, for all tokens at once.
+# made before it, for all tokens at once; a scan by segments is three, and what several of them read is made before them.
 # usage: run.sh PLAIT EXAMPLES_FOLDER EXPECTED  (lines: example target kernels loops workspaces)
 plait=$1
 examples=$2
