@@ -95,7 +95,9 @@ static bool verify_no_motion(PlaitVerifier *verifier, const PlaitRegion *region,
     for (uint32_t i = 0; i < region->body.count; i++) {
         PlaitValue value = region->body.data[i];
         const PlaitInst *inst = plait_inst(verifier->function, value);
-        if (dependent[value] && moves_along(inst, axis))
+        /* The index of a gather may depend on a carry: what it reads is there before the scan. */
+        bool moved = dependent[inst->op == PLAIT_OP_GATHER ? inst->operands[0] : value];
+        if (moved && moves_along(inst, axis))
             return plait_verify_fail(
                 verifier, value,
                 "nothing that depends on a carry is reduced or read at other positions along the scan's axis");
