@@ -27,7 +27,7 @@ static void add_name(void *context, const PlaitAstExpression *expression)
     if (expression->kind != PLAIT_AST_NAME) return;
     const PlaitBinding *binding = plait_scope_find(sema, expression->name.name);
     if (!binding) {
-        PlaitAxis axis = plait_axes_find(sema, expression->name.name);
+        PlaitAxis axis = plait_axes_find(sema, expression->name);
         if (axis != PLAIT_NO_AXIS && plait_axes_info(sema, axis)->role == PLAIT_ROLE_TIME) add_axis(found, axis);
         return;
     }
@@ -93,7 +93,7 @@ static PlaitAxis new_axis(PlaitSema *sema, const PlaitAstStatement *statement)
 
 static PlaitAxis attended_axis(PlaitSema *sema, const PlaitAstStatement *statement)
 {
-    PlaitAxis axis = plait_axes_find(sema, statement->name.name);
+    PlaitAxis axis = plait_axes_find(sema, statement->name);
     axis = axis == PLAIT_NO_AXIS ? new_axis(sema, statement) : declared_axis(sema, statement, axis);
     if (axis == PLAIT_NO_AXIS || (!plait_sema_stage(sema, axis, true) && !plait_sema_stage(sema, axis, false)))
         return axis;

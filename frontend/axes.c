@@ -115,14 +115,19 @@ void plait_axes_declare(PlaitSema *sema, const PlaitAstAxis *axis, const PlaitAx
     if (role == PLAIT_ROLE_COUNT) role = PLAIT_ROLE_TIME; /* reported; go on with an axis that can be used anywhere */
     int64_t size = overridden_size(sema, axis->name, declared_size(sema, axis, role), overrides, count);
     PlaitName same_as = declared_same(sema, axis, role, &size);
-    plait_push(sema->arena, &sema->axes, (PlaitAxisSymbol){axis->name, role, size, same_as, PLAIT_NO_AXIS});
+    plait_push(
+        sema->arena, &sema->axes,
+        (PlaitAxisSymbol){.name = axis->name, .role = role, .size = size, .same_as = same_as, .axis = PLAIT_NO_AXIS});
 }
 
 /* ---- in an operator ---- */
 
 void plait_axes_forget(PlaitSema *sema)
 {
-    for (uint32_t i = 0; i < sema->axes.count; i++) sema->axes.data[i].axis = PLAIT_NO_AXIS;
+    for (uint32_t i = 0; i < sema->axes.count; i++) {
+        sema->axes.data[i].axis = PLAIT_NO_AXIS;
+        sema->axes.data[i].used = false;
+    }
 }
 
 static PlaitAxis use_symbol(PlaitSema *sema, PlaitAxisSymbol *symbol)
@@ -133,16 +138,60 @@ static PlaitAxis use_symbol(PlaitSema *sema, PlaitAxisSymbol *symbol)
     return symbol->axis = plait_axis_add(sema->builder.function, info);
 }
 
-PlaitAxis plait_axes_find(PlaitSema *sema, PlaitName name)
+PlaitAxis plait_axes_find(PlaitSema *sema, PlaitAstName name)
 {
     const PlaitCall *call = sema->call;
     for (uint32_t i = 0; call && i < call->function->axes.count; i++)
-        if (call->function->axes.data[i].name == name) return call->axes[i];
+        if (call->function->axes.data[i].name == name.name) return call->axes[i];
     for (const PlaitStage *stage = sema->stage; stage; stage = stage->outer)
-        if (stage->call == call && stage->name == name) return stage->axis;
+        if (stage->call == call && stage->name == name.name) return stage->axis;
     if (call && call->function->standard) return PLAIT_NO_AXIS;
-    PlaitAxisSymbol *symbol = find_symbol(sema, name);
-    return symbol ? use_symbol(sema, symbol) : PLAIT_NO_AXIS;
+    PlaitAxisSymbol *symbol = find_symbol(sema, name.name);
+    if (!symbol) return PLAIT_NO_AXIS;
+    if (!symbol->used) symbol->use = name.span;
+    symbol->used = true;
+    return use_symbol(sema, symbol);
+}
+
+/* Marks the axes that give these their extents: arrays of the call say how long they are. */
+static void mark_sized(const PlaitFunction *function, PlaitType type, bool *sized)
+{
+    for (uint32_t i = 0; i < type.rank; i++) sized[plait_axis_extent_of(function, type.axes[i])] = true;
+}
+
+static void report_unsized(PlaitSema *sema, const PlaitAxisSymbol *symbol)
+{
+    const char *name = plait_sema_text(sema, symbol->name.name);
+    plait_sema_report_related(
+        sema, (PlaitDiagnostic){
+                  .id = PLAIT_UNSIZED_AXIS,
+                  .span = symbol->use,
+                  .found = plait_sema_format(
+                      sema, "`%s`, whose size is left to run time, and which no parameter or result has", name),
+                  .expected = "an axis of static size, or one of a parameter or result",
+                  .help = plait_sema_format(
+                      sema, "give it a size, `axis %s : %s = 64` or `-D %s=64`, or declare a parameter that has it",
+                      name, role_names[symbol->role], name),
+                  .related = symbol->name.span,
+                  .related_note = "the axis"});
+}
+
+void plait_axes_check_sizes(PlaitSema *sema)
+{
+    const PlaitFunction *function = sema->builder.function;
+    bool *sized = PLAIT_NEW_ARRAY(sema->arena, bool, function->axes.count + 1);
+    for (uint32_t i = 0; i < function->body->body.count; i++) {
+        const PlaitInst *inst = plait_inst(function, function->body->body.data[i]);
+        if (inst->op == PLAIT_OP_PARAM) mark_sized(function, inst->type, sized);
+    }
+    for (uint32_t i = 0; i < function->outputs.count; i++) mark_sized(function, function->outputs.data[i].type, sized);
+    for (uint32_t i = 0; i < sema->axes.count; i++) {
+        const PlaitAxisSymbol *symbol = &sema->axes.data[i];
+        if (!symbol->used || symbol->size != PLAIT_RUNTIME_SIZE) continue;
+        PlaitAxis extent = plait_axis_extent_of(function, symbol->axis);
+        if (!sized[extent]) report_unsized(sema, symbol);
+        sized[extent] = true; /* once for all that have this extent */
+    }
 }
 
 /* Whether the name is that of an axis of the operator: then of an attend that has ended, as no other is unknown. */
@@ -156,7 +205,7 @@ static bool was_attended(const PlaitSema *sema, PlaitName name)
 
 PlaitAxis plait_axes_resolve(PlaitSema *sema, PlaitAstName name)
 {
-    PlaitAxis axis = plait_axes_find(sema, name.name);
+    PlaitAxis axis = plait_axes_find(sema, name);
     if (axis != PLAIT_NO_AXIS) return axis;
     PLAIT_VECTOR(const char *) known = {0};
     for (uint32_t i = 0; i < sema->axes.count; i++)

@@ -122,7 +122,7 @@ static void declare_constant(PlaitSema *sema, const PlaitAstConst *constant)
                                     .related_note = "the first"});
         return;
     }
-    if (plait_axes_find(sema, constant->name.name) != PLAIT_NO_AXIS)
+    if (plait_axes_find(sema, constant->name) != PLAIT_NO_AXIS)
         plait_sema_report(
             sema, PLAIT_AXIS_VARIABLE, constant->name.span,
             plait_sema_format(sema, "the constant `%s`, which is an axis", plait_sema_text(sema, constant->name.name)),

@@ -178,6 +178,7 @@ static bool check_counts(PlaitSema *sema, const PlaitAstOperator *declared)
 void plait_sema_operator(PlaitSema *sema, const PlaitAstOperator *declared)
 {
     if (!check_counts(sema, declared)) return;
+    uint32_t errors = sema->diagnostics->error_count;
     plait_axes_forget(sema);
     PlaitFunction *function = plait_function_create(sema->module, PLAIT_LEVEL_STAGE, declared->name.name);
     function->span = declared->name.span;
@@ -191,4 +192,6 @@ void plait_sema_operator(PlaitSema *sema, const PlaitAstOperator *declared)
         if (check_names(sema, &declared->results, i, "result") &&
             check_own_name(sema, declared, &declared->results.data[i]))
             lower_result(sema, &declared->results.data[i]);
+    /* What was wrong above may have taken a tensor away that gives a size. */
+    if (sema->diagnostics->error_count == errors) plait_axes_check_sizes(sema);
 }

@@ -20,7 +20,7 @@ static bool check_once(PlaitSema *sema, const PlaitAstExpression *expression, Pl
 {
     const PlaitAstExpression *index = expression->children.data[1];
     if (index->kind != PLAIT_AST_NAME || plait_scope_find(sema, index->name.name)) return true;
-    PlaitAxis axis = plait_axes_find(sema, index->name.name);
+    PlaitAxis axis = plait_axes_find(sema, index->name);
     if (axis == PLAIT_NO_AXIS || !plait_term_has_axis(sema, x, axis)) return true;
     const char *name = plait_sema_text(sema, index->name.name);
     plait_sema_report(sema, PLAIT_POSITION_TWICE, expression->span,

@@ -63,7 +63,7 @@ void plait_scope_bind(PlaitSema *sema, PlaitAstName name, PlaitTerm term)
                                                           .help = "constants keep their value: use another name",
                                                           .related = constant->span,
                                                           .related_note = "the constant"});
-    else if (plait_axes_find(sema, name.name) != PLAIT_NO_AXIS)
+    else if (plait_axes_find(sema, name) != PLAIT_NO_AXIS)
         plait_sema_report(sema, PLAIT_AXIS_VARIABLE, name.span, plait_sema_format(sema, "`%s`, which is an axis", text),
                           "a name that no axis has",
                           "rename the variable: an axis's name stands for positions along it");
@@ -199,7 +199,7 @@ PlaitTerm plait_scope_read(PlaitSema *sema, PlaitAstName name)
 {
     const PlaitBinding *binding = plait_scope_find(sema, name.name);
     if (binding) return binding->escaped == PLAIT_NO_AXIS ? binding->term : read_escaped(sema, name, binding);
-    PlaitAxis axis = plait_axes_find(sema, name.name);
+    PlaitAxis axis = plait_axes_find(sema, name);
     if (axis != PLAIT_NO_AXIS) return read_position(sema, name, axis);
     report_unknown(sema, name);
     return plait_poison();

@@ -37,6 +37,8 @@ typedef struct PlaitAxisSymbol {
     int64_t size;
     PlaitName same_as; /* 0: none */
     PlaitAxis axis;    /* in the operator being lowered; PLAIT_NO_AXIS until it is used */
+    PlaitSpan use;     /* where it is named there first, if it is */
+    bool used;
 } PlaitAxisSymbol;
 
 typedef struct PlaitBinding {
@@ -177,8 +179,10 @@ bool plait_scope_pending(PlaitSema *sema, PlaitName name);
 void plait_axes_declare(PlaitSema *sema, const PlaitAstAxis *axis, const PlaitAxisSize *overrides, uint32_t count);
 void plait_axes_forget(PlaitSema *sema); /* before another operator */
 /* An axis of the operator by its name in the source; PLAIT_NO_AXIS when there is none. */
-PlaitAxis plait_axes_find(PlaitSema *sema, PlaitName name);
+PlaitAxis plait_axes_find(PlaitSema *sema, PlaitAstName name);
 PlaitAxis plait_axes_resolve(PlaitSema *sema, PlaitAstName name); /* reports unknown ones */
+/* At the end of an operator: reports the axes used whose size no tensor of it gives. */
+void plait_axes_check_sizes(PlaitSema *sema);
 /* Resolves a list without repetitions; false after a report. */
 bool plait_axes_resolve_list(PlaitSema *sema, const PlaitAstNames *names, PlaitAxis *axes, uint32_t *count);
 /* The axis of an attend, with along's extent; PLAIT_NO_AXIS after a report. */
