@@ -64,7 +64,7 @@ void plait_command_BUILD(PlaitSession *session)
     bool good = plait_target_rows_read(session, &request.targets);
     if (!plait_program_read(session, options->arguments.data[0], &program) || !good) return;
     if (!plait_library_build(session, &request, &built)) return;
-    if (!plait_file_write(session, library, built.library.data, built.library.length)) return;
-    if (!plait_file_write(session, header, built.header.data, built.header.length)) return;
+    if (!plait_files_write(session, (const PlaitOutputFile[]){{library, built.library}, {header, built.header}}, 2))
+        return;
     report(session, &built, &request, library, header, plait_clock() - start);
 }

@@ -161,6 +161,37 @@ static bool fits_memory(PlaitSession *session, const PlaitCase *it)
     return false;
 }
 
+/* Marks what axes of the type have the same extent as; whether one of them, of run-time size, had not been marked. */
+static bool mark_extents(const PlaitFunction *function, PlaitType type, bool *marked)
+{
+    bool news = false;
+    for (uint32_t i = 0; i < type.rank; i++) {
+        PlaitAxis extent = plait_axis_extent_of(function, type.axes[i]);
+        news |= !marked[extent] && function->axes.data[extent].size == PLAIT_RUNTIME_SIZE;
+        marked[extent] = true;
+    }
+    return news;
+}
+
+static bool is_optional(const PlaitInst *param) { return !isnan(param->number); }
+
+/* Leaves out the inputs that have a default, but for those that alone say how long an axis is. */
+static void omit_optional(PlaitSession *session, PlaitCase *it)
+{
+    const PlaitFunction *function = it->function;
+    bool *marked = PLAIT_NEW_ARRAY(session->arena, bool, function->axes.count);
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        mark_extents(function, function->outputs.data[i].type, marked);
+    for (uint32_t i = 0; i < function->params.count; i++) {
+        const PlaitInst *param = plait_inst(function, function->params.data[i]);
+        if (!is_optional(param)) mark_extents(function, param->type, marked);
+    }
+    for (uint32_t i = 0; i < function->params.count; i++) {
+        const PlaitInst *param = plait_inst(function, function->params.data[i]);
+        if (is_optional(param) && !mark_extents(function, param->type, marked)) it->inputs[i].data = NULL;
+    }
+}
+
 bool plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction *function, const int64_t *extents,
                       uint64_t seed, bool omit)
 {
@@ -175,11 +206,8 @@ bool plait_case_begin(PlaitSession *session, PlaitCase *it, const PlaitFunction 
         return false;
     }
     apply_ranges(session, it, seed);
-    for (uint32_t i = 0; i < function->params.count; i++) {
-        it->inputs[i] = it->kept[i];
-        bool optional = !isnan(plait_inst(function, function->params.data[i])->number);
-        if (omit && optional) it->inputs[i].data = NULL;
-    }
+    for (uint32_t i = 0; i < function->params.count; i++) it->inputs[i] = it->kept[i];
+    if (omit) omit_optional(session, it);
     return true;
 }
 

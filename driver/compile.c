@@ -82,7 +82,8 @@ static void judge(PlaitSession *session, PlaitBuild *build, const PlaitJob *jobs
 {
     PlaitText kernels = plait_text(session->arena);
     for (uint32_t i = 0; i < count; i++) {
-        plait_job_report_codegen(session, &jobs[i]);
+        if (assembled[i]) plait_job_report(session, &jobs[i], PLAIT_OWN_MISTAKE);
+        else plait_job_report_codegen(session, &jobs[i]);
         if (assembled[i] && plait_job_succeeded(&jobs[i]))
             plait_ptxas_read(plait_text_string(&jobs[i].errors), assembled[i]->name, &kernels, &build->warnings);
     }

@@ -140,27 +140,67 @@ static bool write_special(const char *path, const void *const *parts, const size
     return file >= 0 && write_parts(file, parts, lengths, count);
 }
 
-bool plait_file_write_quietly(const char *path, const void *const *parts, const size_t *lengths, uint32_t count)
+/* Writes the contents beside `path`, into a file registered for removal whose name it leaves in `beside`; what is no
+ * regular file is written in place, and `beside` is empty. False with errno set, and nothing is left. */
+static bool write_beside(const char *path, const void *const *parts, const size_t *lengths, uint32_t count,
+                         char beside[PLAIT_CLEANUP_PATH_LENGTH])
 {
+    beside[0] = '\0';
     if (is_special(path)) return write_special(path, parts, lengths, count);
-    char beside[PLAIT_CLEANUP_PATH_LENGTH];
-    int length = snprintf(beside, sizeof beside, "%s.XXXXXX", path);
-    if (length < 0 || (size_t)length >= sizeof beside) {
+    int length = snprintf(beside, PLAIT_CLEANUP_PATH_LENGTH, "%s.XXXXXX", path);
+    if (length < 0 || (size_t)length >= PLAIT_CLEANUP_PATH_LENGTH) {
+        beside[0] = '\0';
         errno = ENAMETOOLONG;
         return false;
     }
     int file = mkstemp(beside);
-    if (file < 0) return false;
+    if (file < 0) {
+        beside[0] = '\0';
+        return false;
+    }
     plait_cleanup_add_path(beside);
     mode_t mask = umask(0); /* the permissions that open() would have given */
     umask(mask);
     fchmod(file, 0666 & ~mask);
-    bool written = write_parts(file, parts, lengths, count) && rename(beside, path) == 0;
+    return write_parts(file, parts, lengths, count);
+}
+
+/* Gives the file its name, or (not `complete`) removes it; keeps errno of a failure. */
+static bool end_beside(const char *path, const char *beside, bool complete)
+{
+    if (!beside[0]) return complete;
+    bool renamed = complete && rename(beside, path) == 0;
     int error = errno;
-    if (!written) unlink(beside);
+    if (!renamed) unlink(beside);
     plait_cleanup_forget_path(beside);
     errno = error;
-    return written;
+    return renamed;
+}
+
+bool plait_file_write_quietly(const char *path, const void *const *parts, const size_t *lengths, uint32_t count)
+{
+    char beside[PLAIT_CLEANUP_PATH_LENGTH];
+    return end_beside(path, beside, write_beside(path, parts, lengths, count, beside));
+}
+
+bool plait_files_write(PlaitSession *session, const PlaitOutputFile *files, uint32_t count)
+{
+    char(*beside)[PLAIT_CLEANUP_PATH_LENGTH] =
+        plait_arena_alloc(session->arena, count * (size_t)PLAIT_CLEANUP_PATH_LENGTH);
+    const char *failed = NULL;
+    int error = 0;
+    uint32_t begun = 0;
+    for (; begun < count && !failed; begun++) {
+        const void *data = files[begun].bytes.data;
+        if (write_beside(files[begun].path, &data, &files[begun].bytes.length, 1, beside[begun])) continue;
+        failed = files[begun].path, error = errno;
+    }
+    for (uint32_t i = 0; i < begun; i++) {
+        if (end_beside(files[i].path, beside[i], !failed) || failed) continue;
+        failed = files[i].path, error = errno;
+    }
+    if (failed) plait_file_report(session, PLAIT_FILE_UNWRITABLE, failed, error);
+    return !failed;
 }
 
 bool plait_file_write(PlaitSession *session, const char *path, const void *data, size_t length)

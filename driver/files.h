@@ -9,6 +9,11 @@ typedef struct PlaitBytes {
     size_t length;
 } PlaitBytes;
 
+typedef struct PlaitOutputFile {
+    const char *path;
+    PlaitBytes bytes;
+} PlaitOutputFile;
+
 enum { PLAIT_SOURCE_LIMIT = 16 * 1024 * 1024 };
 #define PLAIT_ARRAY_LIMIT ((size_t)64 << 30)
 
@@ -23,7 +28,9 @@ uint32_t plait_file_read_source(PlaitSession *session, const char *path);
 /* Writes beside `path` and renames, so that readers see the old file or the new one. Reports and returns false on
  * failure. */
 bool plait_file_write(PlaitSession *session, const char *path, const void *data, size_t length);
-/* The same in parts, without a word: `errno` says why it failed. */
+/* Several files at once: all are complete before the first gets its name, so that after a failure the old ones stay. */
+bool plait_files_write(PlaitSession *session, const PlaitOutputFile *files, uint32_t count);
+/* One file in parts, without a word: `errno` says why it failed. */
 bool plait_file_write_quietly(const char *path, const void *const *parts, const size_t *lengths, uint32_t count);
 /* Reports E0605 and returns false when an output (NULL: none) is the same file as the input or as another output, by
  * whatever path. To be asked before anything is written. */

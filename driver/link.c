@@ -53,8 +53,7 @@ static const char *write_package(PlaitSession *session, PlaitBuild *build)
     add(session, &arguments, plait_session_text(session, "%s%s", build->tools.codegen.version, assembler));
     add(session, &arguments, "-o");
     add(session, &arguments, path);
-    const char *help = "this is a mistake in Plait, not in your program; please report it with the program";
-    return run_one(session, build, "plait-codegen package", &arguments, help) ? path : NULL;
+    return run_one(session, build, "plait-codegen package", &arguments, PLAIT_OWN_MISTAKE) ? path : NULL;
 }
 
 /* What the library shows. */

@@ -241,6 +241,27 @@ static const char *last_words(PlaitSession *session, const PlaitJob *job)
     return plait_session_text(session, "%s%.*s", begin ? "... " : "", (int)(length - begin), words + begin);
 }
 
+/* The words in which a child without room on its disk ends; NULL: there are none. */
+static const char *disk_words(const PlaitJob *job)
+{
+    static const int errors[] = {ENOSPC, EDQUOT};
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        if (strstr(plait_text_string(&job->errors), strerror(errors[i]))) return strerror(errors[i]);
+    return NULL;
+}
+
+/* A child that finds its disk full fails, or (LLVM) stops as after a mistake of its own: neither is one. */
+static bool report_full_disk(PlaitSession *session, const PlaitJob *job)
+{
+    const char *words = disk_words(job);
+    if (!words) return false;
+    plait_session_error(session, PLAIT_FILE_UNWRITABLE,
+                        plait_session_text(session, "an intermediate file of %s: %s", job->name, words),
+                        "room for temporary files",
+                        "make room on the disk of the temporary folder, or name a folder on another disk in TMPDIR");
+    return true;
+}
+
 void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *help)
 {
     const char *words = last_words(session, job);
@@ -255,6 +276,8 @@ void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *he
             session, PLAIT_TOOL_TIMEOUT,
             plait_session_text(session, "%s was stopped after %.0f s", job->name, job->seconds), "an end before that",
             "make the static sizes smaller, or the operator simpler; a compiler that hangs is worth a report");
+    } else if (report_full_disk(session, job)) {
+        return;
     } else if (WIFSIGNALED(job->status)) {
         plait_session_error(
             session, PLAIT_TOOL_CRASHED,
@@ -285,7 +308,5 @@ void plait_job_report_codegen(PlaitSession *session, const PlaitJob *job)
     if (job->ended && WIFEXITED(job->status) && WEXITSTATUS(job->status) == TOO_LARGE)
         plait_session_error(session, PLAIT_CANNOT_LOWER, words_after(session, job, "found: "),
                             words_after(session, job, "expected: "), words_after(session, job, "help: "));
-    else
-        plait_job_report(session, job,
-                         "this is a mistake in Plait, not in your program; please report it with the program");
+    else plait_job_report(session, job, PLAIT_OWN_MISTAKE);
 }

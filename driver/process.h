@@ -31,8 +31,9 @@ void plait_jobs_run(PlaitArena *arena, PlaitJob *jobs, uint32_t count, uint32_t 
                     PlaitProgress *progress);
 /* Whether the job ended with exit code 0. */
 bool plait_job_succeeded(const PlaitJob *job);
-/* Reports why a job failed, if it did (E0801..E0804), with the end of what it wrote on standard error; `help` for an
- * ordinary failure. */
+#define PLAIT_OWN_MISTAKE "this is a mistake in Plait, not in your program; please report it with the program"
+/* Reports why a job failed, if it did (E0801..E0804; E0610 for a full disk), with the end of what it wrote on standard
+ * error; `help` for an ordinary failure. */
 void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *help);
 /* Likewise for plait-codegen, which also says that a program is too large. */
 void plait_job_report_codegen(PlaitSession *session, const PlaitJob *job);

@@ -123,4 +123,23 @@ for signal in TERM HUP KILL; do # SIGINT: a shell's background children ignore i
 done
 [ -e libsum.so ] && fail 'a library was written'
 run 1 build sum.plait --target cpu -o /dev/full; has err 'E0610'
+
+# The library and its header are both complete before either replaces what was there.
+mkdir pair pair/folder; echo old >pair/k.so; echo old >pair/k.h; cp pair/k.so old
+for header in pair/folder pair/none/k.h /dev/full; do
+    run 1 build sum.plait --target cpu -o pair/k.so --header $header; has err 'E0610' "$header"; same pair/k.so old
+done
+run 1 build sum.plait --target cpu -o pair/folder --header pair/k.h; has err 'E0610'; same pair/k.h old
+gives 'folder k.h k.so' sh -c "ls pair | tr '\n' ' ' | sed 's/ \$//'"
+run 0 build sum.plait --target cpu -o pair/k.so --header pair/k.h; has pair/k.h 'int running'
+
+# A disk that is full is no mistake of Plait's, whether the child fails or stops; nor is a tool's exit code 3 the word of
+# plait-codegen for a program that is too large.
+for end in 'exit 1' 'kill -ABRT $$'; do
+    printf '#!/bin/sh\n[ "$1" = --version ] && { echo v; exit 0; }\necho "LLVM ERROR: IO failure: No space left on device" >&2\n%s\n' "$end" >crash
+    under "PLAIT_CODEGEN=$work/crash" run 1 build sum.plait --target cpu; has err 'E0610' 'plait-codegen' 'No space left' 'TMPDIR'
+    if grep -q 'E080\|report it' err; then fail 'a full disk is a mistake of Plait'; fi
+done
+printf '#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "ptxas fatal : no" >&2; exit 3\n' >ptxas
+under "PLAIT_PTXAS=$work/ptxas" run 1 build sum.plait --target sm_90a --no-cache; has err 'E0802' 'ptxas for sm_90a: exit code 3'
 finish

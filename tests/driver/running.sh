@@ -126,4 +126,13 @@ done
 run 0 bench sum.plait --device cpu --sizes b=2,t=64 --repeats 3 --json; has out '"repeats": 3' '"bytes": 4160' '"operations": 1024' '"floor_seconds": '
 run 0 bench sum.plait --device cpu; has out 'b=1 t=4096 d=4' '%'
 run 1 bench sum.plait --library libsum.so --device cpu -D d=9; has err 'E0620'
+
+# An input that alone says how long an axis is has a value in every case, though it has a default; another is left out.
+cat >alone.plait <<'END'
+axis t : time
+axis u : time
+axis s : time same u
+operator alone(x : f32[t], bias : f32[u] = 2, more : f32[s] = 3, z : f32[t] = 4) -> (y : f32[t]) { y = x + sum[u](bias) + sum[s](more) + z }
+END
+run 0 check alone.plait --target cpu; has out '8 results, 0 failures'
 finish
