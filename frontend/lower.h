@@ -28,6 +28,9 @@ PlaitTerm plait_sema_conv(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitTer
 PlaitTerm plait_sema_size(PlaitSema *sema, PlaitAxis axis);
 /* Reports that x lacks the axis along which it is worked. */
 void plait_sema_report_missing_axis(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis);
+/* The time axes along which x may be read elsewhere or convolved: not those of enclosing scans on whose
+ * carries it depends, which are declared for one token of them. `type` becomes its type without these. */
+uint32_t plait_sema_time_to_move(PlaitSema *sema, PlaitTerm x, PlaitAxis *axes, PlaitType *type);
 /* False after reporting that the value depends on a carry of an enclosing scan along the axis. */
 bool plait_sema_check_motion(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis, const char *what);
 

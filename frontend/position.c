@@ -33,18 +33,31 @@ static bool check_once(PlaitSema *sema, const PlaitAstExpression *expression, Pl
     return false;
 }
 
-/* The one time axis of x. */
+/* The axis of x that the index, the name of an axis, goes along: that of an attend, or declared the `same`. */
+static PlaitAxis followed_axis(PlaitSema *sema, const PlaitAstExpression *index, PlaitType type)
+{
+    if (index->kind != PLAIT_AST_NAME || plait_scope_find(sema, index->name.name)) return PLAIT_NO_AXIS;
+    PlaitAxis axis = plait_axes_find(sema, index->name);
+    PlaitAxis along = axis == PLAIT_NO_AXIS ? axis : plait_axes_info(sema, axis)->same_as;
+    return along != PLAIT_NO_AXIS && plait_type_has(type, along) ? along : PLAIT_NO_AXIS;
+}
+
+/* The one time axis of x, or that which the index goes along. */
 static PlaitAxis time_axis(PlaitSema *sema, const PlaitAstExpression *expression, PlaitTerm x)
 {
     PlaitAxis axes[PLAIT_MAX_RANK];
-    uint32_t count = x.kind == PLAIT_TERM_VALUE ? plait_axes_of_time(sema, plait_term_type(sema, x), axes) : 0;
+    PlaitType type;
+    uint32_t count = plait_sema_time_to_move(sema, x, axes, &type);
     if (count == 1) return axes[0];
-    plait_sema_report(sema, PLAIT_POSITION_AXIS, expression->span,
-                      plait_sema_format(sema, "`@` of %s, which has %s time axis", plait_term_text(sema, x),
-                                        count ? "more than one" : "no"),
-                      "a value with one time axis",
-                      count ? "name the axis to read along: `x@[a](index)`"
-                            : "it is the same at all positions: drop the `@`, or name another axis: `x@[a](index)`");
+    PlaitAxis followed = count ? followed_axis(sema, expression->children.data[1], type) : PLAIT_NO_AXIS;
+    if (followed != PLAIT_NO_AXIS) return followed;
+    const char *text = x.kind == PLAIT_TERM_VALUE ? plait_sema_type_text(sema, type) : plait_term_text(sema, x);
+    plait_sema_report(
+        sema, PLAIT_POSITION_AXIS, expression->span,
+        plait_sema_format(sema, "`@` of %s, which has %s time axis", text, count ? "more than one" : "no"),
+        "a value with one time axis",
+        count ? "name the axis to read along: `x@[a](index)`"
+              : "it is the same at all positions: drop the `@`, or name another axis: `x@[a](index)`");
     return PLAIT_NO_AXIS;
 }
 

@@ -135,15 +135,16 @@ static bool conv_axes(PlaitSema *sema, PlaitSpan span, PlaitTerm x, const PlaitA
     *taps = axes[0];
     *time = count == 2 ? axes[1] : axes[0];
     if (count == 2 || plait_axes_info(sema, axes[0])->role == PLAIT_ROLE_TIME) return true;
-    uint32_t found = x.kind == PLAIT_TERM_VALUE ? plait_axes_of_time(sema, plait_term_type(sema, x), candidates) : 0;
+    PlaitType type;
+    uint32_t found = plait_sema_time_to_move(sema, x, candidates, &type);
     if (found == 1) {
         *time = candidates[0];
         return true;
     }
-    wrong_filter(
-        sema, span,
-        plait_sema_format(sema, "%s, which has %s time axis", plait_term_text(sema, x), found ? "more than one" : "no"),
-        "a value with one time axis", "name the time axis after the axis of the taps: `conv[w, t](x, f)`");
+    const char *text = x.kind == PLAIT_TERM_VALUE ? plait_sema_type_text(sema, type) : plait_term_text(sema, x);
+    wrong_filter(sema, span,
+                 plait_sema_format(sema, "%s, which has %s time axis", text, found ? "more than one" : "no"),
+                 "a value with one time axis", "name the time axis after the axis of the taps: `conv[w, t](x, f)`");
     return false;
 }
 

@@ -56,6 +56,29 @@ static bool depends_on(PlaitSema *sema, PlaitValue value, const PlaitRegion *reg
     return false;
 }
 
+static bool is_bound(PlaitSema *sema, PlaitTerm x, const PlaitStage *scan)
+{
+    return !scan->attend && scan->region && depends_on(sema, x.value, scan->region);
+}
+
+uint32_t plait_sema_time_to_move(PlaitSema *sema, PlaitTerm x, PlaitAxis *axes, PlaitType *type)
+{
+    if (x.kind != PLAIT_TERM_VALUE) return 0;
+    *type = plait_term_type(sema, x);
+    uint32_t count = plait_axes_of_time(sema, *type, axes);
+    PlaitAxis innermost = PLAIT_NO_AXIS;
+    for (const PlaitStage *stage = sema->stage; stage && count > 1; stage = stage->outer) {
+        if (!plait_type_has(*type, stage->axis) || !is_bound(sema, x, stage)) continue;
+        if (innermost == PLAIT_NO_AXIS) innermost = stage->axis;
+        *type = plait_type_without(*type, stage->axis);
+    }
+    if (innermost == PLAIT_NO_AXIS) return count;
+    count = plait_axes_of_time(sema, *type, axes);
+    if (count) return count;
+    axes[0] = innermost; /* no motion is right: let it be said of this axis */
+    return 1;
+}
+
 bool plait_sema_check_motion(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis, const char *what)
 {
     const PlaitStage *stage = plait_sema_stage(sema, axis, false);
