@@ -2,6 +2,7 @@
 #include "driver/build.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "driver/cache.h"
@@ -65,7 +66,19 @@ static bool from_cache(PlaitSession *session, const char *key, PlaitBuilt *built
 static void to_cache(PlaitSession *session, const char *key, const PlaitBuilt *built)
 {
     PlaitCacheEntry entry = {{built->library, built->header, bytes_of(built->facts), bytes_of(built->warnings)}};
-    plait_cache_put(session->arena, key, &entry);
+    int error = plait_cache_put(session->arena, key, &entry);
+    uint64_t limit;
+    if (error)
+        plait_session_warn(
+            session, plait_session_text(session,
+                                        "the cache in `%s` cannot be written: %s; set PLAIT_CACHE_DIR to a folder that "
+                                        "can, or give --no-cache",
+                                        plait_cache_folder(session->arena), strerror(error)));
+    if (!plait_cache_limit(&limit))
+        plait_session_warn(session, plait_session_text(session,
+                                                       "PLAIT_CACHE_LIMIT is `%s`, which is no number of bytes; the "
+                                                       "limit is %llu",
+                                                       getenv("PLAIT_CACHE_LIMIT"), (unsigned long long)limit));
 }
 
 static const char *make_folder(PlaitSession *session, const char *keep)

@@ -6,6 +6,7 @@
 #include "driver/cache.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,18 +90,23 @@ bool plait_cache_get(PlaitArena *arena, const char *key, PlaitCacheEntry *entry)
     return true;
 }
 
-static uint64_t limit_of_environment(void)
+bool plait_cache_limit(uint64_t *limit)
 {
     const char *text = getenv("PLAIT_CACHE_LIMIT");
-    char *end;
-    uint64_t limit = text && *text ? strtoull(text, &end, 10) : 0;
-    return text && *text && *end == '\0' ? limit : default_limit;
+    *limit = default_limit;
+    if (!text || !*text) return true;
+    uint64_t number;
+    bool good = plait_read_count(text, &number);
+    if (good) *limit = number;
+    return good;
 }
 
-void plait_cache_put(PlaitArena *arena, const char *key, const PlaitCacheEntry *entry)
+int plait_cache_put(PlaitArena *arena, const char *key, const PlaitCacheEntry *entry)
 {
     const char *folder = plait_cache_folder(arena), *path = entry_path(arena, key);
-    if (!path || !plait_folder_make(arena, folder)) return;
+    uint64_t limit;
+    if (!path) return 0;
+    if (!plait_folder_make(arena, folder)) return errno;
     Head head = {0};
     char hash[PLAIT_SHA256_TEXT];
     memcpy(head.magic, magic, sizeof magic);
@@ -113,8 +119,10 @@ void plait_cache_put(PlaitArena *arena, const char *key, const PlaitCacheEntry *
         parts[i + 1] = entry->parts[i].data;
         lengths[i + 1] = entry->parts[i].length;
     }
-    if (plait_file_write_quietly(path, parts, lengths, PLAIT_CACHE_PARTS + 1))
-        plait_cache_shrink(arena, limit_of_environment());
+    if (!plait_file_write_quietly(path, parts, lengths, PLAIT_CACHE_PARTS + 1)) return errno;
+    plait_cache_limit(&limit);
+    plait_cache_shrink(arena, limit);
+    return 0;
 }
 
 static bool is_entry(const char *name)

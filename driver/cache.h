@@ -23,8 +23,10 @@ typedef struct PlaitCacheSize {
 const char *plait_cache_folder(PlaitArena *arena);
 /* False when there is none, or a damaged one. Marks the entry as used now. */
 bool plait_cache_get(PlaitArena *arena, const char *key, PlaitCacheEntry *entry);
-/* Does nothing when the folder cannot be written: a cache never fails a build. Keeps the cache within its limit. */
-void plait_cache_put(PlaitArena *arena, const char *key, const PlaitCacheEntry *entry);
+/* Keeps the cache within its limit. An errno when the folder cannot be written, else 0: a cache never fails a build. */
+int plait_cache_put(PlaitArena *arena, const char *key, const PlaitCacheEntry *entry);
+/* The limit in bytes: PLAIT_CACHE_LIMIT, or the usual one when that is not set, or (false) is no number. */
+bool plait_cache_limit(uint64_t *limit);
 PlaitCacheSize plait_cache_measure(PlaitArena *arena);
 /* Removes the entries used longest ago until at most `bytes` remain; returns what was removed. */
 PlaitCacheSize plait_cache_shrink(PlaitArena *arena, uint64_t bytes);

@@ -29,6 +29,8 @@ void plait_command_HELP(PlaitSession *session)
     else
         plait_session_error(session, PLAIT_UNKNOWN_COMMAND, plait_session_text(session, "`%s`", arguments->data[0]),
                             "the name of a command", "`plait --help` lists the commands");
+    plait_text_add(&session->fields, ", \"text\": ");
+    plait_text_json_string(&session->fields, plait_text_string(&session->output));
 }
 
 /* The exit code that one message asks for. */
@@ -36,7 +38,7 @@ static PlaitExit exit_for(PlaitDiagnosticId id)
 {
     static const PlaitDiagnosticId usage[] = {PLAIT_UNKNOWN_COMMAND, PLAIT_UNKNOWN_OPTION, PLAIT_BAD_OPTION_VALUE,
                                               PLAIT_WRONG_ARGUMENTS, PLAIT_OPTIONS_CLASH,  PLAIT_BAD_DEFINE,
-                                              PLAIT_UNKNOWN_TARGET,  PLAIT_UNKNOWN_PASS};
+                                              PLAIT_UNKNOWN_TARGET,  PLAIT_UNKNOWN_PASS,   PLAIT_IDLE_PASS};
     for (size_t i = 0; i < sizeof usage / sizeof *usage; i++)
         if (usage[i] == id) return PLAIT_EXIT_USAGE;
     if (id == PLAIT_CHECK_FAILED) return PLAIT_EXIT_CHECK;
@@ -53,8 +55,11 @@ static void finish_json(PlaitSession *session, PlaitExit code)
 {
     PlaitText *text = &session->output;
     *text = plait_text(session->arena);
-    plait_text_printf(text, "{\"command\": \"%s\", \"ok\": %s, \"exit_code\": %d",
-                      plait_command_name(session->options.command), code == PLAIT_EXIT_OK ? "true" : "false", code);
+    PlaitCommand command = session->options.command;
+    const char *quote = command == PLAIT_COMMAND_COUNT ? "" : "\"";
+    plait_text_printf(text, "{\"command\": %s%s%s, \"ok\": %s, \"exit_code\": %d", quote,
+                      command == PLAIT_COMMAND_COUNT ? "null" : plait_command_name(command), quote,
+                      code == PLAIT_EXIT_OK ? "true" : "false", code);
     plait_text_add(text, plait_text_string(&session->fields));
     plait_text_add(text, ", \"warnings\": [");
     for (uint32_t i = 0; i < session->warnings.count; i++) {

@@ -92,6 +92,40 @@ static const char *named_pass(PlaitSession *session, PlaitOption option, bool al
     return name;
 }
 
+/* An option that names a pass which the plan has not. */
+static void check_planned(PlaitSession *session, const Plan *plan, PlaitOption option, const char *name)
+{
+    bool planned = !name || strcmp(name, "all") == 0 || !plait_pass_by_name(name);
+    for (uint32_t i = 0; i < plan->count && !planned; i++) planned = strcmp(plan->passes[i]->name, name) == 0;
+    if (!planned)
+        plait_session_error(
+            session, PLAIT_IDLE_PASS, plait_session_text(session, "`--%s %s`", plait_option_name(option), name),
+            "a pass that is among --passes",
+            plait_session_text(session, "add it: `--passes=..,%s`; `plait opt --list-passes` lists the pipelines",
+                               name));
+}
+
+/* Whether every pass has something to work on: it would do nothing, and say nothing, on the other level. */
+static bool check_levels(PlaitSession *session, const Plan *plan, const PlaitModule *module)
+{
+    unsigned levels = 0;
+    for (uint32_t i = 0; i < module->functions.count; i++) levels |= (unsigned)module->functions.data[i]->level;
+    for (uint32_t i = 0; i < plan->count && levels; i++) {
+        const PlaitPass *pass = plan->passes[i];
+        if (levels & (unsigned)pass->level) continue;
+        bool stage = pass->level == PLAIT_LEVEL_STAGE;
+        plait_session_error(session, PLAIT_IDLE_PASS,
+                            plait_session_text(session, "`%s`, which works on %s IR, for a file of %s IR", pass->name,
+                                               stage ? "Stage" : "Tile", stage ? "Tile" : "Stage"),
+                            "passes of the file's level",
+                            stage
+                                ? "`plait emit FILE --stage` writes Stage IR; `plait opt --list-passes` says the levels"
+                                : "`plait emit FILE --tile` writes Tile IR; `plait opt --list-passes` says the levels");
+        return false;
+    }
+    return true;
+}
+
 static void run(PlaitSession *session, const Plan *plan, const PlaitPassOptions *options)
 {
     const char *path = plait_option_text(&session->options, PLAIT_OPTION_OUTPUT);
@@ -99,7 +133,7 @@ static void run(PlaitSession *session, const Plan *plan, const PlaitPassOptions 
     uint32_t source = plait_file_read_source(session, session->options.arguments.data[0]);
     PlaitModule *module =
         source ? plait_module_parse(session->arena, &session->names, &session->diagnostics, source) : NULL;
-    if (!module || !plait_module_verify(module)) return;
+    if (!module || !plait_module_verify(module) || !check_levels(session, plan, module)) return;
     plait_passes_run(module, plan->passes, plan->count, options);
     for (uint32_t i = 0; i < module->functions.count && plait_option_given(&session->options, PLAIT_OPTION_CLASSIFY);
          i++)
@@ -126,6 +160,8 @@ void plait_command_OPT(PlaitSession *session)
                                 .verify_each = plait_option_given(&session->options, PLAIT_OPTION_VERIFY_EACH),
                                 .time_passes = plait_option_given(&session->options, PLAIT_OPTION_TIME_PASSES),
                                 .sink = &log};
+    check_planned(session, &plan, PLAIT_OPTION_PRINT_AFTER, options.print_after);
+    check_planned(session, &plan, PLAIT_OPTION_STOP_AFTER, options.stop_after);
     if (session->options.arguments.count == 0)
         plait_session_error(session, PLAIT_WRONG_ARGUMENTS, "no file", "a file of IR text, or `-` for standard input",
                             "`plait opt --help` shows how it is called");

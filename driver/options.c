@@ -49,7 +49,7 @@ const char *plait_option_text(const PlaitOptions *options, PlaitOption option)
     return count ? options->values[option].data[count - 1] : NULL;
 }
 
-static bool read_count(const char *text, uint64_t *count)
+bool plait_read_count(const char *text, uint64_t *count)
 {
     char *end;
     errno = 0;
@@ -61,7 +61,7 @@ uint64_t plait_option_count(const PlaitOptions *options, PlaitOption option, uin
 {
     const char *text = plait_option_text(options, option);
     uint64_t count;
-    return text && read_count(text, &count) ? count : otherwise;
+    return text && plait_read_count(text, &count) ? count : otherwise;
 }
 
 bool plait_command_by_name(const char *name, PlaitCommand *command)
@@ -154,7 +154,7 @@ static void take_option(Parser *parser, uint32_t option, const char *value)
         bad_value(parser, option, "an empty value", "a value");
         return;
     }
-    if (option_rows[option].kind == COUNT && !read_count(value, &count)) {
+    if (option_rows[option].kind == COUNT && !plait_read_count(value, &count)) {
         bad_value(parser, option, plait_arena_printf(arena, "`%s`", value),
                   "a whole number from 0 to 18446744073709551615");
         return;
@@ -228,6 +228,9 @@ bool plait_options_parse(PlaitOptions *options, PlaitDiagnostics *diagnostics, i
     }
     if (!plait_command_by_name(argv[1], &options->command)) {
         unknown_command(&parser, argv[1]);
+        options->command = PLAIT_COMMAND_COUNT;
+        for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) /* every command has it */
+            if (strcmp(argv[i], "--json") == 0) take_option(&parser, PLAIT_OPTION_JSON, NULL);
         return false;
     }
     parse_rest(&parser);

@@ -33,6 +33,8 @@ bool plait_options_parse(PlaitOptions *options, PlaitDiagnostics *diagnostics, i
 bool plait_option_given(const PlaitOptions *options, PlaitOption option);
 /* The last value given; NULL when there is none. */
 const char *plait_option_text(const PlaitOptions *options, PlaitOption option);
+/* The number that the text is, and nothing else: digits, in 64 bits. */
+bool plait_read_count(const char *text, uint64_t *count);
 uint64_t plait_option_count(const PlaitOptions *options, PlaitOption option, uint64_t otherwise);
 const char *plait_option_name(PlaitOption option);
 const char *plait_command_name(PlaitCommand command);

@@ -75,7 +75,10 @@ run 0 cache --clear
 for number in 1 2 3 4; do "$plait" build sum.plait --target cpu -o "many$number.so" >/dev/null 2>&1 & done; wait
 "$plait" cache >out 2>err; has out 'entries'
 for number in 2 3 4; do nm -D "many$number.so" >/dev/null || fail 'builds at once'; done
-under "PLAIT_CACHE_DIR=/proc/none" run 0 build sum.plait --target cpu
+under "PLAIT_CACHE_DIR=/proc/none" run 0 build sum.plait --target cpu; has err 'warning: the cache in `/proc/none` cannot be written' 'PLAIT_CACHE_DIR'
+under "PLAIT_CACHE_LIMIT=1G" run 0 build sum.plait --target cpu -D d=6; has err 'warning: PLAIT_CACHE_LIMIT is `1G`, .*the limit is 1073741824'
+under "PLAIT_CACHE_LIMIT=-1" run 0 build sum.plait --target cpu -D d=7; has err 'warning: PLAIT_CACHE_LIMIT is `-1`'
+under "PLAIT_CACHE_LIMIT=2000000000" run 0 build sum.plait --target cpu -D d=6,7; gives '' cat err
 
 # Several variants in one library.
 run 0 build sum.plait --target cpu -D d=3,5 -o two.so --json; has out '"variants": 2'

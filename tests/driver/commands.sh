@@ -10,6 +10,9 @@ done
 run 2; has err 'E0601'
 run 2 explian x; has err 'E0601' 'did you mean `plait explain`'
 run 2 help nothing; has err 'E0601'
+run 2 frob --json; has out '^{"command": null, "ok": false, "exit_code": 2' '"code": "E0601"'
+run 0 help --json; has out '^{"command": "help", "ok": true' '"text": "plait: a compiler'
+run 0 help build --json; has out '"text": "NAME'
 run 2 --json build sum.plait; has err 'E0601' 'options follow the command'
 run 2 build sum.plait -o ''; has err 'E0603' 'an empty value'
 run 2 build sum.plait --operator=; has err 'E0603' 'an empty value'
@@ -92,6 +95,12 @@ run 0 opt sum.sir --passes=stage --classify; has err '^scan 1 of @running, along
 run 2 opt sum.sir --passes=classify; has err 'E0621' 'option --classify'
 run 2 opt sum.sir --passes=fuze; has err 'E0621' 'did you mean `fuse`'
 run 2 opt sum.sir --stop-after nothing; has err 'E0621'
+run 2 opt sum.sir --passes=stage --stop-after matrix; has err 'E0623' '`--stop-after matrix`' 'among --passes'
+run 2 opt sum.sir --passes=cse --print-after dce; has err 'E0623' '`--print-after dce`'
+run 2 opt sum.sir --passes=cse,matrix; has err 'E0623' '`matrix`, which works on Tile IR, for a file of Stage IR'
+run 0 emit sum.plait --tile -o sum.tir
+run 2 opt sum.tir --passes=chunk; has err 'E0623' '`chunk`, which works on Stage IR, for a file of Tile IR'
+run 0 opt sum.tir --passes=cse,matrix --stop-after matrix --print-after all
 run 2 opt; has err 'E0604'
 printf 'operator @x {\n  %%1 = nothing\n}\n' >bad.sir
 run 1 opt bad.sir; has err 'E070'
