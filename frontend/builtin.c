@@ -119,6 +119,51 @@ static PlaitTerm call_select(PlaitSema *sema, const PlaitAstExpression *expressi
     return plait_sema_select(sema, expression->span, condition, yes, no);
 }
 
+/* ", where `a` is `d` of size 5": what the function at hand was called with, as far as it is known. */
+static const char *called_with(const PlaitSema *sema)
+{
+    const PlaitCall *call = sema->call;
+    const char *text = "";
+    for (uint32_t i = 0; call && i < call->function->axes.count; i++) {
+        int64_t size = plait_axes_info(sema, call->axes[i])->size;
+        if (size == PLAIT_RUNTIME_SIZE) continue;
+        text = plait_sema_format(sema, "%s%s`%s` is `%s` of size %lld", text, *text ? ", " : ", where ",
+                                 plait_sema_text(sema, call->function->axes.data[i].name),
+                                 plait_axis_text(sema->builder.function, call->axes[i]), (long long)size);
+    }
+    return text;
+}
+
+static void report_requirement(PlaitSema *sema, PlaitSpan span)
+{
+    const PlaitAstFunction *function = sema->call ? sema->call->function : NULL;
+    const PlaitSource *source = plait_sources_get(sema->diagnostics->sources, span.source);
+    const char *text = function && function->standard ? plait_frontend_std_text() : source->text;
+    const char *name = function ? plait_sema_text(sema, function->name.name) : NULL;
+    plait_sema_report(sema, PLAIT_REQUIREMENT, span,
+                      plait_sema_format(sema, "`%.*s`, which is false%s", (int)(span.end - span.begin),
+                                        text + span.begin, called_with(sema)),
+                      name ? plait_sema_format(sema, "what `%s` requires", name) : "a condition that holds",
+                      "give the axis another size, in its declaration or with `-D`, or work along another axis");
+}
+
+/* `require(c, x)` is x. A condition that is known now must hold; one of run time is the caller's care. */
+static PlaitTerm call_require(PlaitSema *sema, const PlaitAstExpression *expression)
+{
+    PlaitSpan span = expression->children.data[0]->span;
+    PlaitTerm condition = argument(sema, expression, 0), value = argument(sema, expression, 1);
+    if (condition.kind == PLAIT_TERM_POISON) return condition;
+    bool number = condition.kind == PLAIT_TERM_NUMBER;
+    if (number ? condition.number_kind != PLAIT_NUMBER_TRUTH : plait_term_type(sema, condition).scalar != PLAIT_BOOL) {
+        plait_sema_report(sema, PLAIT_WRONG_TYPE, span, plait_term_text(sema, condition), "a truth value",
+                          "compare it, for example with `!= 0`");
+        return plait_poison();
+    }
+    if (!number || condition.number != 0) return value;
+    report_requirement(sema, span);
+    return plait_poison();
+}
+
 /* The axis that is the argument of `position` or `size`. */
 static PlaitAxis axis_argument(PlaitSema *sema, const PlaitAstExpression *expression)
 {

@@ -8,6 +8,9 @@
 
 extern const char plait_std_text[]; /* std.plait, zero-terminated; made by embed.cmake */
 
+/* No source has this number; it is not 0, so that spans in the library's text can be joined. */
+enum { STANDARD_SOURCE = INT32_MAX };
+
 const char *plait_frontend_std_text(void) { return plait_std_text; }
 
 /* ---- the text ---- */
@@ -182,6 +185,7 @@ static const PlaitAst *parse_standard(PlaitArena *arena, PlaitNames *names, Plai
     PlaitParser parser = {.arena = arena,
                           .names = names,
                           .diagnostics = diagnostics,
+                          .source = STANDARD_SOURCE,
                           .text = plait_std_text,
                           .standard = true,
                           .ast = ast};
