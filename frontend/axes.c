@@ -203,6 +203,18 @@ static bool was_attended(const PlaitSema *sema, PlaitName name)
     return false;
 }
 
+/* Whether the file declares the axis, but below. */
+static bool is_declared_later(const PlaitSema *sema, PlaitAstName name)
+{
+    for (uint32_t i = 0; i < sema->file->axes.count; i++) {
+        PlaitAstName declared = sema->file->axes.data[i].name;
+        if (declared.name == name.name && declared.span.source == name.span.source &&
+            declared.span.begin > name.span.begin)
+            return true;
+    }
+    return false;
+}
+
 PlaitAxis plait_axes_resolve(PlaitSema *sema, PlaitAstName name)
 {
     PlaitAxis axis = plait_axes_find(sema, name);
@@ -213,6 +225,8 @@ PlaitAxis plait_axes_resolve(PlaitSema *sema, PlaitAstName name)
     const char *text = plait_sema_text(sema, name.name), *advice = NULL;
     if (was_attended(sema, name.name))
         advice = plait_sema_format(sema, "`%s` is known inside its `attend` only: reduce over it there", text);
+    else if (is_declared_later(sema, name))
+        advice = plait_sema_format(sema, "`%s` is declared below: move its declaration before this line", text);
     plait_sema_unknown(sema, PLAIT_UNKNOWN_AXIS, name, "the name of an axis", advice, known.data, known.count);
     return PLAIT_NO_AXIS;
 }

@@ -1,7 +1,7 @@
 /* The scanner: bytes to tokens.
  *
  * Newlines: one ends a statement only where a statement can end: outside ( and [, after a token that can be the last
- * of one. So a line that ends in an operator, a comma or `=` goes on in the next.
+ * of one. So a line that ends in an operator, a comma or `=` goes on in the next; and so does one before `->`.
  * The text is zero-terminated and was checked for zero bytes and for UTF-8 before (compile.c).
  */
 #include <math.h>
@@ -141,6 +141,21 @@ static int bad_character(PlaitParser *parser, const char *begin)
     return BAD_TOKEN;
 }
 
+/* Whether the declaration goes on behind the newline: `->` begins none, and the block of one that is wrong belongs to
+ * the mistake. Then the cursor moves there, so that no newline is looked behind twice. */
+static bool goes_on(PlaitParser *parser)
+{
+    const char *next = parser->cursor;
+    for (;;) {
+        next += strspn(next, " \t\r\n");
+        if (*next != '#') break;
+        next += strcspn(next, "\n");
+    }
+    if ((next[0] != '-' || next[1] != '>') && (!parser->lost || *next != '{')) return false;
+    parser->cursor = next;
+    return true;
+}
+
 static int next_token(PlaitParser *parser, const char **begin_of_token, PLAIT_YYSTYPE *value)
 {
     const char *marker;
@@ -163,7 +178,7 @@ static int next_token(PlaitParser *parser, const char **begin_of_token, PLAIT_YY
             "\x00"              { parser->cursor = begin; return END; }
             [ \t\r]+            { continue; }
             "#" [^\n\x00]*      { continue; }
-            "\n"                { if (parser->brackets == 0 && parser->can_end) return LINE_END; continue; }
+            "\n"                { if (parser->brackets == 0 && parser->can_end && !goes_on(parser)) return LINE_END; continue; }
             letter (letter | [0-9])* { return scan_name(parser, begin, value); }
             number              { return scan_number(parser, begin, value); }
             number (letter | [0-9.])+ { return bad_number(parser, begin); }
@@ -231,6 +246,7 @@ int plait_yylex(PLAIT_YYSTYPE *value, PlaitSpan *span, PlaitParser *parser)
     int token = next_token(parser, &begin, value);
     if (parser->closed && begins_statement(token)) token = end_line(parser, begin);
     parser->closed = token == CLOSE_BLOCK;
+    parser->lost &= token != LINE_END && token != SEMICOLON && token != OPEN_BLOCK;
     parser->can_end = can_end_statement(token);
     *span = span_of(parser, begin, parser->cursor);
     return token;

@@ -117,6 +117,7 @@ static PlaitTerm result_scalar(PlaitSema *sema, const PlaitAstParam *result, Pla
     return plait_term_as(sema, span, term, wanted);
 }
 
+/* `own`: of the value as it was assigned. */
 static bool check_axes(PlaitSema *sema, const PlaitAstParam *result, PlaitSpan span, PlaitType own, PlaitType type)
 {
     for (uint32_t i = 0; i < own.rank; i++) {
@@ -156,8 +157,11 @@ static void lower_result(PlaitSema *sema, const PlaitAstParam *result)
     PlaitTerm term = plait_scope_read(sema, (PlaitAstName){result->name.name, span});
     sema->builder.span = span;
     if (term.kind == PLAIT_TERM_POISON) return;
+    PlaitTerm assigned = term;
     term = result_scalar(sema, result, span, term, (PlaitScalar)type.scalar);
-    if (term.kind == PLAIT_TERM_POISON || !check_axes(sema, result, span, plait_term_type(sema, term), type)) return;
+    if (term.kind == PLAIT_TERM_POISON) return;
+    if (assigned.kind == PLAIT_TERM_VALUE && !check_axes(sema, result, span, plait_term_type(sema, assigned), type))
+        return;
     PlaitValue value = plait_build_broadcast(&sema->builder, term.value, type);
     plait_push(sema->arena, &sema->builder.function->outputs,
                (PlaitOutput){result->name.name, type, value, result->name.span});

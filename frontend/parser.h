@@ -9,7 +9,7 @@ typedef struct PlaitParser {
     PlaitArena *arena;
     PlaitNames *names;
     PlaitDiagnostics *diagnostics;
-    uint32_t source;  /* of the spans; 0 for std.plait */
+    uint32_t source;  /* of the spans */
     const char *text; /* zero-terminated */
     const char *cursor;
     bool standard;
@@ -18,6 +18,7 @@ typedef struct PlaitParser {
     uint32_t braces;
     bool can_end; /* the last token can end a statement, so that a newline does */
     bool closed;  /* the last token was `}` */
+    bool lost;    /* a mistake outside of blocks was found in the declaration at hand */
     PlaitAst *ast;
 } PlaitParser;
 

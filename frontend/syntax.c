@@ -208,6 +208,7 @@ static const char *found_text(PlaitParser *parser, const PlaitSyntaxError *error
 
 void plait_syntax_report(PlaitParser *parser, const PlaitSyntaxError *error)
 {
+    parser->lost = parser->braces == 0;
     if (parser->stopped || error->reported) return;
     const char *found = found_text(parser, error);
     if (error->reserved) {

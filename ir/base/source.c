@@ -34,6 +34,7 @@ PlaitPlace plait_source_place(const PlaitSource *source, uint32_t offset)
     }
     place.line_end = place.line_begin;
     while (place.line_end < source->length && source->text[place.line_end] != '\n') place.line_end++;
+    if (place.line_end > place.line_begin && source->text[place.line_end - 1] == '\r') place.line_end--;
     return place;
 }
 

@@ -27,7 +27,7 @@ const PlaitSource *plait_sources_get(const PlaitSources *sources, uint32_t id);
 /* 1-based line and column (in characters: UTF-8 continuation bytes are not counted) of byte `offset`. */
 typedef struct PlaitPlace {
     uint32_t line, column;
-    uint32_t line_begin, line_end; /* byte range of the line without its newline */
+    uint32_t line_begin, line_end; /* byte range of the line without its newline, \n or \r\n */
 } PlaitPlace;
 PlaitPlace plait_source_place(const PlaitSource *source, uint32_t offset);
 

@@ -70,6 +70,19 @@ static void test_order(void)
     CHECK(json.data[0] == '[' && json.data[json.length - 1] == ']');
 }
 
+/* A newline of two bytes: neither is shown, and a place at the end of the line stands behind its last character. */
+static void test_two_byte_newlines(void)
+{
+    PlaitSources sources;
+    PlaitDiagnostics diagnostics = subject(&sources, "a\r\ny = qq\r\n");
+    report(&diagnostics, 7, 9, "qq");
+    report(&diagnostics, 10, 11, "the end");
+    PlaitText text = plait_text(arena);
+    plait_diagnostics_print(&diagnostics, &text);
+    CHECK(strstr(plait_text_string(&text), "x.plait:2:5\n      |\n    2 | y = qq\n      |     ^^\n") != NULL);
+    CHECK(strstr(plait_text_string(&text), "    2 | y = qq\n      |       ^\n") != NULL);
+}
+
 static void test_limit(void)
 {
     PlaitSources sources;
@@ -101,6 +114,7 @@ int main(void)
     test_places();
     test_spans();
     test_order();
+    test_two_byte_newlines();
     test_limit();
     test_nearest();
     plait_arena_destroy(arena);
