@@ -11,10 +11,15 @@
  * the next pass.
  *   2. Each (axis, level) becomes one fold: carries are the running results. When the reference point of an exponential
  *      moves, the running sum is rescaled by exp(new shift - old shift), or by 1 where the two are equal (both may be
- * -inf).
- *   3. Factors that are the same for all positions are applied after the fold; a sum of exactly 0 stays 0 (a row with
+ * infinite). bounded.c says of which exponentials the running results stay finite; others wait for the next pass.
+ *   3. Scores may be -inf, as of positions that a program hides by adding -inf, and so may be the maximum m' of the
+ * first blocks. x - m' would be NaN there, so 0 stands in for such an m': the weights are exp(-inf) = 0. A row that
+ * ends at m = -inf has the NaN of its formula put in after the fold, unless it has no position at all.
+ *   4. Factors that are the same for all positions are applied after the fold; a sum of exactly 0 stays 0 (a row with
  * no position).
  */
+#include <math.h>
+
 #include "ir/clone.h"
 #include "ir/order.h"
 #include "passes/passes.h"
@@ -28,6 +33,13 @@ typedef struct Reduction {
 } Reduction;
 
 typedef PLAIT_VECTOR(Reduction) Reductions;
+
+/* Whether a mask has let a position of each row through: a carry, 1 then, else 0. */
+typedef struct Seen {
+    PlaitValue mask, carry, result;
+} Seen;
+
+typedef PLAIT_VECTOR(Seen) SeenMasks;
 
 /* A reduction over several axes waits until `canonicalise` has split it. */
 static bool long_reduction(const PlaitFunction *function, const PlaitInst *inst)
@@ -87,6 +99,7 @@ static bool shift_is_running(const PlaitFunction *function, const Reductions *gr
 typedef struct Fold {
     PlaitFoldGroup group;
     Reductions reductions;
+    SeenMasks seen;
     PlaitBuilder outside; /* the region that the reductions stand in; sorted at the end */
     PlaitRegion *region;
     PlaitSpan span; /* of its first reduction: what the fold is blamed on */
@@ -125,6 +138,7 @@ static bool try_add(Fold *fold, PlaitValue value)
     bool *tainted = taints(function, fold->outside.region, &fold->reductions);
     fold->group.tainted = tainted;
     fold->group.tainted_count = function->insts.count;
+    fold->group.mask = inst.operand_count == 2 ? inst.operands[1] : 0;
     bool mask_tainted = inst.operand_count == 2 && tainted[inst.operands[1]];
     Reduction reduction = {.value = value};
     fold->group.body.span = fold->outside.span = inst.span;
@@ -177,6 +191,14 @@ static PlaitValue rescale(PlaitBuilder *body, PlaitValue before, PlaitValue afte
     return plait_build_select(body, same, one, moved);
 }
 
+/* The shift that a block's exponents take: `shift`, or 0 where that is infinite because every score so far is. */
+static PlaitValue finite_shift(PlaitBuilder *body, PlaitValue shift)
+{
+    PlaitScalar scalar = (PlaitScalar)plait_type_of(body->function, shift).scalar;
+    PlaitValue infinite = plait_build_binary(body, PLAIT_OP_EQ, shift, plait_build_const(body, scalar, HUGE_VAL));
+    return plait_build_select(body, infinite, plait_build_const(body, scalar, 0), shift);
+}
+
 /* The next value of one running result, from its carry. */
 static PlaitValue advance(Fold *fold, const Reduction *reduction, PlaitValue carry, PlaitCloneMap *old_running,
                           PlaitCloneMap *new_running)
@@ -187,6 +209,7 @@ static PlaitValue advance(Fold *fold, const Reduction *reduction, PlaitValue car
     if (reduction->summand.shift) {
         PlaitValue before = with_running(fold, reduction->summand.shift, old_running);
         PlaitValue after = with_running(fold, reduction->summand.shift, new_running);
+        if (reduction->summand.infinite) after = finite_shift(body, after);
         carry = plait_build_binary(body, PLAIT_OP_MUL, carry, rescale(body, before, after));
         exponents = plait_build_binary(body, PLAIT_OP_ADD, exponents, after);
     }
@@ -217,6 +240,75 @@ static PlaitType carry_type(Fold *fold, const Reduction *reduction)
     return plait_type_without(type, fold->group.axis);
 }
 
+/* Whether NaN is to be put in for rows whose scores are all -inf. */
+static bool is_guarded(const Reduction *reduction) { return reduction->summand.shift && reduction->summand.infinite; }
+
+/* The reduction's mask where it may let no position of a row through; 0: it lets one through if there is one. */
+static PlaitValue partial_mask(const Fold *fold, const Reduction *reduction)
+{
+    const PlaitInst *inst = plait_inst(fold->group.function, reduction->value);
+    PlaitValue mask = inst->operand_count == 2 ? inst->operands[1] : 0;
+    return mask && !plait_mask_has_diagonal(fold->group.function, mask, fold->group.axis) ? mask : 0;
+}
+
+static Seen *find_seen(Fold *fold, PlaitValue mask)
+{
+    for (uint32_t i = 0; i < fold->seen.count; i++)
+        if (fold->seen.data[i].mask == mask) return &fold->seen.data[i];
+    return NULL;
+}
+
+static void list_seen(Fold *fold)
+{
+    for (uint32_t i = 0; i < fold->reductions.count; i++) {
+        const Reduction *reduction = &fold->reductions.data[i];
+        PlaitValue mask = is_guarded(reduction) ? partial_mask(fold, reduction) : 0;
+        if (mask && !find_seen(fold, mask))
+            plait_push(fold->group.function->module->arena, &fold->seen, (Seen){.mask = mask});
+    }
+}
+
+/* The mask's axes without the fold's, and the walked ones of the fold's results (same_walks). */
+static PlaitType seen_type(const Fold *fold, const Seen *seen)
+{
+    const PlaitFunction *function = fold->group.function;
+    PlaitType type = plait_type_as(plait_type_of(function, seen->mask), PLAIT_F32);
+    PlaitType results = plait_type_of(function, fold->reductions.data[0].value);
+    for (uint32_t i = 0; fold->walked && i < results.rank; i++)
+        if (fold->walked[results.axes[i]]) type = plait_type_with(type, results.axes[i]);
+    return plait_type_without(type, fold->group.axis);
+}
+
+/* The next value of a carry that says whether a mask has let a position through. */
+static PlaitValue advance_seen(Fold *fold, Seen *seen)
+{
+    PlaitBuilder *body = &fold->group.body;
+    PlaitValue mask = plait_fold_inside(&fold->group, seen->mask);
+    PlaitType type = plait_type_with(plait_type(PLAIT_F32), fold->group.axis);
+    PlaitValue one = plait_build_broadcast(body, plait_build_const(body, PLAIT_F32, 1), type);
+    PlaitValue block = plait_build_reduce(body, PLAIT_OP_REDUCE_MAX, one, mask, &fold->group.axis, 1);
+    return plait_build_binary(body, PLAIT_OP_MAX, seen->carry, block);
+}
+
+/* The sum, or the NaN that its formula has where all scores are -inf. */
+static PlaitValue with_undefined(Fold *fold, const Reduction *reduction)
+{
+    PlaitBuilder *outside = &fold->outside;
+    PlaitValue shift = reduction->summand.shift, mask = partial_mask(fold, reduction), none;
+    PlaitScalar scalar = (PlaitScalar)plait_type_of(outside->function, shift).scalar;
+    PlaitValue good = plait_build_binary(outside, PLAIT_OP_LT, shift, plait_build_const(outside, scalar, HUGE_VAL));
+    if (mask)
+        none = plait_build_binary(outside, PLAIT_OP_LT, find_seen(fold, mask)->result,
+                                  plait_build_const(outside, PLAIT_F32, 1));
+    else
+        none = plait_build_binary(outside, PLAIT_OP_EQ, plait_build_size(outside, fold->group.axis),
+                                  plait_build_const(outside, PLAIT_I32, 0));
+    PlaitValue undefined =
+        plait_build_const(outside, (PlaitScalar)plait_type_of(outside->function, reduction->result).scalar, NAN);
+    return plait_build_select(outside, plait_build_binary(outside, PLAIT_OP_OR, good, none), reduction->result,
+                              undefined);
+}
+
 /* result = sum * factor, and exactly 0 stays 0: a row of no positions, whose factor may be 1 / 0. */
 static PlaitValue apply_factor(PlaitBuilder *outside, PlaitValue sum, PlaitValue factor)
 {
@@ -225,14 +317,14 @@ static PlaitValue apply_factor(PlaitBuilder *outside, PlaitValue sum, PlaitValue
     return plait_build_select(outside, empty, zero, plait_build_binary(outside, PLAIT_OP_MUL, sum, factor));
 }
 
-static void finish_fold(Fold *fold)
+/* The carries: their initial values to `initial`, their next values to what the region yields. */
+static void write_carries(Fold *fold, PlaitValue *initial)
 {
     PlaitFunction *function = fold->group.function;
     PlaitArena *arena = function->module->arena;
     uint32_t count = fold->reductions.count;
     PlaitCloneMap old_running = plait_clone_map(arena), new_running = plait_clone_map(arena);
-    PlaitValue *initial = PLAIT_NEW_ARRAY(arena, PlaitValue, count);
-    PlaitValue *next = PLAIT_NEW_ARRAY(arena, PlaitValue, count);
+    PlaitValue *next = PLAIT_NEW_ARRAY(arena, PlaitValue, count + fold->seen.count);
     for (uint32_t i = 0; i < count; i++) {
         const Reduction *reduction = &fold->reductions.data[i];
         PlaitInst inst = *plait_inst(function, reduction->value);
@@ -244,14 +336,37 @@ static void finish_fold(Fold *fold)
         next[i] = advance(fold, reduction, carry, &old_running, &new_running);
         plait_clone_set(&new_running, reduction->value, next[i]);
     }
-    for (uint32_t i = 0; i < count; i++) plait_yield(function, fold->region, next[i]);
+    for (uint32_t i = 0; i < fold->seen.count; i++) {
+        Seen *seen = &fold->seen.data[i];
+        PlaitType type = seen_type(fold, seen);
+        initial[count + i] = plait_build_const(&fold->outside, PLAIT_F32, 0);
+        seen->carry = plait_build_argument(function, fold->region, type, fold->span);
+        next[count + i] = advance_seen(fold, seen);
+    }
+    for (uint32_t i = 0; i < count + fold->seen.count; i++) plait_yield(function, fold->region, next[i]);
+}
+
+static PlaitValue carry_result(Fold *fold, PlaitValue owner, uint32_t index)
+{
+    PlaitType type = plait_type_of(fold->group.function, fold->region->params.data[index]);
+    return plait_build_result(&fold->outside, owner, index, type);
+}
+
+static void finish_fold(Fold *fold)
+{
+    PlaitFunction *function = fold->group.function;
+    list_seen(fold);
+    uint32_t count = fold->reductions.count, carries = count + fold->seen.count;
+    PlaitValue *initial = PLAIT_NEW_ARRAY(function->module->arena, PlaitValue, carries);
+    write_carries(fold, initial);
     fold->outside.span = fold->span;
-    PlaitValue owner = plait_build_owner(&fold->outside, PLAIT_OP_FOLD, initial, count, fold->region);
+    PlaitValue owner = plait_build_owner(&fold->outside, PLAIT_OP_FOLD, initial, carries, fold->region);
     plait_set_axes(function, owner, &fold->group.axis, 1);
+    for (uint32_t i = 0; i < fold->seen.count; i++) fold->seen.data[i].result = carry_result(fold, owner, count + i);
     for (uint32_t i = 0; i < count; i++) {
         Reduction *reduction = &fold->reductions.data[i];
-        PlaitType type = plait_type_of(function, fold->region->params.data[i]);
-        reduction->result = plait_build_result(&fold->outside, owner, i, type);
+        reduction->result = carry_result(fold, owner, i);
+        if (is_guarded(reduction)) reduction->result = with_undefined(fold, reduction);
         if (reduction->summand.factor)
             reduction->result = apply_factor(&fold->outside, reduction->result, reduction->summand.factor);
         reduction->result =

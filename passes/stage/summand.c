@@ -89,6 +89,7 @@ static bool multiply(PlaitFoldGroup *group, PlaitBuilder *outside, PlaitSummand 
     result->exponents = combine(&group->body, PLAIT_OP_ADD, a.exponents, b.exponents);
     result->shift = combine(outside, PLAIT_OP_ADD, a.shift, b.shift);
     result->factor = combine(outside, PLAIT_OP_MUL, a.factor, b.factor);
+    result->infinite = a.infinite || b.infinite;
     return true;
 }
 
@@ -115,6 +116,7 @@ static bool split_exponential(PlaitFoldGroup *group, PlaitBuilder *outside, Plai
 {
     Sum sum;
     if (!split_sum(group, outside, exponent, &sum) || !sum.inside) return false;
+    if (sum.outside && !plait_exponent_is_bounded(group, exponent, &result->infinite)) return false;
     result->exponents = sum.inside;
     result->shift = sum.outside;
     return true;

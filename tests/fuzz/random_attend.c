@@ -76,10 +76,21 @@ PlaitValue over_second(Generator *generator, const Attention *attention, PlaitOp
     return plait_build_reduce(&generator->builder, op, x, attention->mask, &attention->s, 1);
 }
 
+PlaitValue with_hidden(Generator *generator, const Attention *attention, PlaitValue x)
+{
+    if (!attention->reflexive || chance(generator, 0.6)) return x;
+    PlaitValue t = plait_build_iota(&generator->builder, generator->time, 0);
+    PlaitValue s = plait_build_iota(&generator->builder, attention->s, 0);
+    PlaitValue first = binary(generator, PLAIT_OP_SUB, t, whole(generator, (int32_t)below(generator, 30)));
+    PlaitValue hides = binary(generator, PLAIT_OP_LT, s, first);
+    return plait_build_select(&generator->builder, hides, number(generator, -INFINITY), x);
+}
+
 /* Weights of each pair. Softmax only where no row is empty. */
 static PlaitValue weights(Generator *generator, const Attention *attention, PlaitValue x)
 {
     if (attention->reflexive && chance(generator, 0.6)) {
+        x = with_hidden(generator, attention, x);
         PlaitValue most = over_second(generator, attention, PLAIT_OP_REDUCE_MAX, x);
         PlaitValue e = unary(generator, PLAIT_OP_EXP, binary(generator, PLAIT_OP_SUB, x, most));
         return binary(generator, PLAIT_OP_DIV, e, over_second(generator, attention, PLAIT_OP_REDUCE_SUM, e));

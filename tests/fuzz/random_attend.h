@@ -21,6 +21,9 @@ PlaitValue at_second(Generator *generator, const Attention *attention, PlaitType
 PlaitValue mask_part(Generator *generator, const Attention *attention);
 /* A number for each pair of positions. */
 PlaitValue score(Generator *generator, const Attention *attention);
+/* At times x with -inf at the first positions, as a program hides them that has no mask; a row's own position is left.
+ */
+PlaitValue with_hidden(Generator *generator, const Attention *attention, PlaitValue x);
 /* A reduction over s where the mask holds. */
 PlaitValue over_second(Generator *generator, const Attention *attention, PlaitOp op, PlaitValue x);
 

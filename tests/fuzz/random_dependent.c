@@ -199,6 +199,7 @@ static void add_result(Generator *generator, Dependent *dependent, Known x)
 static PlaitValue softmax(Generator *generator, const Dependent *dependent, PlaitValue x)
 {
     PlaitValue mask = dependent->attention.mask;
+    x = with_hidden(generator, &dependent->attention, x);
     PlaitValue most = reduce(generator, dependent, PLAIT_OP_REDUCE_MAX, x, mask);
     PlaitValue e = unary(generator, PLAIT_OP_EXP, binary(generator, PLAIT_OP_SUB, x, most));
     /* Elsewhere it may be large. */

@@ -1,4 +1,4 @@
-/* The passes `chunk` and `segment` keep what an operator means, for every partition into blocks.
+/* The passes `chunk`, `segment` and `online` keep what an operator means, for every partition into blocks.
  *
  *     passes_same_meaning FILE.plait..
  *
