@@ -108,6 +108,19 @@ static bool is_rescaling(const Classifier *classifier, PlaitValue value, int bef
     return false;
 }
 
+/* Whether a product holds a factor exp(.. + m - m'), and nothing else of it depends on a maximum. */
+static bool rescales(const Classifier *classifier, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(classifier->function, value);
+    if (is_rescaling(classifier, value, 1)) return true;
+    if (inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_NEG) return rescales(classifier, inst->operands[0]);
+    if (inst->op != PLAIT_OP_MUL) return false;
+    for (uint32_t k = 0; k < 2; k++)
+        if (!(classifier->uses[inst->operands[1 - k]] & classifier->maxima))
+            return rescales(classifier, inst->operands[k]);
+    return false;
+}
+
 /* Whether a product holds a factor exp(. - m'), and nothing else of it depends on a maximum. */
 static bool is_weighted(const Classifier *classifier, PlaitValue value)
 {
@@ -192,7 +205,7 @@ static Form add_forms(const Classifier *classifier, PlaitValue x, Form a, PlaitV
 static Form scale_form(const Classifier *classifier, Form form, PlaitValue by, PlaitValue product)
 {
     AxisSet axes = axes_of(classifier, by) & classifier->state;
-    if ((classifier->uses[by] & classifier->maxima) && !is_rescaling(classifier, by, 1)) form.unscaled = true;
+    if ((classifier->uses[by] & classifier->maxima) && !rescales(classifier, by)) form.unscaled = true;
     if (form.direct) {
         form.has_factor = true;
         form.negated = false;
