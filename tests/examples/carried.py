@@ -14,7 +14,7 @@ import tempfile
 
 import numpy as np
 
-from reference import draw, error, parse
+from reference import draw, error, parse, with_derived
 
 SIZES = dict(b=2, h=3, i=2, g=2, r=3, c=19)
 LENGTH, CUTS = 71, (0, 1, 2, 34, 70, 71)
@@ -53,7 +53,7 @@ def errors_of(plait, name, source, folder):
         sys.exit(f"{name}: no state that is taken and given")
     program = folder / f"{name}.plait"
     program.write_text(source.replace("bf16", "f32"))
-    random, sizes = np.random.default_rng(3), {**SIZES, "t": LENGTH, **static}
+    random, sizes = np.random.default_rng(3), with_derived(source, {**SIZES, "t": LENGTH, **static})
     values = {n: draw(random, n, "f32" if s == "bf16" else s, [sizes[a] for a in axes]) for n, s, axes in inputs}
     whole, parts = run(plait, program, values, outputs, folder), []
     for begin, end in zip(CUTS, CUTS[1:]):

@@ -35,13 +35,23 @@ LONG = {"sliding_window_alibi": 300, "residual_memory": 150}
 def parse(source):
     """The static axes and the inputs (name, scalar, axes) of an example, in order of declaration."""
     text = re.sub(r"#.*", "", source)
-    static = {name: int(size) for name, size in re.findall(r"^axis (\w+) = (\d+)", text, re.M)}
+    static = {name: int(size) for name, size in re.findall(r"^axis (\w+) = (\d+)\s*$", text, re.M)}
     signature = re.sub(r"=\s*[-\w.]+", "", text[text.index("operator"):text.index("->")])
     inputs = []
     for names, scalar, axes in re.findall(r"([\w\s,]+?):\s*(\w+)\[([\w\s,]*)\]", signature):
         for name in re.findall(r"\w+", names):
             inputs.append((name, scalar, re.findall(r"\w+", axes)))
     return static, inputs
+
+
+def with_derived(source, sizes):
+    """The sizes, with those of axes that are declared by the size of another, in order of declaration."""
+    sizes = dict(sizes)
+    for axis, size in re.findall(r"^axis (\w+) = (.*size\(.*)", re.sub(r"#.*", "", source), re.M):
+        sizes[axis] = eval(re.sub(r"size\((\w+)\)", lambda found: str(sizes[found[1]]), size).replace("^", "**").replace("/", "//"))
+    for axis, other in re.findall(r"^axis (\w+) : \w+ same (\w+)", source, re.M):
+        sizes[axis] = sizes[other]
+    return sizes
 
 
 def to_bf16(x):
@@ -58,8 +68,10 @@ def draw(random, name, scalar, shape):
         return value
     if name in ("lower", "delta"):
         value = random.random(shape) * (0.9 if name == "lower" else 0.1)
+    elif name in ("n0", "den0", "zc0", "zs0"):  # sums of weights
+        value = np.abs(random.standard_normal(shape))
     else:
-        value = random.standard_normal(shape) * (0.3 if name in ("filter", "slope", "W") else 1)
+        value = random.standard_normal(shape) * (0.3 if name in ("filter", "slope", "W") else 0.1 if name in ("Rz", "Ri", "Rf", "Ro") else 1)
     value = value.astype(np.float32)
     return to_bf16(value) if scalar == "bf16" else value
 
@@ -74,7 +86,7 @@ def error(actual, reference):
 def run_case(command, name, source, storage, sizes, defines, folder):
     """The error of each output; storage f64: arrays of doubles, for the interpreter."""
     static, inputs = parse(source)
-    sizes = {**sizes, **static, **{axis: n for axis, n in defines.items() if axis in static}}
+    sizes = with_derived(source, {**sizes, **static, **{axis: n for axis, n in defines.items() if axis in static}})
     program = folder / f"{name}.plait"
     program.write_text(source if storage == "f64" else source.replace("bf16", storage))
     random = np.random.default_rng(7)

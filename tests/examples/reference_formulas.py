@@ -4,6 +4,8 @@ Written from the papers, without looking at the .plait files: arrays by position
 a dict of inputs in the order of axes that the example declares and returns a dict of outputs. `draw` makes the
 inputs for lengths and sizes (a dict); what is not mentioned there is drawn from a normal distribution.
 """
+import math
+
 import numpy as np
 
 
@@ -23,8 +25,21 @@ def gelu_tanh(x):
     return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
 
 
+def gelu(x):
+    return 0.5 * x * (1 + np.vectorize(math.erf, otypes=[float])(x / np.sqrt(2)))
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
 def rms_norm(x, eps=1e-6):
     return x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps)
+
+
+def layer_norm(x, eps=1e-6):
+    centred = x - x.mean(axis=-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + eps)
 
 
 def unit(x, eps=1e-6):
@@ -247,3 +262,306 @@ def residual_memory(q, k, v, a, beta, mix, gamma, S0):
     alpha, rate = sigmoid(a)[..., None], sigmoid(beta)[..., None]
     far, S = memory(alpha + np.zeros_like(kn), -rate * kn, alpha * kn, rate * kn, v - guess, qn, S0)
     return {"y": rms_norm(near + sigmoid(mix)[..., None] * far) * gamma, "S": S}
+
+
+def deltanet(q, k, v, beta, wq, wk, wv, gamma, S0):
+    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
+    rate = sigmoid(beta)[..., None]
+    o, S = memory(np.ones_like(kn), -rate * kn, kn, rate * kn, vc, qn, S0)
+    return {"y": rms_norm(o) * gamma, "S": S}
+
+
+def kda(q, k, a, v, z, beta, A_log, dt_bias, wq, wk, wv, gamma, S0):
+    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
+    alpha = np.exp(-np.exp(A_log)[:, None] * softplus(a + dt_bias))
+    S, o = S0, np.zeros(v.shape)
+    for t in range(v.shape[1]):
+        for b, h in np.ndindex(*S.shape[:2]):
+            key = kn[b, t, h]
+            rate = sigmoid(beta[b, t, h])
+            transition = (np.eye(len(key)) - rate * np.outer(key, key)) @ np.diag(alpha[b, t, h])
+            S = S.copy()
+            S[b, h] = transition @ S[b, h] + rate * np.outer(key, vc[b, t, h])
+            o[b, t, h] = S[b, h].T @ qn[b, t, h]
+    return {"y": sigmoid(z) * rms_norm(o) * gamma, "S": S}
+
+
+def rwkv6(r, w, k, v, g, u, gamma, beta, S0):
+    S, o = S0, np.zeros(v.shape)
+    for t in range(v.shape[1]):
+        written = np.einsum("bhd,bhe->bhde", k[:, t], v[:, t])
+        o[:, t] = np.einsum("bhd,bhde->bhe", r[:, t], S + u[:, :, None] * written)
+        S = np.exp(-np.exp(w[:, t]))[..., None] * S + written
+    return {"y": (layer_norm(o, 64e-5) * gamma + beta) * silu(g), "S": S}
+
+
+def hgrn(x_re, x_im, f, z, lower, theta, gamma, beta, re0, im0):
+    least = sigmoid(lower)
+    lam = least + (1 - least) * sigmoid(f)
+    state, h = re0 + 1j * im0, np.zeros(z.shape)
+    for t in range(f.shape[1]):
+        state = lam[:, t] * np.exp(1j * theta) * state + (1 - lam[:, t]) * (silu(x_re[:, t]) + 1j * silu(x_im[:, t]))
+        h[:, t, 0], h[:, t, 1] = state.real, state.imag
+    joined = (sigmoid(z) * h).reshape(z.shape[0], z.shape[1], -1)
+    return {"y": layer_norm(joined).reshape(z.shape) * gamma + beta, "re": state.real, "im": state.imag}
+
+
+def rwkv4(r, k, v, w, u, num0, den0, top0):
+    # The sums of the paper themselves; the largest exponent only scales the state that is given back.
+    decay = -np.exp(w)
+    num, den, top = num0 * np.exp(top0), den0 * np.exp(top0), top0
+    y = np.zeros_like(v)
+    for t in range(v.shape[1]):
+        own = np.exp(u + k[:, t])
+        y[:, t] = sigmoid(r[:, t]) * (num + own * v[:, t]) / (den + own)
+        num = np.exp(decay) * num + np.exp(k[:, t]) * v[:, t]
+        den = np.exp(decay) * den + np.exp(k[:, t])
+        top = np.maximum(top + decay, k[:, t])
+    return {"y": y, "num": num * np.exp(-top), "den": den * np.exp(-top), "top": top}
+
+
+def aft_simple(q, k, v, num0, den0, top0):
+    num, den, top = num0 * np.exp(top0), den0 * np.exp(top0), top0
+    y = np.zeros_like(v)
+    for t in range(v.shape[1]):
+        num = num + np.exp(k[:, t]) * v[:, t]
+        den = den + np.exp(k[:, t])
+        top = np.maximum(top, k[:, t])
+        y[:, t] = sigmoid(q[:, t]) * num / den
+    return {"y": y, "num": num * np.exp(-top), "den": den * np.exp(-top), "top": top}
+
+
+def lru(u_re, u_im, nu_log, theta_log, gamma_log, re0, im0):
+    lam = np.exp(-np.exp(nu_log) + 1j * np.exp(theta_log))
+    x, out = re0 + 1j * im0, np.zeros(u_re.shape, complex)
+    for t in range(u_re.shape[1]):
+        x = lam * x + np.exp(gamma_log) * (u_re[:, t] + 1j * u_im[:, t])
+        out[:, t] = x
+    return {"x_re": out.real, "x_im": out.imag, "re": x.real, "im": x.imag}
+
+
+def s4d(u, log_dt, D, log_A_re, A_im, C_re, C_im, re0, im0):
+    A = -np.exp(log_A_re) + 1j * A_im
+    C = C_re + 1j * C_im
+    step = np.exp(np.exp(log_dt)[:, None] * A)
+    x, y = re0 + 1j * im0, np.zeros_like(u)
+    for t in range(u.shape[1]):
+        x = step * x + (step - 1) / A * u[:, t, :, None]
+        y[:, t] = 2 * np.real(np.sum(C * x, axis=-1))
+    return {"y": gelu(y + D * u), "re": x.real, "im": x.imag}
+
+
+def mlstm(q, k, v, x, z, i, f, gamma, skip, C0, n0, m0):
+    # Without the stabiliser: C and n as the paper defines them, and m only to scale the state that is given back.
+    C, n, m = C0 * np.exp(m0)[:, :, None, None], n0 * np.exp(m0)[:, :, None], m0
+    out = np.zeros(v.shape)
+    for t in range(v.shape[1]):
+        key = k[:, t] / np.sqrt(k.shape[3])
+        forget, write = sigmoid(f[:, t])[:, :, None], np.exp(i[:, t])[:, :, None]
+        C = forget[..., None] * C + write[..., None] * key[:, :, :, None] * v[:, t, :, None, :]
+        n = forget * n + write * key
+        m = np.maximum(np.log(forget[..., 0]) + m, i[:, t])
+        total = np.sum(q[:, t] * n, axis=-1, keepdims=True)
+        out[:, t] = np.einsum("bhd,bhde->bhe", q[:, t], C) / np.maximum(np.abs(total), 1)
+    y = (layer_norm(out) * gamma + skip * x) * silu(z)
+    return {"y": y, "C": C * np.exp(-m)[:, :, None, None], "n": n * np.exp(-m)[:, :, None], "m": m}
+
+
+def slstm(zx, ix, fx, ox, Rz, Ri, Rf, Ro, gamma, y0, c0, n0, m0):
+    y, c, n, m = y0, c0 * np.exp(m0), n0 * np.exp(m0), m0
+    out = np.zeros(zx.shape)
+
+    def gate(x, R, t):
+        return x[:, t] + np.einsum("hij,bhj->bhi", R, y)
+    for t in range(zx.shape[1]):
+        z, o = np.tanh(gate(zx, Rz, t)), sigmoid(gate(ox, Ro, t))
+        i, f = gate(ix, Ri, t), sigmoid(gate(fx, Rf, t))
+        c = f * c + np.exp(i) * z
+        n = f * n + np.exp(i)
+        m = np.maximum(np.log(f) + m, i)
+        y = o * c / n
+        out[:, t] = y
+    return {"out": layer_norm(out) * gamma, "y": y, "c": c * np.exp(-m), "n": n * np.exp(-m), "m": m}
+
+
+def longhorn(x, z, beta, k, q, D, filter, bias, S0):
+    u = silu(short_conv(x, filter) + bias)
+    S, y = S0, np.zeros_like(x)
+    for t in range(x.shape[1]):
+        rate, key = sigmoid(beta[:, t]), k[:, t, None, :]
+        eps = (rate / (1 + rate * np.sum(k[:, t] ** 2, axis=-1)[:, None]))[..., None]
+        S = (1 - eps * key**2) * S + eps * u[:, t, :, None] * key
+        y[:, t] = np.sum(S * q[:, t, None, :], axis=-1) + D * u[:, t]
+    return {"y": y * silu(z), "S": S}
+
+
+def gsa(q, k, v, f, gamma, K0, V0):
+    alpha = sigmoid(f) ** (1 / 8)
+    K, V, o = K0, V0, np.zeros(v.shape)
+    for t in range(v.shape[1]):
+        keep = alpha[:, t]
+        K = K * keep[:, :, None, :] + np.einsum("bhd,bhm->bhdm", silu(k[:, t]), 1 - keep)
+        V = keep[..., None] * V + np.einsum("bhm,bhe->bhme", 1 - keep, silu(v[:, t]))
+        weight = softmax(np.einsum("bhdm,bhd->bhm", K, silu(q[:, t])) / np.sqrt(q.shape[3]))
+        o[:, t] = np.einsum("bhme,bhm->bhe", V, weight)
+    return {"y": rms_norm(silu(o)) * gamma, "K": K, "V": V}
+
+
+def qrnn(z, f, o, cell0):
+    cell, y = cell0, np.zeros_like(z)
+    for t in range(z.shape[1]):
+        cell = sigmoid(f[:, t]) * cell + sigmoid(-f[:, t]) * np.tanh(z[:, t])
+        y[:, t] = sigmoid(o[:, t]) * cell
+    return {"y": y, "cell": cell}
+
+
+def sru(x, z, f, r, v_f, b_f, v_r, b_r, alpha, cell0):
+    cell, y = cell0, np.zeros_like(x)
+    for t in range(x.shape[1]):
+        forget, reset = sigmoid(f[:, t] + v_f * cell + b_f), sigmoid(r[:, t] + v_r * cell + b_r)
+        cell = forget * cell + (1 - forget) * z[:, t]
+        y[:, t] = reset * cell + (1 - reset) * alpha * x[:, t]
+    return {"y": y, "cell": cell}
+
+
+def min_lstm(f, i, x, h0):
+    h, y = h0, np.zeros_like(x)
+    candidate = np.where(x >= 0, x + 0.5, sigmoid(x))
+    for t in range(x.shape[1]):
+        forget, write = sigmoid(f[:, t]), sigmoid(i[:, t])
+        h = (forget * h + write * candidate[:, t]) / (forget + write)
+        y[:, t] = h
+    return {"y": y, "h": h}
+
+
+def deltaproduct(q, k1, k2, v1, v2, z, a, beta1, beta2, A_log, dt_bias, wq, wk1, wk2, wv1, wv2, gamma, S0):
+    qn = unit(silu(short_conv(q, wq)))
+    keys = [unit(silu(short_conv(k, w))) for k, w in ((k1, wk1), (k2, wk2))]
+    values = [silu(short_conv(v, w)) for v, w in ((v1, wv1), (v2, wv2))]
+    rates = [2 * sigmoid(beta) for beta in (beta1, beta2)]
+    alpha = np.exp(-np.exp(A_log) * softplus(a + dt_bias))
+    S, o = S0.copy(), np.zeros(v1.shape)
+    for b, t, h in np.ndindex(*v1.shape[:3]):
+        transition, written = alpha[b, t, h] * np.eye(q.shape[3]), 0
+        for key, value, rate in zip(keys, values, rates):
+            key, value, rate = key[b, t, h], value[b, t, h], rate[b, t, h]
+            reflection = np.eye(len(key)) - rate * np.outer(key, key)
+            transition, written = reflection @ transition, reflection @ (written + np.zeros(S.shape[2:])) + rate * np.outer(key, value)
+        S[b, h] = transition @ S[b, h] + written
+        o[b, t, h] = qn[b, t, h] @ S[b, h]
+    return {"y": rms_norm(o) * gamma * silu(z), "S": S}
+
+
+def titans(q, k, v, z, alpha, eta, theta, wq, wk, wv, gamma, M0, S0):
+    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
+    M, S, o = M0.copy(), S0.copy(), np.zeros(v.shape)
+    for b, t, h in np.ndindex(*v.shape[:3]):
+        key, value = kn[b, t, h], vc[b, t, h]
+        gradient = np.outer(key, key @ M[b, h] - value)
+        S[b, h] = sigmoid(eta[b, t, h]) * S[b, h] - sigmoid(theta[b, t, h]) * gradient
+        M[b, h] = sigmoid(-alpha[b, t, h]) * M[b, h] + S[b, h]
+        o[b, t, h] = qn[b, t, h] @ M[b, h]
+    return {"y": rms_norm(o) * gamma * silu(z), "M": M, "S": S}
+
+
+def ttt_linear(q, k, v, rate, gamma, beta, W0, c0):
+    # The primal form: inside a mini-batch every token has a model of its own, and all gradients are taken at its start.
+    eta = sigmoid(rate) / q.shape[4]
+    W, c, y = W0.copy(), c0.copy(), np.zeros(v.shape)
+    for b, i, h in np.ndindex(v.shape[0], v.shape[1], v.shape[3]):
+        W_begin, c_begin = W[b, h].copy(), c[b, h].copy()
+        for t in range(v.shape[2]):
+            key = k[b, i, t, h]
+            out = key @ W_begin + c_begin
+            deviation = np.sqrt(np.mean((out - out.mean()) ** 2) + 1e-6)
+            normed = (out - out.mean()) / deviation
+            error = key + normed * gamma[h] + beta[h] - v[b, i, t, h]
+            n = len(normed)   # the Jacobian of the normalisation
+            jacobian = (np.eye(n) - 1 / n - np.outer(normed, normed) / n) / deviation
+            gradient = jacobian @ (gamma[h] * error)
+            W[b, h] -= eta[b, i, t, h] * np.outer(key, gradient)
+            c[b, h] -= eta[b, i, t, h] * gradient
+            query = q[b, i, t, h]
+            y[b, i, t, h] = query + layer_norm(query @ W[b, h] + c[b, h]) * gamma[h] + beta[h]
+    return {"y": y, "W": W, "c": c}
+
+
+def mamba3(x, z, B, C, dt, a, trap, theta, D, dt_bias, bias_B, bias_C, S0):
+    delta, lam = softplus(dt + dt_bias), sigmoid(trap)
+    alpha = np.exp(-softplus(a) * delta)
+    angle = np.cumsum(np.tanh(theta) * np.pi * delta[..., None], axis=1)
+
+    def turned(y, bias):
+        y = rms_norm(y)[:, :, None] + bias
+        pairs = (y[..., 0::2] + 1j * y[..., 1::2]) * np.exp(1j * angle)
+        return np.stack([pairs.real, pairs.imag], axis=-1).reshape(y.shape)
+    k, q = turned(B, bias_B), turned(C, bias_C)
+    S, o, before = S0, np.zeros(x.shape), np.zeros(S0.shape)
+    for t in range(x.shape[1]):
+        written = x[:, t, :, :, None] * k[:, t, :, None, :]
+        step, left, decay = (y[:, t, :, None, None] for y in (delta, lam, alpha))
+        S = decay * S + (1 - left) * step * decay * before + left * step * written
+        before = written
+        o[:, t] = np.einsum("bhpn,bhn->bhp", S, q[:, t])
+    return {"y": (o + D[:, None] * x) * silu(z), "S": S}
+
+
+def cosformer(q, k, v, Sc0, Ss0, zc0, zs0):
+    angle = np.pi / 2 * np.arange(q.shape[1]) / 4096
+    qf, kf = relu(q), relu(k)
+    # What the states before the first token add to the pairs of tokens.
+    top = [np.einsum("bthd,bhde->bthe", qf * f(angle)[:, None, None], S) for f, S in ((np.cos, Sc0), (np.sin, Ss0))]
+    low = [np.einsum("bthd,bhd->bth", qf * f(angle)[:, None, None], z) for f, z in ((np.cos, zc0), (np.sin, zs0))]
+    weight = np.einsum("bthd,bshd->bhts", qf, kf) * np.tril(np.cos(angle[:, None] - angle))
+    num = sum(top) + np.einsum("bhts,bshe->bthe", weight, v)
+    den = sum(low) + np.einsum("bhts->bth", weight)
+    out = {"o": num / np.maximum(den, 1e-6)[..., None]}
+    for name, f, S, z in (("c", np.cos, Sc0, zc0), ("s", np.sin, Ss0, zs0)):
+        turned = kf * f(angle)[:, None, None]
+        out["S" + name], out["z" + name] = S + np.einsum("bshd,bshe->bhde", turned, v), z + turned.sum(axis=1)
+    return out
+
+
+def based(q, k, v, A0, na0, B0, nb0, C0, nc0):
+    def pairs(x):
+        return np.einsum("...i,...j->...ij", x, x).reshape(x.shape[:-1] + (-1,))
+    qs, k2 = q / np.sqrt(q.shape[3]), pairs(k)
+    score = np.einsum("bthd,bshd->bhts", qs, k)
+    weight = np.tril(1 + score + score**2 / 2)
+    num = A0[:, None] + np.einsum("bthd,bhde->bthe", qs, B0) + np.einsum("bthf,bhfe->bthe", pairs(qs), C0) / 2
+    den = na0[:, None] + np.einsum("bthd,bhd->bth", qs, nb0) + np.einsum("bthf,bhf->bth", pairs(qs), nc0) / 2
+    o = (num + np.einsum("bhts,bshe->bthe", weight, v)) / (den + np.einsum("bhts->bth", weight))[..., None]
+    return {"o": o, "A": A0 + v.sum(axis=1), "na": na0 + v.shape[1],
+            "B": B0 + np.einsum("bshd,bshe->bhde", k, v), "nb": nb0 + k.sum(axis=1),
+            "C": C0 + np.einsum("bshf,bshe->bhfe", k2, v), "nc": nc0 + k2.sum(axis=1)}
+
+
+def path_attention(q, k, w, v, beta):
+    wn, rate = unit(w), 2 * sigmoid(beta)
+    out = np.zeros(v.shape)
+    for b, t, h in np.ndindex(*v.shape[:3]):
+        scores, product = np.zeros(t + 1), np.eye(q.shape[3])   # the product of what stands after token j
+        for j in range(t, -1, -1):
+            scores[j] = k[b, j, h] @ product @ q[b, t, h] / np.sqrt(q.shape[3])
+            product = (np.eye(q.shape[3]) - rate[b, j, h] * np.outer(wn[b, j, h], wn[b, j, h])) @ product
+        out[b, t, h] = softmax(scores) @ v[b, : t + 1, h]
+    return {"o": out}
+
+
+def log_linear_attention(x, z, B, C, dt, level, A_log, dt_bias, D, wx, wB, wC, gamma):
+    xc, Bc, Cc = silu(short_conv(x, wx)), silu(short_conv(B, wB)), silu(short_conv(C, wC))
+    delta, lam = softplus(dt + dt_bias), softplus(level)
+    log_decay = -np.exp(A_log) * delta
+    o = np.zeros(x.shape)
+    for b, t, h in np.ndindex(*x.shape[:3]):
+        # The Fenwick tree's groups before token t: each bit of t, from the lowest, is a group of so many tokens.
+        groups, end = [(0, t, t + 1)], t
+        for bit in range(t.bit_length()):
+            if t >> bit & 1:
+                groups.append((bit + 1, end - (1 << bit), end))
+                end -= 1 << bit
+        for number, first, last in groups:
+            for s in range(first, last):
+                decay = np.exp(log_decay[b, s + 1 : t + 1, h].sum())
+                o[b, t, h] += lam[b, t, h, number] * decay * (Cc[b, t] @ Bc[b, s]) * delta[b, s, h] * xc[b, s, h]
+    return {"y": rms_norm((o + D[:, None] * xc) * silu(z)) * gamma}
