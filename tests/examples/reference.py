@@ -68,7 +68,10 @@ def draw(random, name, scalar, shape):
         return value
     if name in ("lower", "delta"):
         value = random.random(shape) * (0.9 if name == "lower" else 0.1)
-    elif name in ("n0", "den0", "zc0", "zs0"):  # sums of weights
+    elif name == "H0":  # symmetric and positive
+        value = random.standard_normal(shape)
+        value = value @ value.swapaxes(-1, -2) / shape[-1]
+    elif name in ("n0", "den0", "zc0", "zs0", "zS0", "zU0"):  # sums of weights
         value = np.abs(random.standard_normal(shape))
     else:
         value = random.standard_normal(shape) * (0.3 if name in ("filter", "slope", "W") else 0.1 if name in ("Rz", "Ri", "Rf", "Ro") else 1)

@@ -565,3 +565,97 @@ def log_linear_attention(x, z, B, C, dt, level, A_log, dt_bias, D, wx, wB, wC, g
                 decay = np.exp(log_decay[b, s + 1 : t + 1, h].sum())
                 o[b, t, h] += lam[b, t, h, number] * decay * (Cc[b, t] @ Bc[b, s]) * delta[b, s, h] * xc[b, s, h]
     return {"y": rms_norm((o + D[:, None] * xc) * silu(z)) * gamma}
+
+
+def hedgehog(q, k, v, S0, U0, zS0, zU0):
+    def features(x):
+        return np.concatenate([softmax(x), softmax(-x)], axis=-1)
+    qf, kf = features(q), features(k)
+    S, z, o = np.concatenate([S0, U0], axis=2), np.concatenate([zS0, zU0], axis=2), np.zeros(v.shape)
+    for t in range(v.shape[1]):
+        S = S + np.einsum("bhf,bhe->bhfe", kf[:, t], v[:, t])
+        z = z + kf[:, t]
+        o[:, t] = np.einsum("bhf,bhfe->bhe", qf[:, t], S) / np.sum(qf[:, t] * z, axis=-1, keepdims=True)
+    d = q.shape[3]
+    return {"o": o, "S": S[:, :, :d], "U": S[:, :, d:], "zS": z[:, :, :d], "zU": z[:, :, d:]}
+
+
+def rebased(q, k, v, gamma_q, gamma_k, beta_q, beta_k, S0, z0):
+    qn, kn = layer_norm(q) * gamma_q + beta_q, layer_norm(k) * gamma_k + beta_k
+    batch, length, heads, d = q.shape
+    S, z = S0.reshape(batch, heads, d, d, -1), z0.reshape(batch, heads, d, d)
+    num, den = np.zeros(v.shape), np.zeros(q.shape[:3])
+    for t in range(length):
+        square = np.einsum("bhi,bhj->bhij", kn[:, t], kn[:, t])
+        S, z = S + square[..., None] * v[:, t, :, None, None], z + square
+        num[:, t] = np.einsum("bhi,bhj,bhije->bhe", qn[:, t], qn[:, t], S) / d
+        den[:, t] = np.einsum("bhi,bhj,bhij->bh", qn[:, t], qn[:, t], z) / d
+    return {"o": num / (den + 1e-6)[..., None], "S": S.reshape(S0.shape), "z": z.reshape(z0.shape)}
+
+
+def abc(q, k, v, weight, K0, V0, den0, top0):
+    scale = np.exp(top0)
+    K, V, den, top = K0 * scale[:, :, None], V0 * scale[..., None], den0 * scale, top0
+    o = np.zeros(v.shape)
+    for t in range(v.shape[1]):
+        w = np.exp(weight[:, t])
+        K = K + np.einsum("bhd,bhm->bhdm", k[:, t], w)
+        V = V + np.einsum("bhm,bhe->bhme", w, v[:, t])
+        den, top = den + w, np.maximum(top, weight[:, t])
+        p = softmax(np.einsum("bhd,bhdm->bhm", q[:, t], K / den[:, :, None]) / np.sqrt(q.shape[3]))
+        o[:, t] = np.einsum("bhm,bhme->bhe", p, V / den[..., None])
+    scale = np.exp(-top)
+    return {"o": o, "K": K * scale[:, :, None], "V": V * scale[..., None], "den": den * scale, "top": top}
+
+
+def lightning_attention(q, k, v, u, S0):
+    heads = q.shape[2]
+    decay = np.exp(-8 * np.arange(heads) / heads * (1 - 3 / 24))
+    none = np.zeros_like(k)
+    o, S = memory(none + decay[:, None], none, none, silu(k), v, silu(q), S0)
+    return {"y": rms_norm(o) * u, "S": S}
+
+
+def aft_full(q, k, v, w):
+    y = np.zeros_like(v)
+    for t in range(v.shape[1]):
+        weight = np.exp(k[:, : t + 1] + w[t, : t + 1, None])
+        y[:, t] = sigmoid(q[:, t]) * np.sum(weight * v[:, : t + 1], axis=1) / np.sum(weight, axis=1)
+    return {"y": y}
+
+
+def mesa_net(q, k, v, z, g, beta, wq, wk, lambda_, gamma, H0, S0):
+    # The system is solved exactly, not by steps.
+    qn, kn, forget, rate = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), sigmoid(g), sigmoid(beta)
+    H, S, o = H0.copy(), S0.copy(), np.zeros(v.shape)
+    for b, t, h in np.ndindex(*v.shape[:3]):
+        key = kn[b, t, h]
+        H[b, h] = forget[b, t, h] * H[b, h] + rate[b, t, h] * np.outer(key, key)
+        S[b, h] = forget[b, t, h] * S[b, h] + rate[b, t, h] * np.outer(key, v[b, t, h])
+        o[b, t, h] = np.linalg.solve(H[b, h] + np.diag(softplus(lambda_[h]) + 0.25), qn[b, t, h]) @ S[b, h]
+    return {"y": rms_norm(o) * gamma * silu(z), "H": H, "S": S}
+
+
+def comba(q, k, v, z, a, beta, A_log, dt_bias, feedback, correct, wq, wk, wv, gamma, S0):
+    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
+    alpha, rate = np.exp(-np.exp(A_log) * softplus(a + dt_bias)), sigmoid(beta)
+    S, o = S0.copy(), np.zeros(v.shape)
+    for b, t, h in np.ndindex(*v.shape[:3]):
+        key = kn[b, t, h]
+        erased = sigmoid(feedback[h]) * rate[b, t, h]
+        transition = alpha[b, t, h] * np.eye(len(key)) - erased * np.outer(key, key)
+        S[b, h] = transition @ S[b, h] + rate[b, t, h] * np.outer(key, vc[b, t, h])
+        o[b, t, h] = (qn[b, t, h] - correct[h] * key) @ S[b, h]
+    return {"y": rms_norm(o) * gamma * silu(z), "S": S}
+
+
+def gated_deltanet2(q, k, a, erase, v, z, write, A_log, dt_bias, wq, wk, wv, gamma, S0):
+    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
+    alpha = np.exp(-np.exp(A_log)[:, None] * softplus(a + dt_bias))
+    S, o = S0.copy(), np.zeros(v.shape)
+    for b, t, h in np.ndindex(*v.shape[:3]):
+        key = kn[b, t, h]
+        transition = (np.eye(len(key)) - np.outer(key, sigmoid(erase[b, t, h]) * key)) @ np.diag(alpha[b, t, h])
+        S[b, h] = transition @ S[b, h] + np.outer(key, sigmoid(write[b, t, h]) * vc[b, t, h])
+        o[b, t, h] = qn[b, t, h] @ S[b, h]
+    return {"y": rms_norm(o) * gamma * silu(z), "S": S}
