@@ -48,7 +48,8 @@ def with_derived(source, sizes):
     """The sizes, with those of axes that are declared by the size of another, in order of declaration."""
     sizes = dict(sizes)
     for axis, size in re.findall(r"^axis (\w+) = (.*size\(.*)", re.sub(r"#.*", "", source), re.M):
-        sizes[axis] = eval(re.sub(r"size\((\w+)\)", lambda found: str(sizes[found[1]]), size).replace("^", "**").replace("/", "//"))
+        size = re.sub(r"size\((\w+)\)", lambda found: str(sizes[found[1]]), size)
+        sizes[axis] = eval(size.replace("^", "**").replace("/", "//"))
     for axis, other in re.findall(r"^axis (\w+) : \w+ same (\w+)", source, re.M):
         sizes[axis] = sizes[other]
     return sizes
@@ -60,21 +61,26 @@ def to_bf16(x):
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
 
 
+# Filters, and matrices that are multiplied by the output before, which may not make it chaotic.
+SMALL = {"filter": 0.3, "slope": 0.3, "W": 0.3, "Rz": 0.1, "Ri": 0.1, "Rf": 0.1, "Ro": 0.1}
+# Sums of weights, which something is divided by.
+POSITIVE = ("n0", "den0", "zc0", "zs0", "zS0", "zU0")
+
+
 def draw(random, name, scalar, shape):
-    """One input; gates that must lie in (0, 1) and filters get ranges of their own."""
+    """One input; gates that must lie in (0, 1), filters and sums get ranges of their own."""
     if scalar == "bool":
         value = random.random(shape) < 0.7
         value[..., 0] = True  # a row of which nothing is visible has no defined softmax
         return value
     if name in ("lower", "delta"):
         value = random.random(shape) * (0.9 if name == "lower" else 0.1)
-    elif name == "H0":  # symmetric and positive
-        value = random.standard_normal(shape)
-        value = value @ value.swapaxes(-1, -2) / shape[-1]
-    elif name in ("n0", "den0", "zc0", "zs0", "zS0", "zU0"):  # sums of weights
-        value = np.abs(random.standard_normal(shape))
     else:
-        value = random.standard_normal(shape) * (0.3 if name in ("filter", "slope", "W") else 0.1 if name in ("Rz", "Ri", "Rf", "Ro") else 1)
+        value = random.standard_normal(shape) * SMALL.get(name, 1)
+    if name in POSITIVE:
+        value = np.abs(value)
+    if name == "H0":  # a sum of keys times themselves
+        value = value @ value.swapaxes(-1, -2) / shape[-1]
     value = value.astype(np.float32)
     return to_bf16(value) if scalar == "bf16" else value
 

@@ -1,90 +1,14 @@
 """The papers' formulas of every example, in numpy and float64, one token after another.
 
 Written from the papers, without looking at the .plait files: arrays by position, no named axes. Each formula takes
-a dict of inputs in the order of axes that the example declares and returns a dict of outputs. `draw` makes the
-inputs for lengths and sizes (a dict); what is not mentioned there is drawn from a normal distribution.
+the inputs in the order that the example declares and returns a dict of outputs.
 """
-import math
-
 import numpy as np
 
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def silu(x):
-    return x * sigmoid(x)
-
-
-def softplus(x):
-    return np.logaddexp(0, x)
-
-
-def gelu_tanh(x):
-    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
-
-
-def gelu(x):
-    return 0.5 * x * (1 + np.vectorize(math.erf, otypes=[float])(x / np.sqrt(2)))
-
-
-def relu(x):
-    return np.maximum(x, 0)
-
-
-def rms_norm(x, eps=1e-6):
-    return x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps)
-
-
-def layer_norm(x, eps=1e-6):
-    centred = x - x.mean(axis=-1, keepdims=True)
-    return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + eps)
-
-
-def unit(x, eps=1e-6):
-    return x / np.sqrt(np.sum(x * x, axis=-1, keepdims=True) + eps)
-
-
-def softmax(x):
-    x = np.exp(x - np.max(x, axis=-1, keepdims=True))
-    return x / np.sum(x, axis=-1, keepdims=True)
-
-
-def short_conv(x, w):
-    """x [b, t, ...], w [..., taps]: causal, depthwise; the last tap multiplies the token itself."""
-    taps = w.shape[-1]
-    y = np.zeros_like(x)
-    for j in range(taps):
-        back = taps - 1 - j
-        y[:, back:] += w[..., j] * x[:, : x.shape[1] - back]
-    return y
-
-
-def rotary(x):
-    """x [b, t, h, d]: pairs (i, i + d/2) rotated by t / 10000^(2i/d)."""
-    half = x.shape[-1] // 2
-    angle = np.arange(x.shape[1])[:, None, None] * 10000.0 ** (-np.arange(half) / half)
-    first, second = x[..., :half], x[..., half:]
-    return np.concatenate([first * np.cos(angle) - second * np.sin(angle),
-                           second * np.cos(angle) + first * np.sin(angle)], axis=-1)
-
-
-def attention_rows(q, k, v, weights):
-    """q, k, v [b, t, h, .]; weights(scores [s], t, b, h) gives the weight of every key s for query t."""
-    out = np.zeros(q.shape[:3] + v.shape[3:])
-    for b, t, h in np.ndindex(*q.shape[:3]):
-        scores = k[b, :, h] @ q[b, t, h] / np.sqrt(q.shape[3])
-        out[b, t, h] = weights(scores, t, b, h) @ v[b, :, h]
-    return out
-
-
-def only(scores, visible):
-    """Softmax over the visible keys, 0 elsewhere."""
-    weight = np.zeros_like(scores)
-    if visible.any():
-        weight[visible] = softmax(scores[visible])
-    return weight
+from reference_parts import (attention_rows, layer_norm, memory, only, relu, rms_norm, rotary, short_conv, sigmoid, silu,
+                             softmax, softplus, unit)
+from reference_vectors import (aaren, aft_simple, hgrn, longhorn, lru, mamba1, min_gru, min_lstm, qrnn, rg_lru, rwkv4, s4d,
+                               slstm, sru)
 
 
 def causal_attention(q, k, v):
@@ -125,15 +49,43 @@ def triangle_attention(q, k, v, g, bias, mask):
     return {"y": sigmoid(g) * np.einsum("bihjk,bikhe->bijhe", softmax(score), v)}
 
 
-def memory(decay, erase, read_old, key, value, query, state):
-    """S = decay S + erase (read_old^T S_before) + key value^T, o = query^T S; [b, t, h, .] each, S [b, h, d, e]."""
-    out = np.zeros(value.shape)
-    for t in range(value.shape[1]):
-        old = np.einsum("bhd,bhde->bhe", read_old[:, t], state)
-        state = (decay[:, t, :, :, None] * state + erase[:, t, :, :, None] * old[:, :, None, :]
-                 + key[:, t, :, :, None] * value[:, t, :, None, :])
-        out[:, t] = np.einsum("bhd,bhde->bhe", query[:, t], state)
-    return out, state
+def aft_full(q, k, v, w):
+    y = np.zeros_like(v)
+    for t in range(v.shape[1]):
+        weight = np.exp(k[:, : t + 1] + w[t, : t + 1, None])
+        y[:, t] = sigmoid(q[:, t]) * np.sum(weight * v[:, : t + 1], axis=1) / np.sum(weight, axis=1)
+    return {"y": y}
+
+
+def path_attention(q, k, w, v, beta):
+    wn, rate = unit(w), 2 * sigmoid(beta)
+    out = np.zeros(v.shape)
+    for b, t, h in np.ndindex(*v.shape[:3]):
+        scores, product = np.zeros(t + 1), np.eye(q.shape[3])   # the product of what stands after token j
+        for j in range(t, -1, -1):
+            scores[j] = k[b, j, h] @ product @ q[b, t, h] / np.sqrt(q.shape[3])
+            product = (np.eye(q.shape[3]) - rate[b, j, h] * np.outer(wn[b, j, h], wn[b, j, h])) @ product
+        out[b, t, h] = softmax(scores) @ v[b, : t + 1, h]
+    return {"o": out}
+
+
+def log_linear_attention(x, z, B, C, dt, level, A_log, dt_bias, D, wx, wB, wC, gamma):
+    xc, Bc, Cc = silu(short_conv(x, wx)), silu(short_conv(B, wB)), silu(short_conv(C, wC))
+    delta, lam = softplus(dt + dt_bias), softplus(level)
+    log_decay = -np.exp(A_log) * delta
+    o = np.zeros(x.shape)
+    for b, t, h in np.ndindex(*x.shape[:3]):
+        # The Fenwick tree's groups before token t: each bit of t, from the lowest, is a group of so many tokens.
+        groups, end = [(0, t, t + 1)], t
+        for bit in range(t.bit_length()):
+            if t >> bit & 1:
+                groups.append((bit + 1, end - (1 << bit), end))
+                end -= 1 << bit
+        for number, first, last in groups:
+            for s in range(first, last):
+                decay = np.exp(log_decay[b, s + 1 : t + 1, h].sum())
+                o[b, t, h] += lam[b, t, h, number] * decay * (Cc[b, t] @ Bc[b, s]) * delta[b, s, h] * xc[b, s, h]
+    return {"y": rms_norm((o + D[:, None] * xc) * silu(z)) * gamma}
 
 
 def linear_attention(q, k, v, S0, z0):
@@ -147,11 +99,75 @@ def linear_attention(q, k, v, S0, z0):
     return {"o": o / (np.sum(qf * z, axis=-1, keepdims=True) + 1e-6), "S": S, "z": last}
 
 
+def hedgehog(q, k, v, S0, U0, zS0, zU0):
+    def features(x):
+        return np.concatenate([softmax(x), softmax(-x)], axis=-1)
+    qf, kf = features(q), features(k)
+    S, z, o = np.concatenate([S0, U0], axis=2), np.concatenate([zS0, zU0], axis=2), np.zeros(v.shape)
+    for t in range(v.shape[1]):
+        S = S + np.einsum("bhf,bhe->bhfe", kf[:, t], v[:, t])
+        z = z + kf[:, t]
+        o[:, t] = np.einsum("bhf,bhfe->bhe", qf[:, t], S) / np.sum(qf[:, t] * z, axis=-1, keepdims=True)
+    d = q.shape[3]
+    return {"o": o, "S": S[:, :, :d], "U": S[:, :, d:], "zS": z[:, :, :d], "zU": z[:, :, d:]}
+
+
+def cosformer(q, k, v, Sc0, Ss0, zc0, zs0):
+    angle = np.pi / 2 * np.arange(q.shape[1]) / 4096
+    qf, kf = relu(q), relu(k)
+    # What the states before the first token add to the pairs of tokens.
+    top = [np.einsum("bthd,bhde->bthe", qf * f(angle)[:, None, None], S) for f, S in ((np.cos, Sc0), (np.sin, Ss0))]
+    low = [np.einsum("bthd,bhd->bth", qf * f(angle)[:, None, None], z) for f, z in ((np.cos, zc0), (np.sin, zs0))]
+    weight = np.einsum("bthd,bshd->bhts", qf, kf) * np.tril(np.cos(angle[:, None] - angle))
+    num = sum(top) + np.einsum("bhts,bshe->bthe", weight, v)
+    den = sum(low) + np.einsum("bhts->bth", weight)
+    out = {"o": num / np.maximum(den, 1e-6)[..., None]}
+    for name, f, S, z in (("c", np.cos, Sc0, zc0), ("s", np.sin, Ss0, zs0)):
+        turned = kf * f(angle)[:, None, None]
+        out["S" + name], out["z" + name] = S + np.einsum("bshd,bshe->bhde", turned, v), z + turned.sum(axis=1)
+    return out
+
+
+def based(q, k, v, A0, na0, B0, nb0, C0, nc0):
+    def pairs(x):
+        return np.einsum("...i,...j->...ij", x, x).reshape(x.shape[:-1] + (-1,))
+    qs, k2 = q / np.sqrt(q.shape[3]), pairs(k)
+    score = np.einsum("bthd,bshd->bhts", qs, k)
+    weight = np.tril(1 + score + score**2 / 2)
+    num = A0[:, None] + np.einsum("bthd,bhde->bthe", qs, B0) + np.einsum("bthf,bhfe->bthe", pairs(qs), C0) / 2
+    den = na0[:, None] + np.einsum("bthd,bhd->bth", qs, nb0) + np.einsum("bthf,bhf->bth", pairs(qs), nc0) / 2
+    o = (num + np.einsum("bhts,bshe->bthe", weight, v)) / (den + np.einsum("bhts->bth", weight))[..., None]
+    return {"o": o, "A": A0 + v.sum(axis=1), "na": na0 + v.shape[1],
+            "B": B0 + np.einsum("bshd,bshe->bhde", k, v), "nb": nb0 + k.sum(axis=1),
+            "C": C0 + np.einsum("bshf,bshe->bhfe", k2, v), "nc": nc0 + k2.sum(axis=1)}
+
+
+def rebased(q, k, v, gamma_q, gamma_k, beta_q, beta_k, S0, z0):
+    qn, kn = layer_norm(q) * gamma_q + beta_q, layer_norm(k) * gamma_k + beta_k
+    batch, length, heads, d = q.shape
+    S, z = S0.reshape(batch, heads, d, d, -1), z0.reshape(batch, heads, d, d)
+    num, den = np.zeros(v.shape), np.zeros(q.shape[:3])
+    for t in range(length):
+        square = np.einsum("bhi,bhj->bhij", kn[:, t], kn[:, t])
+        S, z = S + square[..., None] * v[:, t, :, None, None], z + square
+        num[:, t] = np.einsum("bhi,bhj,bhije->bhe", qn[:, t], qn[:, t], S) / d
+        den[:, t] = np.einsum("bhi,bhj,bhij->bh", qn[:, t], qn[:, t], z) / d
+    return {"o": num / (den + 1e-6)[..., None], "S": S.reshape(S0.shape), "z": z.reshape(z0.shape)}
+
+
 def retnet(q, k, v, z, S0):
     gamma = 1 - 2.0 ** (-5 - np.arange(q.shape[2]))
     none = np.zeros_like(k)
     o, S = memory(none + gamma[:, None], none, none, rotary(k), v, rotary(q) / np.sqrt(q.shape[3]), S0)
     return {"y": rms_norm(o) * silu(z), "S": S}
+
+
+def lightning_attention(q, k, v, u, S0):
+    heads = q.shape[2]
+    decay = np.exp(-8 * np.arange(heads) / heads * (1 - 3 / 24))
+    none = np.zeros_like(k)
+    o, S = memory(none + decay[:, None], none, none, silu(k), v, silu(q), S0)
+    return {"y": rms_norm(o) * u, "S": S}
 
 
 def gla(q, k, g, v, z, gamma, S0):
@@ -160,130 +176,12 @@ def gla(q, k, g, v, z, gamma, S0):
     return {"y": rms_norm(o) * gamma * silu(z), "S": S}
 
 
-def mamba1(x, z, dt, B, C, A_log, D, dt_bias, filter, bias, h0):
-    u = silu(short_conv(x, filter) + bias)
-    delta = softplus(dt + dt_bias)
-    h, y = h0, np.zeros_like(x)
-    for t in range(x.shape[1]):
-        step = delta[:, t, :, None]
-        h = np.exp(step * -np.exp(A_log)) * h + step * u[:, t, :, None] * B[:, t, None, :]
-        y[:, t] = np.einsum("bcn,bn->bc", h, C[:, t])
-    return {"y": (y + D * u) * silu(z), "h": h}
-
-
-def mamba2(x, z, B, C, dt, A_log, D, dt_bias, wx, wB, wC, gamma, S0):
-    xc, Bc, Cc = silu(short_conv(x, wx)), silu(short_conv(B, wB)), silu(short_conv(C, wC))
-    delta = softplus(dt + dt_bias)
-    state, y = S0, np.zeros_like(x)
-    for t in range(x.shape[1]):
-        decay = np.exp(-np.exp(A_log) * delta[:, t])
-        state = decay[:, :, None, None] * state + np.einsum("bh,bhp,bn->bhpn", delta[:, t], xc[:, t], Bc[:, t])
-        y[:, t] = np.einsum("bhpn,bn->bhp", state, Cc[:, t])
-    return {"y": rms_norm((y + D[:, None] * xc) * silu(z)) * gamma, "S": state}
-
-
-def gated_deltanet(q, k, v, z, a, beta, A_log, dt_bias, wq, wk, wv, gamma, S0):
-    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
-    alpha = np.exp(-np.exp(A_log) * softplus(a + dt_bias))[..., None]
-    rate = sigmoid(beta)[..., None]
-    o, S = memory(alpha + np.zeros_like(kn), -rate * kn, alpha * kn, rate * kn, vc, qn, S0)
-    return {"y": rms_norm(o) * gamma * silu(z), "S": S}
-
-
-def rwkv7(r, w, k, a, v, g, k_k, k_a, r_k, gamma, beta, S0):
-    decay = np.exp(-np.exp(-0.5) * sigmoid(w))
-    rate, kappa = sigmoid(a), unit(k * k_k)
-    key = k * (1 + (rate - 1) * k_a)
-    o, S = memory(decay, kappa * rate, -kappa, key, v, r, S0)
-    centred = o - o.mean(axis=-1, keepdims=True)
-    normed = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 64e-5) * gamma + beta
-    bonus = np.sum(r * key * r_k, axis=-1, keepdims=True) * v
-    return {"y": (normed + bonus) * g, "S": S}
-
-
 def hgrn2(q, f, v, lower, gamma, S0):
     least = sigmoid(lower)
     gate = least + (1 - least) * sigmoid(f)
     none = np.zeros_like(gate)
     o, S = memory(gate, none, none, 1 - gate, v, silu(q), S0)
     return {"y": rms_norm(o) * gamma, "S": S}
-
-
-def rg_lru(x, r, i, z, filter, bias, lambda_, h0):
-    u = short_conv(x, filter) + bias
-    a = sigmoid(-lambda_) ** (8 * sigmoid(r))
-    h, y = h0, np.zeros_like(x)
-    for t in range(x.shape[1]):
-        h = a[:, t] * h + np.sqrt(1 - a[:, t] ** 2) * sigmoid(i[:, t]) * u[:, t]
-        y[:, t] = h
-    return {"y": y * gelu_tanh(z), "h": h}
-
-
-def min_gru(gate, x, h0):
-    h, y = h0, np.zeros_like(x)
-    candidate = np.where(x >= 0, x + 0.5, sigmoid(x))
-    for t in range(x.shape[1]):
-        z = sigmoid(gate[:, t])
-        h = (1 - z) * h + z * candidate[:, t]
-        y[:, t] = h
-    return {"y": y, "h": h}
-
-
-def aaren(q, k, v):
-    out = np.zeros(v.shape)
-    for b, t, h in np.ndindex(*v.shape[:3]):
-        out[b, t, h] = softmax(k[b, : t + 1, h] @ q[h] / np.sqrt(q.shape[1])) @ v[b, : t + 1, h]
-    return {"o": out}
-
-
-def hyena(x0, x1, v, w0, w1, wv, filter, delta, bias):
-    length = x0.shape[1]
-    response = filter * np.exp(-np.abs(delta)[:, None] * np.arange(length))
-    u = short_conv(x1, w1) * short_conv(v, wv)
-    long = np.zeros_like(u)
-    for t in range(length):
-        for s in range(t + 1):
-            long[:, t] += response[:, t - s] * u[:, s]
-    return {"y": short_conv(x0, w0) * (long + bias * u)}
-
-
-def gmlp(u, v, W, bias, gamma, beta):
-    centred = v - v.mean(axis=-1, keepdims=True)
-    vn = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-6) * gamma + beta
-    return {"y": u * (np.einsum("ts,bsc->btc", W, vn) + bias[:, None])}
-
-
-def residual_memory(q, k, v, a, beta, mix, gamma, S0):
-    s = np.arange(q.shape[1])
-    root = np.sqrt(q.shape[3])
-    qn, kn = unit(q), unit(k)
-    near = attention_rows(qn, kn, v, lambda x, t, b, h: only(8 * root * x, (s <= t) & (s > t - 64)))
-    guess = attention_rows(kn, kn, v, lambda x, t, b, h: only(8 * root * x, (s < t) & (s >= t - 64)))
-    alpha, rate = sigmoid(a)[..., None], sigmoid(beta)[..., None]
-    far, S = memory(alpha + np.zeros_like(kn), -rate * kn, alpha * kn, rate * kn, v - guess, qn, S0)
-    return {"y": rms_norm(near + sigmoid(mix)[..., None] * far) * gamma, "S": S}
-
-
-def deltanet(q, k, v, beta, wq, wk, wv, gamma, S0):
-    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
-    rate = sigmoid(beta)[..., None]
-    o, S = memory(np.ones_like(kn), -rate * kn, kn, rate * kn, vc, qn, S0)
-    return {"y": rms_norm(o) * gamma, "S": S}
-
-
-def kda(q, k, a, v, z, beta, A_log, dt_bias, wq, wk, wv, gamma, S0):
-    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
-    alpha = np.exp(-np.exp(A_log)[:, None] * softplus(a + dt_bias))
-    S, o = S0, np.zeros(v.shape)
-    for t in range(v.shape[1]):
-        for b, h in np.ndindex(*S.shape[:2]):
-            key = kn[b, t, h]
-            rate = sigmoid(beta[b, t, h])
-            transition = (np.eye(len(key)) - rate * np.outer(key, key)) @ np.diag(alpha[b, t, h])
-            S = S.copy()
-            S[b, h] = transition @ S[b, h] + rate * np.outer(key, vc[b, t, h])
-            o[b, t, h] = S[b, h].T @ qn[b, t, h]
-    return {"y": sigmoid(z) * rms_norm(o) * gamma, "S": S}
 
 
 def rwkv6(r, w, k, v, g, u, gamma, beta, S0):
@@ -295,60 +193,31 @@ def rwkv6(r, w, k, v, g, u, gamma, beta, S0):
     return {"y": (layer_norm(o, 64e-5) * gamma + beta) * silu(g), "S": S}
 
 
-def hgrn(x_re, x_im, f, z, lower, theta, gamma, beta, re0, im0):
-    least = sigmoid(lower)
-    lam = least + (1 - least) * sigmoid(f)
-    state, h = re0 + 1j * im0, np.zeros(z.shape)
-    for t in range(f.shape[1]):
-        state = lam[:, t] * np.exp(1j * theta) * state + (1 - lam[:, t]) * (silu(x_re[:, t]) + 1j * silu(x_im[:, t]))
-        h[:, t, 0], h[:, t, 1] = state.real, state.imag
-    joined = (sigmoid(z) * h).reshape(z.shape[0], z.shape[1], -1)
-    return {"y": layer_norm(joined).reshape(z.shape) * gamma + beta, "re": state.real, "im": state.imag}
-
-
-def rwkv4(r, k, v, w, u, num0, den0, top0):
-    # The sums of the paper themselves; the largest exponent only scales the state that is given back.
-    decay = -np.exp(w)
-    num, den, top = num0 * np.exp(top0), den0 * np.exp(top0), top0
-    y = np.zeros_like(v)
+def gsa(q, k, v, f, gamma, K0, V0):
+    alpha = sigmoid(f) ** (1 / 8)
+    K, V, o = K0, V0, np.zeros(v.shape)
     for t in range(v.shape[1]):
-        own = np.exp(u + k[:, t])
-        y[:, t] = sigmoid(r[:, t]) * (num + own * v[:, t]) / (den + own)
-        num = np.exp(decay) * num + np.exp(k[:, t]) * v[:, t]
-        den = np.exp(decay) * den + np.exp(k[:, t])
-        top = np.maximum(top + decay, k[:, t])
-    return {"y": y, "num": num * np.exp(-top), "den": den * np.exp(-top), "top": top}
+        keep = alpha[:, t]
+        K = K * keep[:, :, None, :] + np.einsum("bhd,bhm->bhdm", silu(k[:, t]), 1 - keep)
+        V = keep[..., None] * V + np.einsum("bhm,bhe->bhme", 1 - keep, silu(v[:, t]))
+        weight = softmax(np.einsum("bhdm,bhd->bhm", K, silu(q[:, t])) / np.sqrt(q.shape[3]))
+        o[:, t] = np.einsum("bhme,bhm->bhe", V, weight)
+    return {"y": rms_norm(silu(o)) * gamma, "K": K, "V": V}
 
 
-def aft_simple(q, k, v, num0, den0, top0):
-    num, den, top = num0 * np.exp(top0), den0 * np.exp(top0), top0
-    y = np.zeros_like(v)
+def abc(q, k, v, weight, K0, V0, den0, top0):
+    scale = np.exp(top0)
+    K, V, den, top = K0 * scale[:, :, None], V0 * scale[..., None], den0 * scale, top0
+    o = np.zeros(v.shape)
     for t in range(v.shape[1]):
-        num = num + np.exp(k[:, t]) * v[:, t]
-        den = den + np.exp(k[:, t])
-        top = np.maximum(top, k[:, t])
-        y[:, t] = sigmoid(q[:, t]) * num / den
-    return {"y": y, "num": num * np.exp(-top), "den": den * np.exp(-top), "top": top}
-
-
-def lru(u_re, u_im, nu_log, theta_log, gamma_log, re0, im0):
-    lam = np.exp(-np.exp(nu_log) + 1j * np.exp(theta_log))
-    x, out = re0 + 1j * im0, np.zeros(u_re.shape, complex)
-    for t in range(u_re.shape[1]):
-        x = lam * x + np.exp(gamma_log) * (u_re[:, t] + 1j * u_im[:, t])
-        out[:, t] = x
-    return {"x_re": out.real, "x_im": out.imag, "re": x.real, "im": x.imag}
-
-
-def s4d(u, log_dt, D, log_A_re, A_im, C_re, C_im, re0, im0):
-    A = -np.exp(log_A_re) + 1j * A_im
-    C = C_re + 1j * C_im
-    step = np.exp(np.exp(log_dt)[:, None] * A)
-    x, y = re0 + 1j * im0, np.zeros_like(u)
-    for t in range(u.shape[1]):
-        x = step * x + (step - 1) / A * u[:, t, :, None]
-        y[:, t] = 2 * np.real(np.sum(C * x, axis=-1))
-    return {"y": gelu(y + D * u), "re": x.real, "im": x.imag}
+        w = np.exp(weight[:, t])
+        K = K + np.einsum("bhd,bhm->bhdm", k[:, t], w)
+        V = V + np.einsum("bhm,bhe->bhme", w, v[:, t])
+        den, top = den + w, np.maximum(top, weight[:, t])
+        p = softmax(np.einsum("bhd,bhdm->bhm", q[:, t], K / den[:, :, None]) / np.sqrt(q.shape[3]))
+        o[:, t] = np.einsum("bhm,bhme->bhe", p, V / den[..., None])
+    scale = np.exp(-top)
+    return {"o": o, "K": K * scale[:, :, None], "V": V * scale[..., None], "den": den * scale, "top": top}
 
 
 def mlstm(q, k, v, x, z, i, f, gamma, skip, C0, n0, m0):
@@ -367,71 +236,101 @@ def mlstm(q, k, v, x, z, i, f, gamma, skip, C0, n0, m0):
     return {"y": y, "C": C * np.exp(-m)[:, :, None, None], "n": n * np.exp(-m)[:, :, None], "m": m}
 
 
-def slstm(zx, ix, fx, ox, Rz, Ri, Rf, Ro, gamma, y0, c0, n0, m0):
-    y, c, n, m = y0, c0 * np.exp(m0), n0 * np.exp(m0), m0
-    out = np.zeros(zx.shape)
-
-    def gate(x, R, t):
-        return x[:, t] + np.einsum("hij,bhj->bhi", R, y)
-    for t in range(zx.shape[1]):
-        z, o = np.tanh(gate(zx, Rz, t)), sigmoid(gate(ox, Ro, t))
-        i, f = gate(ix, Ri, t), sigmoid(gate(fx, Rf, t))
-        c = f * c + np.exp(i) * z
-        n = f * n + np.exp(i)
-        m = np.maximum(np.log(f) + m, i)
-        y = o * c / n
-        out[:, t] = y
-    return {"out": layer_norm(out) * gamma, "y": y, "c": c * np.exp(-m), "n": n * np.exp(-m), "m": m}
-
-
-def longhorn(x, z, beta, k, q, D, filter, bias, S0):
-    u = silu(short_conv(x, filter) + bias)
-    S, y = S0, np.zeros_like(x)
+def mamba2(x, z, B, C, dt, A_log, D, dt_bias, wx, wB, wC, gamma, S0):
+    xc, Bc, Cc = silu(short_conv(x, wx)), silu(short_conv(B, wB)), silu(short_conv(C, wC))
+    delta = softplus(dt + dt_bias)
+    state, y = S0, np.zeros_like(x)
     for t in range(x.shape[1]):
-        rate, key = sigmoid(beta[:, t]), k[:, t, None, :]
-        eps = (rate / (1 + rate * np.sum(k[:, t] ** 2, axis=-1)[:, None]))[..., None]
-        S = (1 - eps * key**2) * S + eps * u[:, t, :, None] * key
-        y[:, t] = np.sum(S * q[:, t, None, :], axis=-1) + D * u[:, t]
-    return {"y": y * silu(z), "S": S}
+        decay = np.exp(-np.exp(A_log) * delta[:, t])
+        state = decay[:, :, None, None] * state + np.einsum("bh,bhp,bn->bhpn", delta[:, t], xc[:, t], Bc[:, t])
+        y[:, t] = np.einsum("bhpn,bn->bhp", state, Cc[:, t])
+    return {"y": rms_norm((y + D[:, None] * xc) * silu(z)) * gamma, "S": state}
 
 
-def gsa(q, k, v, f, gamma, K0, V0):
-    alpha = sigmoid(f) ** (1 / 8)
-    K, V, o = K0, V0, np.zeros(v.shape)
+def mamba3(x, z, B, C, dt, a, trap, theta, D, dt_bias, bias_B, bias_C, S0):
+    delta, lam = softplus(dt + dt_bias), sigmoid(trap)
+    alpha = np.exp(-softplus(a) * delta)
+    angle = np.cumsum(np.tanh(theta) * np.pi * delta[..., None], axis=1)
+
+    def turned(y, bias):
+        y = rms_norm(y)[:, :, None] + bias
+        pairs = (y[..., 0::2] + 1j * y[..., 1::2]) * np.exp(1j * angle)
+        return np.stack([pairs.real, pairs.imag], axis=-1).reshape(y.shape)
+    k, q = turned(B, bias_B), turned(C, bias_C)
+    S, o, before = S0, np.zeros(x.shape), np.zeros(S0.shape)
+    for t in range(x.shape[1]):
+        written = x[:, t, :, :, None] * k[:, t, :, None, :]
+        step, left, decay = (y[:, t, :, None, None] for y in (delta, lam, alpha))
+        S = decay * S + (1 - left) * step * decay * before + left * step * written
+        before = written
+        o[:, t] = np.einsum("bhpn,bhn->bhp", S, q[:, t])
+    return {"y": (o + D[:, None] * x) * silu(z), "S": S}
+
+
+def deltanet(q, k, v, beta, wq, wk, wv, gamma, S0):
+    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
+    rate = sigmoid(beta)[..., None]
+    o, S = memory(np.ones_like(kn), -rate * kn, kn, rate * kn, vc, qn, S0)
+    return {"y": rms_norm(o) * gamma, "S": S}
+
+
+def gated_deltanet(q, k, v, z, a, beta, A_log, dt_bias, wq, wk, wv, gamma, S0):
+    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
+    alpha = np.exp(-np.exp(A_log) * softplus(a + dt_bias))[..., None]
+    rate = sigmoid(beta)[..., None]
+    o, S = memory(alpha + np.zeros_like(kn), -rate * kn, alpha * kn, rate * kn, vc, qn, S0)
+    return {"y": rms_norm(o) * gamma * silu(z), "S": S}
+
+
+def kda(q, k, a, v, z, beta, A_log, dt_bias, wq, wk, wv, gamma, S0):
+    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
+    alpha = np.exp(-np.exp(A_log)[:, None] * softplus(a + dt_bias))
+    S, o = S0, np.zeros(v.shape)
     for t in range(v.shape[1]):
-        keep = alpha[:, t]
-        K = K * keep[:, :, None, :] + np.einsum("bhd,bhm->bhdm", silu(k[:, t]), 1 - keep)
-        V = keep[..., None] * V + np.einsum("bhm,bhe->bhme", 1 - keep, silu(v[:, t]))
-        weight = softmax(np.einsum("bhdm,bhd->bhm", K, silu(q[:, t])) / np.sqrt(q.shape[3]))
-        o[:, t] = np.einsum("bhme,bhm->bhe", V, weight)
-    return {"y": rms_norm(silu(o)) * gamma, "K": K, "V": V}
+        for b, h in np.ndindex(*S.shape[:2]):
+            key = kn[b, t, h]
+            rate = sigmoid(beta[b, t, h])
+            transition = (np.eye(len(key)) - rate * np.outer(key, key)) @ np.diag(alpha[b, t, h])
+            S = S.copy()
+            S[b, h] = transition @ S[b, h] + rate * np.outer(key, vc[b, t, h])
+            o[b, t, h] = S[b, h].T @ qn[b, t, h]
+    return {"y": sigmoid(z) * rms_norm(o) * gamma, "S": S}
 
 
-def qrnn(z, f, o, cell0):
-    cell, y = cell0, np.zeros_like(z)
-    for t in range(z.shape[1]):
-        cell = sigmoid(f[:, t]) * cell + sigmoid(-f[:, t]) * np.tanh(z[:, t])
-        y[:, t] = sigmoid(o[:, t]) * cell
-    return {"y": y, "cell": cell}
+def gated_deltanet2(q, k, a, erase, v, z, write, A_log, dt_bias, wq, wk, wv, gamma, S0):
+    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
+    alpha = np.exp(-np.exp(A_log)[:, None] * softplus(a + dt_bias))
+    S, o = S0.copy(), np.zeros(v.shape)
+    for b, t, h in np.ndindex(*v.shape[:3]):
+        key = kn[b, t, h]
+        transition = (np.eye(len(key)) - np.outer(key, sigmoid(erase[b, t, h]) * key)) @ np.diag(alpha[b, t, h])
+        S[b, h] = transition @ S[b, h] + np.outer(key, sigmoid(write[b, t, h]) * vc[b, t, h])
+        o[b, t, h] = qn[b, t, h] @ S[b, h]
+    return {"y": rms_norm(o) * gamma * silu(z), "S": S}
 
 
-def sru(x, z, f, r, v_f, b_f, v_r, b_r, alpha, cell0):
-    cell, y = cell0, np.zeros_like(x)
-    for t in range(x.shape[1]):
-        forget, reset = sigmoid(f[:, t] + v_f * cell + b_f), sigmoid(r[:, t] + v_r * cell + b_r)
-        cell = forget * cell + (1 - forget) * z[:, t]
-        y[:, t] = reset * cell + (1 - reset) * alpha * x[:, t]
-    return {"y": y, "cell": cell}
+def comba(q, k, v, z, a, beta, A_log, dt_bias, feedback, correct, wq, wk, wv, gamma, S0):
+    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
+    alpha, rate = np.exp(-np.exp(A_log) * softplus(a + dt_bias)), sigmoid(beta)
+    S, o = S0.copy(), np.zeros(v.shape)
+    for b, t, h in np.ndindex(*v.shape[:3]):
+        key = kn[b, t, h]
+        erased = sigmoid(feedback[h]) * rate[b, t, h]
+        transition = alpha[b, t, h] * np.eye(len(key)) - erased * np.outer(key, key)
+        S[b, h] = transition @ S[b, h] + rate[b, t, h] * np.outer(key, vc[b, t, h])
+        o[b, t, h] = (qn[b, t, h] - correct[h] * key) @ S[b, h]
+    return {"y": rms_norm(o) * gamma * silu(z), "S": S}
 
 
-def min_lstm(f, i, x, h0):
-    h, y = h0, np.zeros_like(x)
-    candidate = np.where(x >= 0, x + 0.5, sigmoid(x))
-    for t in range(x.shape[1]):
-        forget, write = sigmoid(f[:, t]), sigmoid(i[:, t])
-        h = (forget * h + write * candidate[:, t]) / (forget + write)
-        y[:, t] = h
-    return {"y": y, "h": h}
+def rwkv7(r, w, k, a, v, g, k_k, k_a, r_k, gamma, beta, S0):
+    decay = np.exp(-np.exp(-0.5) * sigmoid(w))
+    rate, kappa = sigmoid(a), unit(k * k_k)
+    key = k * (1 + (rate - 1) * k_a)
+    o, S = memory(decay, kappa * rate, -kappa, key, v, r, S0)
+    centred = o - o.mean(axis=-1, keepdims=True)
+    normed = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 64e-5) * gamma + beta
+    bonus = np.sum(r * key * r_k, axis=-1, keepdims=True) * v
+    return {"y": (normed + bonus) * g, "S": S}
 
 
 def deltaproduct(q, k1, k2, v1, v2, z, a, beta1, beta2, A_log, dt_bias, wq, wk1, wk2, wv1, wv2, gamma, S0):
@@ -442,11 +341,12 @@ def deltaproduct(q, k1, k2, v1, v2, z, a, beta1, beta2, A_log, dt_bias, wq, wk1,
     alpha = np.exp(-np.exp(A_log) * softplus(a + dt_bias))
     S, o = S0.copy(), np.zeros(v1.shape)
     for b, t, h in np.ndindex(*v1.shape[:3]):
-        transition, written = alpha[b, t, h] * np.eye(q.shape[3]), 0
+        transition, written = alpha[b, t, h] * np.eye(q.shape[3]), np.zeros(S.shape[2:])
         for key, value, rate in zip(keys, values, rates):
             key, value, rate = key[b, t, h], value[b, t, h], rate[b, t, h]
             reflection = np.eye(len(key)) - rate * np.outer(key, key)
-            transition, written = reflection @ transition, reflection @ (written + np.zeros(S.shape[2:])) + rate * np.outer(key, value)
+            transition = reflection @ transition
+            written = reflection @ written + rate * np.outer(key, value)
         S[b, h] = transition @ S[b, h] + written
         o[b, t, h] = qn[b, t, h] @ S[b, h]
     return {"y": rms_norm(o) * gamma * silu(z), "S": S}
@@ -486,144 +386,6 @@ def ttt_linear(q, k, v, rate, gamma, beta, W0, c0):
     return {"y": y, "W": W, "c": c}
 
 
-def mamba3(x, z, B, C, dt, a, trap, theta, D, dt_bias, bias_B, bias_C, S0):
-    delta, lam = softplus(dt + dt_bias), sigmoid(trap)
-    alpha = np.exp(-softplus(a) * delta)
-    angle = np.cumsum(np.tanh(theta) * np.pi * delta[..., None], axis=1)
-
-    def turned(y, bias):
-        y = rms_norm(y)[:, :, None] + bias
-        pairs = (y[..., 0::2] + 1j * y[..., 1::2]) * np.exp(1j * angle)
-        return np.stack([pairs.real, pairs.imag], axis=-1).reshape(y.shape)
-    k, q = turned(B, bias_B), turned(C, bias_C)
-    S, o, before = S0, np.zeros(x.shape), np.zeros(S0.shape)
-    for t in range(x.shape[1]):
-        written = x[:, t, :, :, None] * k[:, t, :, None, :]
-        step, left, decay = (y[:, t, :, None, None] for y in (delta, lam, alpha))
-        S = decay * S + (1 - left) * step * decay * before + left * step * written
-        before = written
-        o[:, t] = np.einsum("bhpn,bhn->bhp", S, q[:, t])
-    return {"y": (o + D[:, None] * x) * silu(z), "S": S}
-
-
-def cosformer(q, k, v, Sc0, Ss0, zc0, zs0):
-    angle = np.pi / 2 * np.arange(q.shape[1]) / 4096
-    qf, kf = relu(q), relu(k)
-    # What the states before the first token add to the pairs of tokens.
-    top = [np.einsum("bthd,bhde->bthe", qf * f(angle)[:, None, None], S) for f, S in ((np.cos, Sc0), (np.sin, Ss0))]
-    low = [np.einsum("bthd,bhd->bth", qf * f(angle)[:, None, None], z) for f, z in ((np.cos, zc0), (np.sin, zs0))]
-    weight = np.einsum("bthd,bshd->bhts", qf, kf) * np.tril(np.cos(angle[:, None] - angle))
-    num = sum(top) + np.einsum("bhts,bshe->bthe", weight, v)
-    den = sum(low) + np.einsum("bhts->bth", weight)
-    out = {"o": num / np.maximum(den, 1e-6)[..., None]}
-    for name, f, S, z in (("c", np.cos, Sc0, zc0), ("s", np.sin, Ss0, zs0)):
-        turned = kf * f(angle)[:, None, None]
-        out["S" + name], out["z" + name] = S + np.einsum("bshd,bshe->bhde", turned, v), z + turned.sum(axis=1)
-    return out
-
-
-def based(q, k, v, A0, na0, B0, nb0, C0, nc0):
-    def pairs(x):
-        return np.einsum("...i,...j->...ij", x, x).reshape(x.shape[:-1] + (-1,))
-    qs, k2 = q / np.sqrt(q.shape[3]), pairs(k)
-    score = np.einsum("bthd,bshd->bhts", qs, k)
-    weight = np.tril(1 + score + score**2 / 2)
-    num = A0[:, None] + np.einsum("bthd,bhde->bthe", qs, B0) + np.einsum("bthf,bhfe->bthe", pairs(qs), C0) / 2
-    den = na0[:, None] + np.einsum("bthd,bhd->bth", qs, nb0) + np.einsum("bthf,bhf->bth", pairs(qs), nc0) / 2
-    o = (num + np.einsum("bhts,bshe->bthe", weight, v)) / (den + np.einsum("bhts->bth", weight))[..., None]
-    return {"o": o, "A": A0 + v.sum(axis=1), "na": na0 + v.shape[1],
-            "B": B0 + np.einsum("bshd,bshe->bhde", k, v), "nb": nb0 + k.sum(axis=1),
-            "C": C0 + np.einsum("bshf,bshe->bhfe", k2, v), "nc": nc0 + k2.sum(axis=1)}
-
-
-def path_attention(q, k, w, v, beta):
-    wn, rate = unit(w), 2 * sigmoid(beta)
-    out = np.zeros(v.shape)
-    for b, t, h in np.ndindex(*v.shape[:3]):
-        scores, product = np.zeros(t + 1), np.eye(q.shape[3])   # the product of what stands after token j
-        for j in range(t, -1, -1):
-            scores[j] = k[b, j, h] @ product @ q[b, t, h] / np.sqrt(q.shape[3])
-            product = (np.eye(q.shape[3]) - rate[b, j, h] * np.outer(wn[b, j, h], wn[b, j, h])) @ product
-        out[b, t, h] = softmax(scores) @ v[b, : t + 1, h]
-    return {"o": out}
-
-
-def log_linear_attention(x, z, B, C, dt, level, A_log, dt_bias, D, wx, wB, wC, gamma):
-    xc, Bc, Cc = silu(short_conv(x, wx)), silu(short_conv(B, wB)), silu(short_conv(C, wC))
-    delta, lam = softplus(dt + dt_bias), softplus(level)
-    log_decay = -np.exp(A_log) * delta
-    o = np.zeros(x.shape)
-    for b, t, h in np.ndindex(*x.shape[:3]):
-        # The Fenwick tree's groups before token t: each bit of t, from the lowest, is a group of so many tokens.
-        groups, end = [(0, t, t + 1)], t
-        for bit in range(t.bit_length()):
-            if t >> bit & 1:
-                groups.append((bit + 1, end - (1 << bit), end))
-                end -= 1 << bit
-        for number, first, last in groups:
-            for s in range(first, last):
-                decay = np.exp(log_decay[b, s + 1 : t + 1, h].sum())
-                o[b, t, h] += lam[b, t, h, number] * decay * (Cc[b, t] @ Bc[b, s]) * delta[b, s, h] * xc[b, s, h]
-    return {"y": rms_norm((o + D[:, None] * xc) * silu(z)) * gamma}
-
-
-def hedgehog(q, k, v, S0, U0, zS0, zU0):
-    def features(x):
-        return np.concatenate([softmax(x), softmax(-x)], axis=-1)
-    qf, kf = features(q), features(k)
-    S, z, o = np.concatenate([S0, U0], axis=2), np.concatenate([zS0, zU0], axis=2), np.zeros(v.shape)
-    for t in range(v.shape[1]):
-        S = S + np.einsum("bhf,bhe->bhfe", kf[:, t], v[:, t])
-        z = z + kf[:, t]
-        o[:, t] = np.einsum("bhf,bhfe->bhe", qf[:, t], S) / np.sum(qf[:, t] * z, axis=-1, keepdims=True)
-    d = q.shape[3]
-    return {"o": o, "S": S[:, :, :d], "U": S[:, :, d:], "zS": z[:, :, :d], "zU": z[:, :, d:]}
-
-
-def rebased(q, k, v, gamma_q, gamma_k, beta_q, beta_k, S0, z0):
-    qn, kn = layer_norm(q) * gamma_q + beta_q, layer_norm(k) * gamma_k + beta_k
-    batch, length, heads, d = q.shape
-    S, z = S0.reshape(batch, heads, d, d, -1), z0.reshape(batch, heads, d, d)
-    num, den = np.zeros(v.shape), np.zeros(q.shape[:3])
-    for t in range(length):
-        square = np.einsum("bhi,bhj->bhij", kn[:, t], kn[:, t])
-        S, z = S + square[..., None] * v[:, t, :, None, None], z + square
-        num[:, t] = np.einsum("bhi,bhj,bhije->bhe", qn[:, t], qn[:, t], S) / d
-        den[:, t] = np.einsum("bhi,bhj,bhij->bh", qn[:, t], qn[:, t], z) / d
-    return {"o": num / (den + 1e-6)[..., None], "S": S.reshape(S0.shape), "z": z.reshape(z0.shape)}
-
-
-def abc(q, k, v, weight, K0, V0, den0, top0):
-    scale = np.exp(top0)
-    K, V, den, top = K0 * scale[:, :, None], V0 * scale[..., None], den0 * scale, top0
-    o = np.zeros(v.shape)
-    for t in range(v.shape[1]):
-        w = np.exp(weight[:, t])
-        K = K + np.einsum("bhd,bhm->bhdm", k[:, t], w)
-        V = V + np.einsum("bhm,bhe->bhme", w, v[:, t])
-        den, top = den + w, np.maximum(top, weight[:, t])
-        p = softmax(np.einsum("bhd,bhdm->bhm", q[:, t], K / den[:, :, None]) / np.sqrt(q.shape[3]))
-        o[:, t] = np.einsum("bhm,bhme->bhe", p, V / den[..., None])
-    scale = np.exp(-top)
-    return {"o": o, "K": K * scale[:, :, None], "V": V * scale[..., None], "den": den * scale, "top": top}
-
-
-def lightning_attention(q, k, v, u, S0):
-    heads = q.shape[2]
-    decay = np.exp(-8 * np.arange(heads) / heads * (1 - 3 / 24))
-    none = np.zeros_like(k)
-    o, S = memory(none + decay[:, None], none, none, silu(k), v, silu(q), S0)
-    return {"y": rms_norm(o) * u, "S": S}
-
-
-def aft_full(q, k, v, w):
-    y = np.zeros_like(v)
-    for t in range(v.shape[1]):
-        weight = np.exp(k[:, : t + 1] + w[t, : t + 1, None])
-        y[:, t] = sigmoid(q[:, t]) * np.sum(weight * v[:, : t + 1], axis=1) / np.sum(weight, axis=1)
-    return {"y": y}
-
-
 def mesa_net(q, k, v, z, g, beta, wq, wk, lambda_, gamma, H0, S0):
     # The system is solved exactly, not by steps.
     qn, kn, forget, rate = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), sigmoid(g), sigmoid(beta)
@@ -636,26 +398,29 @@ def mesa_net(q, k, v, z, g, beta, wq, wk, lambda_, gamma, H0, S0):
     return {"y": rms_norm(o) * gamma * silu(z), "H": H, "S": S}
 
 
-def comba(q, k, v, z, a, beta, A_log, dt_bias, feedback, correct, wq, wk, wv, gamma, S0):
-    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
-    alpha, rate = np.exp(-np.exp(A_log) * softplus(a + dt_bias)), sigmoid(beta)
-    S, o = S0.copy(), np.zeros(v.shape)
-    for b, t, h in np.ndindex(*v.shape[:3]):
-        key = kn[b, t, h]
-        erased = sigmoid(feedback[h]) * rate[b, t, h]
-        transition = alpha[b, t, h] * np.eye(len(key)) - erased * np.outer(key, key)
-        S[b, h] = transition @ S[b, h] + rate[b, t, h] * np.outer(key, vc[b, t, h])
-        o[b, t, h] = (qn[b, t, h] - correct[h] * key) @ S[b, h]
-    return {"y": rms_norm(o) * gamma * silu(z), "S": S}
+def hyena(x0, x1, v, w0, w1, wv, filter, delta, bias):
+    length = x0.shape[1]
+    response = filter * np.exp(-np.abs(delta)[:, None] * np.arange(length))
+    u = short_conv(x1, w1) * short_conv(v, wv)
+    long = np.zeros_like(u)
+    for t in range(length):
+        for s in range(t + 1):
+            long[:, t] += response[:, t - s] * u[:, s]
+    return {"y": short_conv(x0, w0) * (long + bias * u)}
 
 
-def gated_deltanet2(q, k, a, erase, v, z, write, A_log, dt_bias, wq, wk, wv, gamma, S0):
-    qn, kn, vc = unit(silu(short_conv(q, wq))), unit(silu(short_conv(k, wk))), silu(short_conv(v, wv))
-    alpha = np.exp(-np.exp(A_log)[:, None] * softplus(a + dt_bias))
-    S, o = S0.copy(), np.zeros(v.shape)
-    for b, t, h in np.ndindex(*v.shape[:3]):
-        key = kn[b, t, h]
-        transition = (np.eye(len(key)) - np.outer(key, sigmoid(erase[b, t, h]) * key)) @ np.diag(alpha[b, t, h])
-        S[b, h] = transition @ S[b, h] + np.outer(key, sigmoid(write[b, t, h]) * vc[b, t, h])
-        o[b, t, h] = qn[b, t, h] @ S[b, h]
-    return {"y": rms_norm(o) * gamma * silu(z), "S": S}
+def gmlp(u, v, W, bias, gamma, beta):
+    centred = v - v.mean(axis=-1, keepdims=True)
+    vn = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-6) * gamma + beta
+    return {"y": u * (np.einsum("ts,bsc->btc", W, vn) + bias[:, None])}
+
+
+def residual_memory(q, k, v, a, beta, mix, gamma, S0):
+    s = np.arange(q.shape[1])
+    root = np.sqrt(q.shape[3])
+    qn, kn = unit(q), unit(k)
+    near = attention_rows(qn, kn, v, lambda x, t, b, h: only(8 * root * x, (s <= t) & (s > t - 64)))
+    guess = attention_rows(kn, kn, v, lambda x, t, b, h: only(8 * root * x, (s < t) & (s >= t - 64)))
+    alpha, rate = sigmoid(a)[..., None], sigmoid(beta)[..., None]
+    far, S = memory(alpha + np.zeros_like(kn), -rate * kn, alpha * kn, rate * kn, v - guess, qn, S0)
+    return {"y": rms_norm(near + sigmoid(mix)[..., None] * far) * gamma, "S": S}
