@@ -32,8 +32,8 @@ def s4d(u, log_dt, D, log_A_re, A_im, C_re, C_im, re0, im0):
     step = np.exp(np.exp(log_dt)[:, None] * A)
     x, y = re0 + 1j * im0, np.zeros_like(u)
     for t in range(u.shape[1]):
-        x = step * x + (step - 1) / A * u[:, t, :, None]
-        y[:, t] = 2 * np.real(np.sum(C * x, axis=-1))
+        x = step * x + u[:, t, :, None]
+        y[:, t] = 2 * np.real(np.sum(C * (step - 1) / A * x, axis=-1))
     return {"y": gelu(y + D * u), "re": x.real, "im": x.imag}
 
 
