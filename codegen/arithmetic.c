@@ -131,23 +131,39 @@ static Division divide_integers(PlaitEmit *emit, LLVMValueRef x, LLVMValueRef y)
     return (Division){plait_emit_select(emit, by_zero, zero, quotient), remainder};
 }
 
-/* Not plait_math_divide: an error of one ulp would make floor(6 / 3) 1. */
-static LLVMValueRef floor_of_quotient(PlaitEmit *emit, const LLVMValueRef *x)
+/* Of floats. Not plait_math_divide: an error of one ulp would make floor(6 / 3) 1. The quotient is rounded before its
+ * floor is taken, and may so become the whole number above: then the remainder has the other sign than the divisor
+ * (5 % 0.1 is not below 0). */
+static Division divide_floats(PlaitEmit *emit, LLVMValueRef x, LLVMValueRef y)
 {
-    LLVMValueRef quotient = LLVMBuildFDiv(emit->builder, x[0], x[1], "");
-    return plait_emit_intrinsic(emit, "llvm.floor", &quotient, 1);
+    LLVMBuilderRef b = emit->builder;
+    LLVMTypeRef type = LLVMTypeOf(x);
+    LLVMValueRef zero = LLVMConstNull(type), exact = LLVMBuildFDiv(b, x, y, "");
+    LLVMValueRef quotient = plait_emit_intrinsic(emit, "llvm.floor", &exact, 1);
+    LLVMValueRef remainder = plait_emit_fma(emit, LLVMBuildFNeg(b, quotient, ""), y, x);
+    LLVMValueRef low = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOLT, remainder, zero, ""),
+                                    LLVMBuildFCmp(b, LLVMRealOGT, y, zero, ""), "");
+    LLVMValueRef high = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOGT, remainder, zero, ""),
+                                     LLVMBuildFCmp(b, LLVMRealOLT, y, zero, ""), "");
+    LLVMValueRef other = LLVMBuildOr(b, low, high, "");
+    LLVMValueRef less = LLVMBuildFSub(b, quotient, LLVMConstReal(type, 1), "");
+    LLVMValueRef more = LLVMBuildFAdd(b, remainder, y, "");
+    return (Division){plait_emit_select(emit, other, less, quotient), plait_emit_select(emit, other, more, remainder)};
+}
+
+static Division divide(PlaitEmit *emit, PlaitScalar scalar, const LLVMValueRef *x)
+{
+    return is_float(scalar) ? divide_floats(emit, x[0], x[1]) : divide_integers(emit, x[0], x[1]);
 }
 
 LLVMValueRef plait_emit_op_FLOORDIV(PlaitEmit *emit, PlaitScalar scalar, const LLVMValueRef *x)
 {
-    return is_float(scalar) ? floor_of_quotient(emit, x) : divide_integers(emit, x[0], x[1]).quotient;
+    return divide(emit, scalar, x).quotient;
 }
 
 LLVMValueRef plait_emit_op_MOD(PlaitEmit *emit, PlaitScalar scalar, const LLVMValueRef *x)
 {
-    if (!is_float(scalar)) return divide_integers(emit, x[0], x[1]).remainder;
-    LLVMValueRef quotient = floor_of_quotient(emit, x);
-    return plait_emit_fma(emit, LLVMBuildFNeg(emit->builder, quotient, ""), x[1], x[0]);
+    return divide(emit, scalar, x).remainder;
 }
 
 typedef LLVMValueRef Emitter(PlaitEmit *emit, PlaitScalar scalar, const LLVMValueRef *x);
