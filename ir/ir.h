@@ -166,6 +166,8 @@ void plait_region_walk(const PlaitFunction *function, const PlaitRegion *region,
 bool plait_is_output(const PlaitFunction *function, PlaitValue value);
 /* Whether the axis has run-time length or is of time: what runs over it runs in a loop. */
 bool plait_axis_is_long(const PlaitFunction *function, PlaitAxis axis);
+/* Elements of the type along feature axes of static size: at one position of all others. */
+double plait_feature_elements(const PlaitFunction *function, PlaitType type);
 /* Replaces values by what `map` has for them, and for that again; `map` is indexed by value below `map_count`, 0: none.
  */
 void plait_rename(PlaitValue *values, uint32_t count, const PlaitValue *map, uint32_t map_count);

@@ -48,6 +48,16 @@ bool plait_axis_is_long(const PlaitFunction *function, PlaitAxis axis)
     return function->axes.data[axis].size == PLAIT_RUNTIME_SIZE || function->axes.data[axis].role == PLAIT_ROLE_TIME;
 }
 
+double plait_feature_elements(const PlaitFunction *function, PlaitType type)
+{
+    double count = 1;
+    for (uint32_t i = 0; i < type.rank; i++) {
+        const PlaitAxisInfo *axis = &function->axes.data[type.axes[i]];
+        if (axis->role == PLAIT_ROLE_FEATURE && axis->size != PLAIT_RUNTIME_SIZE) count *= (double)axis->size;
+    }
+    return count;
+}
+
 void plait_rename(PlaitValue *values, uint32_t count, const PlaitValue *map, uint32_t map_count)
 {
     for (uint32_t i = 0; i < count; i++)

@@ -108,30 +108,18 @@ static bool is_rescaling(const Classifier *classifier, PlaitValue value, int bef
     return false;
 }
 
-/* Whether a product holds a factor exp(.. + m - m'), and nothing else of it depends on a maximum. */
-static bool rescales(const Classifier *classifier, PlaitValue value)
+/* Whether a product holds a factor exp(.. + before * m - m'), and nothing else of it depends on a maximum. */
+static bool holds_rescaling(const Classifier *classifier, PlaitValue value, int before)
 {
     const PlaitInst *inst = plait_inst(classifier->function, value);
-    if (is_rescaling(classifier, value, 1)) return true;
-    if (inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_NEG) return rescales(classifier, inst->operands[0]);
+    if (!(classifier->uses[value] & classifier->maxima)) return false;
+    if (is_rescaling(classifier, value, before)) return true;
+    if (inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_NEG)
+        return holds_rescaling(classifier, inst->operands[0], before);
     if (inst->op != PLAIT_OP_MUL) return false;
     for (uint32_t k = 0; k < 2; k++)
         if (!(classifier->uses[inst->operands[1 - k]] & classifier->maxima))
-            return rescales(classifier, inst->operands[k]);
-    return false;
-}
-
-/* Whether a product holds a factor exp(. - m'), and nothing else of it depends on a maximum. */
-static bool is_weighted(const Classifier *classifier, PlaitValue value)
-{
-    const PlaitInst *inst = plait_inst(classifier->function, value);
-    if (is_rescaling(classifier, value, 0)) return true;
-    if (inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_NEG) return is_weighted(classifier, inst->operands[0]);
-    if (inst->op != PLAIT_OP_MUL) return false;
-    for (uint32_t k = 0; k < 2; k++)
-        if (!(classifier->uses[inst->operands[1 - k]] & classifier->maxima) &&
-            is_weighted(classifier, inst->operands[k]))
-            return true;
+            return holds_rescaling(classifier, inst->operands[k], before);
     return false;
 }
 
@@ -167,7 +155,7 @@ static void add_input(const Classifier *classifier, PlaitValue value, Form *form
     const PlaitInst *inst = plait_inst(classifier->function, value);
     if (inst->op == PLAIT_OP_CONST && inst->number == zero) return;
     form->added = true;
-    form->unscaled |= classifier->maxima && !is_weighted(classifier, value);
+    form->unscaled |= classifier->maxima && !holds_rescaling(classifier, value, 0);
     if (is_outer_product(classifier, value)) form->products++;
     else form->unstructured = true;
 }
@@ -205,7 +193,7 @@ static Form add_forms(const Classifier *classifier, PlaitValue x, Form a, PlaitV
 static Form scale_form(const Classifier *classifier, Form form, PlaitValue by, PlaitValue product)
 {
     AxisSet axes = axes_of(classifier, by) & classifier->state;
-    if ((classifier->uses[by] & classifier->maxima) && !rescales(classifier, by)) form.unscaled = true;
+    if ((classifier->uses[by] & classifier->maxima) && !holds_rescaling(classifier, by, 1)) form.unscaled = true;
     if (form.direct) {
         form.has_factor = true;
         form.negated = false;

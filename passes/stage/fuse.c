@@ -214,16 +214,6 @@ bool plait_fuse_structure_allows(const PlaitFusion *fusion, const PlaitFusedKern
     return kernel->loop == PLAIT_NO_AXIS && !kernel->long_axes[inst->axes[0]];
 }
 
-/* Elements of the value along axes that are neither run-time nor batch-like. */
-static int64_t feature_elements(const PlaitFusion *fusion, PlaitValue value)
-{
-    PlaitType type = def(fusion, value)->type;
-    int64_t count = 1;
-    for (uint32_t i = 0; i < type.rank; i++)
-        if (!long_axis(fusion, type.axes[i])) count *= fusion->function->axes.data[type.axes[i]].size;
-    return count;
-}
-
 /* Whether the value is a product over places in a block, which are never shared out to programs, and is only summed: as
  * a product of matrices it needs no tile. */
 static bool is_matrix_product(const PlaitFusion *fusion, PlaitValue value)
@@ -258,7 +248,8 @@ bool plait_fuse_size_allows(const PlaitFusion *fusion, const PlaitFusedKernel *k
         for (uint32_t m = 0; m < kernel->members.count; m++) {
             PlaitValue member = kernel->members.data[m];
             if (plait_type_has(def(fusion, member)->type, inst->axes[i]) &&
-                feature_elements(fusion, member) > MOST_TILE_ELEMENTS && !is_matrix_product(fusion, member))
+                plait_feature_elements(fusion->function, def(fusion, member)->type) > MOST_TILE_ELEMENTS &&
+                !is_matrix_product(fusion, member))
                 return false;
         }
     }

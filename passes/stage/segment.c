@@ -87,17 +87,6 @@ static bool is_linear(Segment *segment, PlaitValue value)
     return give_up(segment, value, plait_arena_printf(segment->arena, "`%s` of a carry", plait_written(inst)));
 }
 
-/* Elements along axes of static size, at one position of the others. */
-static double features(const PlaitFunction *function, PlaitType type)
-{
-    double count = 1;
-    for (uint32_t i = 0; i < type.rank; i++) {
-        const PlaitAxisInfo *axis = &function->axes.data[type.axes[i]];
-        if (axis->role == PLAIT_ROLE_FEATURE && axis->size > 0) count *= (double)axis->size;
-    }
-    return count;
-}
-
 /* Notes what depends on carries; false when the body is not one that this pass takes. */
 static bool check_body(Segment *segment)
 {
@@ -213,16 +202,16 @@ static bool check_size(Segment *segment, bool any_size)
     const PlaitFunction *function = segment->function;
     double state = 0, most = 1;
     for (uint32_t i = 0; i < segment->count; i++)
-        state += features(function, plait_type_of(function, segment->body->params.data[i]));
+        state += plait_feature_elements(function, plait_type_of(function, segment->body->params.data[i]));
     for (uint32_t i = 0; i < segment->count * segment->count; i++)
-        if (segment->matrix[i].there) state += features(function, segment->matrix[i].type);
+        if (segment->matrix[i].there) state += plait_feature_elements(function, segment->matrix[i].type);
     for (uint32_t i = 0; i < segment->body->body.count; i++) {
         const PlaitInst *inst = def(segment, segment->body->body.data[i]);
         for (uint32_t k = 0; k < inst->operand_count; k++) {
             const PlaitInst *read = def(segment, inst->operands[k]);
             if (read->region == segment->body || read->op == PLAIT_OP_ARGUMENT) continue;
             if (!plait_type_has(read->type, segment->time)) continue;
-            double count = features(function, read->type);
+            double count = plait_feature_elements(function, read->type);
             most = count > most ? count : most;
         }
     }

@@ -167,43 +167,42 @@ static PlaitModule *after_passes(Subject *subject, const char *last)
     return copy;
 }
 
-static uint32_t chunked_scans;
+/* What a pass does with one scan; whether it did something. */
+typedef bool RewriteScan(PlaitFunction *function, PlaitValue scan);
 
-/* A copy with every scan that can be a fold over blocks of tokens written as one; NULL when there is none. */
-static PlaitModule *with_chunks(Subject *subject)
+static uint32_t chunked_scans, segmented_scans;
+
+static bool chunk_scan(PlaitFunction *function, PlaitValue scan)
 {
-    PlaitModule *copy = after_passes(subject, "dce");
-    PlaitFunction *function = copy->functions.data[0];
-    uint32_t before = chunked_scans;
     PlaitSpan where;
-    for (uint32_t i = 0; i < function->body->body.count; i++) {
-        PlaitValue value = function->body->body.data[i];
-        if (plait_op_of(function, value) != PLAIT_OP_SCAN || plait_chunk_scan(function, value, true, &where)) continue;
-        chunked_scans++;
-        i = UINT32_MAX; /* the order is another: from the beginning */
-    }
-    if (!plait_module_verify(copy)) complain(subject, "chunk breaks a rule");
-    return chunked_scans > before ? copy : NULL;
+    bool done = !plait_chunk_scan(function, scan, true, &where);
+    chunked_scans += done;
+    return done;
 }
 
-static uint32_t segmented_scans;
+/* In segments of a few tokens. */
+static bool segment_scan(PlaitFunction *function, PlaitValue scan)
+{
+    PlaitSpan where;
+    bool done = !plait_segment_scan(function, scan, 4, true, &where);
+    segmented_scans += done;
+    return done;
+}
 
-/* A copy with every scan that can run in segments, of a few tokens, doing so; NULL when there is none. */
-static PlaitModule *with_segments(Subject *subject)
+/* A copy with every scan rewritten that can be; NULL when there is none. */
+static PlaitModule *with_rewritten_scans(Subject *subject, RewriteScan *rewrite, const char *broken)
 {
     PlaitModule *copy = after_passes(subject, "dce");
     PlaitFunction *function = copy->functions.data[0];
-    uint32_t before = segmented_scans;
-    PlaitSpan where;
+    bool changed = false;
     for (uint32_t i = 0; i < function->body->body.count; i++) {
         PlaitValue value = function->body->body.data[i];
-        if (plait_op_of(function, value) != PLAIT_OP_SCAN || plait_segment_scan(function, value, 4, true, &where))
-            continue;
-        segmented_scans++;
+        if (plait_op_of(function, value) != PLAIT_OP_SCAN || !rewrite(function, value)) continue;
+        changed = true;
         i = UINT32_MAX; /* the order is another: from the beginning */
     }
-    if (!plait_module_verify(copy)) complain(subject, "segment breaks a rule");
-    return segmented_scans > before ? copy : NULL;
+    if (!plait_module_verify(copy)) complain(subject, broken);
+    return changed ? copy : NULL;
 }
 
 /* That one after the passes of a GPU, `prepare` among them. */
@@ -227,7 +226,8 @@ static bool test_seed(uint64_t seed)
     if (subject.good) {
         count_ops(subject.module->functions.data[0]);
         PlaitModule *folded = after_passes(&subject, "online"), *fused = after_passes(&subject, NULL);
-        PlaitModule *chunked = with_chunks(&subject), *segmented = with_segments(&subject);
+        PlaitModule *chunked = with_rewritten_scans(&subject, chunk_scan, "chunk breaks a rule");
+        PlaitModule *segmented = with_rewritten_scans(&subject, segment_scan, "segment breaks a rule");
         Versions versions = {folded,    fused,
                              chunked,   chunked ? with_all_passes(&subject, chunked) : NULL,
                              segmented, segmented ? with_all_passes(&subject, segmented) : NULL};
