@@ -12,8 +12,8 @@ const char *const plait_stage_pipeline_gpu[] = {
     "canonicalise", "cse", "dce", "chunk", "cse", "dce", "prepare", "segment", TO_FOLDS("online-finite"), NULL};
 
 static const char *const cpu_tile_pipeline[] = {"canonicalise", "cse", "dce", NULL};
-static const char *const gpu_tile_pipeline[] = {"canonicalise", "cse",  "dce", "matrix", "exponent", "cse",
-                                                "dce",          "sink", "dce", "layout", "copy",     NULL};
+static const char *const gpu_tile_pipeline[] = {"canonicalise", "cse", "dce",    "matrix", "exponent", "cse", "dce",
+                                                "sink",         "dce", "layout", "copy",   "ahead",    NULL};
 
 static void run_names(PlaitModule *module, const char *const *names, const PlaitPassOptions *options)
 {

@@ -5,6 +5,8 @@
  * positions, taken at the row of the block where it is widest. Conjuncts of other forms bound nothing. With several
  * reductions the range covers all of them.
  *
+ * So does a number that is the same for all of a program's rows, whatever it is made of: s >= x.
+ *
  * Where every mask is such a conjunction, the same bounds at the row where they are narrowest give the positions that
  * all masks let through for all rows: tiles inside of them need no mask.
  */
@@ -86,6 +88,23 @@ static void add_bound(void *context, const PlaitAffine *form, bool strict)
     }
 }
 
+/* The number x of a mask s >= x, when the whole program has one; 0: the mask is something else. */
+static PlaitValue least_of_program(Bounds *bounds, PlaitValue mask)
+{
+    PlaitLowering *lowering = bounds->lowering;
+    const PlaitFunction *operator_ = lowering->operator_;
+    const PlaitInst *inst = plait_inst(operator_, mask);
+    while (inst->op == PLAIT_OP_BROADCAST) inst = plait_inst(operator_, inst->operands[0]);
+    if (inst->op != PLAIT_OP_GE) return 0;
+    const PlaitInst *position = plait_inst(operator_, inst->operands[0]);
+    PlaitType type = plait_type_of(operator_, inst->operands[1]);
+    if (position->op != PLAIT_OP_IOTA || position->axes[0] != bounds->axis || plait_type_has(type, bounds->axis) ||
+        type.scalar != PLAIT_I32 || lowering->loop_region)
+        return 0;
+    if (plait_tile_type(lowering, type, &lowering->outer).rank) return 0;
+    return plait_lower_value(lowering, inst->operands[1], &lowering->outer);
+}
+
 static void collect_masks(Bounds *bounds, const PlaitRegion *region)
 {
     const PlaitFunction *operator_ = bounds->lowering->operator_;
@@ -122,6 +141,7 @@ void plait_lower_fold_range(PlaitLowering *lowering, PlaitValue fold, PlaitValue
     for (uint32_t i = 0; i < bounds.mask_count; i++) {
         Range range = {.bounds = &bounds};
         plait_affine_conditions(lowering->operator_, bounds.masks[i], add_bound, &range);
+        range.from = narrower(lowering, PLAIT_OP_MAX, range.from, least_of_program(&bounds, bounds.masks[i]));
         bool first = i == 0;
         all.from = first                    ? range.from
                    : all.from && range.from ? plait_lower_binary(lowering, PLAIT_OP_MIN, all.from, range.from)

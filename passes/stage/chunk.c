@@ -225,12 +225,11 @@ static PlaitAxis make_blocks(PlaitChunk *chunk)
     return make_axis(chunk, "blocks", info);
 }
 
-PlaitAxis plait_chunk_levels(PlaitChunk *chunk, int64_t size)
+PlaitAxis plait_chunk_levels(PlaitChunk *chunk)
 {
     int64_t count = 0;
-    for (; size < PLAIT_BLOCK_TOKENS; size *= 2) count++;
-    const char *suffix = plait_arena_printf(chunk->function->module->arena, "level%lld", (long long)count);
-    return make_axis(chunk, suffix, (PlaitAxisInfo){.role = PLAIT_ROLE_TIME, .size = count, .same_as = PLAIT_NO_AXIS});
+    for (int64_t size = 1; size < PLAIT_BLOCK_TOKENS; size *= 2) count++;
+    return make_axis(chunk, "level", (PlaitAxisInfo){.role = PLAIT_ROLE_TIME, .size = count, .same_as = PLAIT_NO_AXIS});
 }
 
 PlaitAxis plait_chunk_column(PlaitChunk *chunk)

@@ -11,8 +11,11 @@
  * that divides the places between them: at level l the block falls into pieces of 2^(l+1) tokens, s lies in a piece's
  * first half and t in its second, and the decay from s to t is that from s to the middle times that from the middle to
  * t. For 64 tokens these are six products, a loop of six turns, whose exponents are sums of logarithms, none a
- * difference. Where the program bounds the decay (RWKV-7: no factor below 0.54), pieces that it cannot leave the range
- * in are one product, with exponents on both sides that count from the piece's middle.
+ * difference.
+ *
+ * Pieces in which no decay can leave the range of numbers are one product, with exponents on both sides that count from
+ * the piece's middle. Where the program bounds the factor (RWKV-7: none below 0.54) that is the whole block. Else the
+ * block's steepest factor decides when it runs: of mild ones, as gates are most of the time, the loop has no turn.
  */
 #include "passes/stage/chunk_values.h"
 
@@ -89,6 +92,7 @@ void plait_chunk_make_decay(PlaitChunk *chunk, PlaitChunkCarry *carry)
     carry->whole = sum_over(chunk, step, chunk->time, 0);
     carry->has_decay = true;
     if (carry->keyed) {
+        carry->step = step;
         carry->step_there = there_pair(chunk, split(chunk, step));
         return;
     }
@@ -149,14 +153,14 @@ static Pieces make_pieces(PlaitChunk *chunk, PlaitValue scale)
     return pieces;
 }
 
-/* 1 / the size of a piece at each level: from `size` tokens on, doubled from level to level. */
-static PlaitValue scale_of_level(PlaitChunk *chunk, PlaitAxis axis, int64_t size)
+/* 1 / the size of a piece at each level: from one token on, doubled from level to level. */
+static PlaitValue scale_of_level(PlaitChunk *chunk, PlaitAxis axis)
 {
     PlaitBuilder *b = &chunk->b;
-    PlaitValue level = plait_build_iota(b, axis, 0), scale = number(chunk, 1.0 / (double)size);
+    PlaitValue level = plait_build_iota(b, axis, 0), scale = number(chunk, 1);
     for (int i = 1; i < chunk->function->axes.data[axis].size; i++) {
         PlaitValue own = plait_build_binary(b, PLAIT_OP_EQ, level, plait_build_const(b, PLAIT_I32, i));
-        scale = choice(chunk, own, number(chunk, 1.0 / (double)(size << i)), scale);
+        scale = choice(chunk, own, number(chunk, 1.0 / (double)(1 << i)), scale);
     }
     return scale;
 }
@@ -184,32 +188,60 @@ static PlaitValue logs_from_middle(PlaitChunk *chunk, const PlaitChunkCarry *car
     return logs_where(chunk, carry, choice(chunk, same, signs, number(chunk, 0)));
 }
 
-/* Scores of pairs that lie in different halves of a piece of any size above `size`. */
-static PlaitValue scores_by_levels(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitValue k, PlaitChunkView view,
-                                   PlaitValue w, int64_t size)
+/* How large the pieces are that one product takes. */
+typedef struct Size {
+    PlaitValue least;  /* i32: pairs of pieces of 2^least tokens and more are levels' */
+    PlaitValue halves; /* f32: 1 / the size of half a piece, 2^(1 - least) */
+} Size;
+
+/* The largest |logarithm| of a factor in the block. */
+static PlaitValue steepest(PlaitChunk *chunk, const PlaitChunkCarry *carry)
 {
-    if (size == PLAIT_BLOCK_TOKENS) return number(chunk, 0);
-    PlaitAxis level = plait_chunk_levels(chunk, size);
-    Pieces pieces = make_pieces(chunk, scale_of_level(chunk, level, size));
+    PlaitValue most = unary(chunk, PLAIT_OP_ABS, carry->step);
+    PlaitAxis axes[] = {carry->axis, chunk->time};
+    for (uint32_t i = 0; i < 2; i++) most = plait_build_reduce(&chunk->b, PLAIT_OP_REDUCE_MAX, most, 0, &axes[i], 1);
+    return most;
+}
+
+/* Of the largest pieces in whose halves the decay stays within e^-MOST_LOG, whatever the token. */
+static Size size_at_run_time(PlaitChunk *chunk, const PlaitChunkCarry *carry)
+{
+    PlaitValue most = steepest(chunk, carry);
+    Size size = {plait_build_const(&chunk->b, PLAIT_I32, 0), number(chunk, 2)};
+    for (int64_t tokens = 2, level = 1; tokens <= PLAIT_BLOCK_TOKENS; tokens *= 2, level++) {
+        PlaitValue mild = binary(chunk, PLAIT_OP_LE, most, number(chunk, 2.0 * MOST_LOG / (double)tokens));
+        size.least = choice(chunk, mild, plait_build_const(&chunk->b, PLAIT_I32, (double)level), size.least);
+        size.halves = choice(chunk, mild, number(chunk, 2.0 / (double)tokens), size.halves);
+    }
+    return size;
+}
+
+/* Whether no decay of the program can leave the range in half a block. */
+static bool is_bounded(PlaitChunk *chunk, const PlaitChunkCarry *carry)
+{
+    return plait_expr_most_log(chunk->function, carry->factor) * PLAIT_BLOCK_TOKENS / 2 <= MOST_LOG;
+}
+
+/* Scores of pairs that lie in different halves of a piece of any size above `least`. */
+static PlaitValue scores_by_levels(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitValue k, PlaitChunkView view,
+                                   PlaitValue w, PlaitValue least)
+{
+    PlaitAxis level = plait_chunk_levels(chunk);
+    Pieces pieces = make_pieces(chunk, scale_of_level(chunk, level));
     PlaitValue decay = unary(chunk, PLAIT_OP_EXP, logs_to_middle(chunk, carry, &pieces, view.decayed));
     PlaitChunkPair there_k = there_pair(chunk, rounded(chunk, binary(chunk, PLAIT_OP_MUL, k, decay)));
     PlaitValue score = product(chunk, rounded(chunk, binary(chunk, PLAIT_OP_MUL, w, decay)), there_k, carry->axis);
     PlaitValue apart = binary(chunk, PLAIT_OP_AND, binary(chunk, PLAIT_OP_EQ, pieces.pair_t, pieces.pair_s),
                               binary(chunk, PLAIT_OP_LT, pieces.s, pieces.t));
     PlaitValue parts = choice(chunk, apart, score, number(chunk, 0));
-    return chunk->function->axes.data[level].size > 1 ? sum_over(chunk, parts, level, 0) : parts;
+    return sum_over(chunk, parts, level, binary(chunk, PLAIT_OP_GE, plait_build_iota(&chunk->b, level, 0), least));
 }
 
-/* Scores of pairs in one piece of `size` tokens: both exponents count from its middle, where none is large. */
+/* Scores of pairs in one piece: both exponents count from its middle, where none is large. */
 static PlaitValue scores_in_piece(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitValue k, PlaitChunkView view,
-                                  PlaitValue w, int64_t size, PlaitValue others)
+                                  PlaitValue w, PlaitValue halves, PlaitValue others)
 {
-    if (size == 1) {
-        if (!view.self) return others;
-        PlaitValue own = sum_over(chunk, binary(chunk, PLAIT_OP_MUL, w, k), carry->axis, 0);
-        return choice(chunk, compare(chunk, PLAIT_OP_EQ), own, others);
-    }
-    Pieces pieces = make_pieces(chunk, number(chunk, 2.0 / (double)size));
+    Pieces pieces = make_pieces(chunk, halves);
     PlaitValue to_t = logs_from_middle(chunk, carry, &pieces, view.decayed),
                to_s = logs_from_middle(chunk, carry, &pieces, true);
     PlaitValue at_t = binary(chunk, PLAIT_OP_MUL, w, unary(chunk, PLAIT_OP_EXP, to_t));
@@ -220,21 +252,14 @@ static PlaitValue scores_in_piece(PlaitChunk *chunk, const PlaitChunkCarry *carr
     return choice(chunk, unary(chunk, PLAIT_OP_NOT, mask), others, score);
 }
 
-/* The tokens of the largest pieces in whose halves the decay surely stays within e^-MOST_LOG. */
-static int64_t piece_size(PlaitChunk *chunk, const PlaitChunkCarry *carry)
-{
-    double most = plait_expr_most_log(chunk->function, carry->factor);
-    int64_t size = 1;
-    while (size < PLAIT_BLOCK_TOKENS && (double)size * most <= MOST_LOG) size *= 2;
-    return size;
-}
-
 static PlaitValue keyed_scores(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitValue k, PlaitChunkView view,
                                PlaitValue w)
 {
-    int64_t size = piece_size(chunk, carry);
-    PlaitValue others = scores_by_levels(chunk, carry, k, view, w, size);
-    return scores_in_piece(chunk, carry, k, view, w, size, others);
+    if (is_bounded(chunk, carry))
+        return scores_in_piece(chunk, carry, k, view, w, number(chunk, 2.0 / PLAIT_BLOCK_TOKENS), number(chunk, 0));
+    Size size = size_at_run_time(chunk, carry);
+    PlaitValue others = scores_by_levels(chunk, carry, k, view, w, size.least);
+    return scores_in_piece(chunk, carry, k, view, w, size.halves, others);
 }
 
 /* ---- products with the decays ---- */

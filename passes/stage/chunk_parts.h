@@ -29,8 +29,9 @@ typedef struct PlaitChunkCarry {
     PlaitValue read, read_made;             /* the read that a system was solved for, its value; 0: none */
     PlaitValue before, after, there, whole; /* decays; 0: none, or not made */
     PlaitValue sign_before, sign_after, sign_there, sign_whole;
-    PlaitChunkPair step_there; /* of a factor along the axis: its logarithms */
-    bool keyed;                /* the factor varies along the axis */
+    PlaitValue step; /* of a factor along the axis: its logarithms */
+    PlaitChunkPair step_there;
+    bool keyed; /* the factor varies along the axis */
     bool has_decay, making_decay, has_terms, making_terms;
 } PlaitChunkCarry;
 
@@ -91,8 +92,8 @@ PlaitValue plait_chunk_scores(PlaitChunk *chunk, const PlaitChunkCarry *carry, P
 /* reduce.sum[axis] of w at t times the state before the block, decayed to t. */
 PlaitValue plait_chunk_from_state(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitChunkView view,
                                   PlaitChunkPair w);
-/* An axis of as many positions as a block can be halved down to pieces of `size` tokens. */
-PlaitAxis plait_chunk_levels(PlaitChunk *chunk, int64_t size);
+/* An axis of as many positions as a block can be halved down to single tokens. */
+PlaitAxis plait_chunk_levels(PlaitChunk *chunk);
 /* An axis of places in a block. */
 PlaitAxis plait_chunk_column(PlaitChunk *chunk);
 
