@@ -10,6 +10,13 @@
  * several carries A is a matrix: column j is what becomes of carry j where all others and all that is added are 0. Its
  * entries vary along the axes of the factors alone.
  *
+ * A running maximum m, by which sums are rescaled (s' = exp(m + f - m') s + exp(x - m') v with m' = max(m + f, x)), is
+ * left out of the sums: s exp(m) is a sum that knows nothing of it. What a segment makes of a state is then (M, E), the
+ * maximum and the sum had it begun with nothing, the shift F of the maximum, the sum of f, and A with m and m' in its
+ * factors replaced by the shifts before and after the token:
+ *
+ *     m' = max(m + F[n], M[n]);  s' = exp(m + F[n] - m') A[n] s + exp(M[n] - m') E[n]
+ *
  * Left as they are: scans with a carry that is not a float or that enters otherwise than by sums, differences, products
  * and quotients with what does not depend on carries, and selections by it; and those whose states are many times as
  * large as what a token reads, which fill a machine by themselves.
@@ -19,11 +26,15 @@
 #include "ir/clone.h"
 #include "ir/order.h"
 #include "passes/passes.h"
+#include "passes/stage/classify.h"
 #include "passes/stage/written.h"
 
+enum { NO_MAXIMUM = UINT32_MAX };
+static const double LEAST = -1e30; /* what a maximum of nothing is: not -inf, of which differences are NaN */
+
 enum {
-    MOST_CARRIES = 4,                              /* which may all feed each other */
-    MOST_MADE = MOST_CARRIES * (1 + MOST_CARRIES), /* carries of the scan that makes states and factors */
+    MOST_CARRIES = 4,                                  /* which may all feed each other */
+    MOST_MADE = 1 + MOST_CARRIES * (1 + MOST_CARRIES), /* carries of the scan that makes states and factors */
     MOST_STATE = 32 /* elements of states and factors, for each that a token reads of its largest tensor */
 };
 
@@ -43,12 +54,17 @@ typedef struct Segment {
     uint32_t count, tokens;
     const char *reason; /* why the scan stays as it is; NULL: it does not */
     PlaitValue culprit;
-    bool *depends;                      /* by value: on a carry */
+    bool *depends;                      /* by value: on a carry, other than the maximum */
+    uint32_t maximum;                   /* number of the carry that is a running maximum, or NO_MAXIMUM */
+    PlaitValue moved;                   /* of its next value: the operand of the maximum that the carry enters by */
+    bool *scaled;                       /* by value: depends on the maximum */
+    bool *stabilised;                   /* by carry: a sum rescaled by the maximum */
     Part *parts;                        /* by value, of the present column */
     Part *matrix;                       /* by column, by carry: whether the entry is there, and its type */
     PlaitValue *ends;                   /* by carry: the state at a segment's end, had it begun at 0; over segments */
     PlaitValue *entries, *entry_params; /* by column, by carry: over segments; in the scan that makes them */
-    PlaitCloneMap map;
+    PlaitValue shift;                   /* of the maximum, over segments; 0: none */
+    PlaitCloneMap map, shifted;         /* to the scan that makes these: values; what factors make of the shifts */
     PlaitBuilder inside;
 } Segment;
 
@@ -87,26 +103,77 @@ static bool is_linear(Segment *segment, PlaitValue value)
     return give_up(segment, value, plait_arena_printf(segment->arena, "`%s` of a carry", plait_written(inst)));
 }
 
+/* Whether the value is the maximum before the token plus what does not depend on it. */
+static bool is_moved(const Segment *segment, PlaitValue value)
+{
+    const PlaitInst *inst = def(segment, value);
+    const PlaitValue *x = inst->operands;
+    if (inst->op == PLAIT_OP_ARGUMENT) return true;
+    if (inst->op == PLAIT_OP_BROADCAST) return is_moved(segment, x[0]);
+    if (inst->op != PLAIT_OP_ADD && inst->op != PLAIT_OP_SUB) return false;
+    if (segment->scaled[x[0]] == segment->scaled[x[1]] || (inst->op == PLAIT_OP_SUB && segment->scaled[x[1]]))
+        return false;
+    return is_moved(segment, x[segment->scaled[x[0]] ? 0 : 1]);
+}
+
+/* Finds where the maximum enters its own next value. */
+static bool check_maximum(Segment *segment)
+{
+    if (segment->maximum == NO_MAXIMUM) return true;
+    PlaitValue next = segment->body->yields.data[segment->maximum], value = next;
+    if (segment->depends[next]) return give_up(segment, next, "a maximum of what other carries make");
+    for (const PlaitInst *inst = def(segment, value); inst->op == PLAIT_OP_MAX || inst->op == PLAIT_OP_BROADCAST;
+         inst = def(segment, value)) {
+        bool two = inst->op == PLAIT_OP_MAX, first = segment->scaled[inst->operands[0]];
+        if (two && first && segment->scaled[inst->operands[1]])
+            return give_up(segment, value, "a maximum of a carry with itself");
+        value = inst->operands[two && !first ? 1 : 0];
+    }
+    segment->moved = value;
+    return is_moved(segment, value) || give_up(segment, value, "a maximum of a carry that is not only shifted");
+}
+
+/* Notes which carries are what. */
+static bool check_carries(Segment *segment)
+{
+    const PlaitFunction *function = segment->function;
+    PlaitScanClass found = plait_classify_scan(function, segment->scan);
+    segment->maximum = NO_MAXIMUM;
+    for (uint32_t i = 0; i < segment->count; i++) {
+        PlaitValue param = segment->body->params.data[i];
+        PlaitType type = plait_type_of(function, param);
+        if (type.scalar != PLAIT_F32 && type.scalar != PLAIT_F64)
+            return give_up(segment, param, "a carry that is neither f32 nor f64");
+        bool maximum = plait_scan_is_maximum(found.carries[i].id);
+        if (maximum && segment->maximum != NO_MAXIMUM) return give_up(segment, param, "several running maxima");
+        if (maximum) segment->maximum = i;
+        segment->stabilised[i] = found.carries[i].id == PLAIT_SCAN_STABILISED;
+        (maximum ? segment->scaled : segment->depends)[param] = true;
+    }
+    return true;
+}
+
 /* Notes what depends on carries; false when the body is not one that this pass takes. */
 static bool check_body(Segment *segment)
 {
     const PlaitFunction *function = segment->function;
-    for (uint32_t i = 0; i < segment->count; i++) {
-        PlaitType type = plait_type_of(function, segment->body->params.data[i]);
-        if (type.scalar != PLAIT_F32 && type.scalar != PLAIT_F64)
-            return give_up(segment, segment->body->params.data[i], "a carry that is neither f32 nor f64");
-        segment->depends[segment->body->params.data[i]] = true;
-    }
+    if (!check_carries(segment)) return false;
     for (uint32_t i = 0; i < segment->body->body.count; i++) {
         PlaitValue value = segment->body->body.data[i];
         const PlaitInst *inst = def(segment, value);
         if (inst->body) return give_up(segment, value, "a loop in its body");
-        for (uint32_t k = 0; k < inst->operand_count; k++)
+        for (uint32_t k = 0; k < inst->operand_count; k++) {
             segment->depends[value] |= segment->depends[inst->operands[k]];
+            segment->scaled[value] |= segment->scaled[inst->operands[k]];
+        }
     }
+    if (!check_maximum(segment)) return false;
     for (uint32_t i = 0; i < segment->body->yields.count; i++) {
         PlaitValue value = segment->body->yields.data[i];
-        if (i < segment->count && !is_linear(segment, value)) return false;
+        bool sum = i < segment->count && i != segment->maximum;
+        if (sum && !is_linear(segment, value)) return false;
+        if (sum && segment->scaled[value] && !segment->stabilised[i])
+            return give_up(segment, value, "a maximum that rescales no sum");
         if (i >= segment->count && !plait_type_has(plait_type_of(function, value), segment->time))
             return give_up(segment, value, "an output that is the same at every token");
     }
@@ -196,6 +263,18 @@ static PlaitType entry_type(const Segment *segment, uint32_t at)
     return type;
 }
 
+/* Sums that the maximum rescales and others know nothing of each other. */
+static bool check_matrix(Segment *segment)
+{
+    for (uint32_t i = 0; i < segment->count * segment->count; i++) {
+        uint32_t from = i / segment->count, to = i % segment->count;
+        if (segment->matrix[i].there && segment->stabilised[from] != segment->stabilised[to])
+            return give_up(segment, segment->body->yields.data[to],
+                           "a sum that a maximum rescales, in one that it does not");
+    }
+    return true;
+}
+
 /* Whether the states of segments are small beside what their tokens read. */
 static bool check_size(Segment *segment, bool any_size)
 {
@@ -222,6 +301,19 @@ static bool check_size(Segment *segment, bool any_size)
 
 /* ---- what a segment makes of a state ---- */
 
+/* A value that does not depend on sums, for a factor of the columns: the maximum is its shift there. */
+static PlaitValue factor(Segment *segment, PlaitValue value)
+{
+    if (!segment->scaled[value]) return plait_clone_get(&segment->map, value);
+    PlaitValue known = plait_clone_find(&segment->shifted, value);
+    if (known) return known;
+    for (uint32_t i = 0; i < def(segment, value)->operand_count; i++) {
+        PlaitValue operand = def(segment, value)->operands[i];
+        plait_clone_set(&segment->shifted, operand, factor(segment, operand));
+    }
+    return plait_clone_inst(&segment->inside, value, &segment->shifted);
+}
+
 /* What becomes of the column in the value, written in the new body; 0: nothing. */
 static PlaitValue write_part(Segment *segment, PlaitValue value, uint32_t column)
 {
@@ -242,20 +334,19 @@ static PlaitValue write_part(Segment *segment, PlaitValue value, uint32_t column
     }
     case PLAIT_OP_MUL: {
         uint32_t side = segment->depends[x[0]] ? 0 : 1;
-        PlaitValue by = plait_clone_get(&segment->map, x[1 - side]);
+        PlaitValue by = factor(segment, x[1 - side]);
         made = plait_build_binary(b, PLAIT_OP_MUL, by, write_part(segment, x[side], column));
         break;
     }
     case PLAIT_OP_DIV:
-        made = plait_build_binary(b, PLAIT_OP_DIV, write_part(segment, x[0], column),
-                                  plait_clone_get(&segment->map, x[1]));
+        made = plait_build_binary(b, PLAIT_OP_DIV, write_part(segment, x[0], column), factor(segment, x[1]));
         break;
     case PLAIT_OP_NEG: made = plait_build_unary(b, PLAIT_OP_NEG, write_part(segment, x[0], column)); break;
     case PLAIT_OP_SELECT: {
         PlaitValue choices[2] = {write_part(segment, x[1], column), write_part(segment, x[2], column)};
         for (uint32_t i = 0; i < 2; i++)
             if (!choices[i]) choices[i] = plait_build_const(b, (PlaitScalar)inst.type.scalar, 0);
-        made = plait_build_select(b, plait_clone_get(&segment->map, x[0]), choices[0], choices[1]);
+        made = plait_build_select(b, factor(segment, x[0]), choices[0], choices[1]);
         break;
     }
     case PLAIT_OP_BROADCAST:
@@ -303,6 +394,31 @@ static PlaitValue result(Segment *segment, PlaitValue owner, uint32_t index)
     return plait_build_result(&outside, owner, index, carry ? plait_carry_type(inst, type) : type);
 }
 
+/* The carry for the shift of the maximum, when it has one; 0: none. */
+static PlaitValue add_shift(Segment *segment, PlaitRegion *region, PlaitValue *initial, uint32_t *count)
+{
+    if (segment->maximum == NO_MAXIMUM || def(segment, segment->moved)->op == PLAIT_OP_ARGUMENT) return 0;
+    const PlaitInst scan = *def(segment, segment->scan);
+    PlaitBuilder outside = {segment->function, scan.region, scan.span};
+    PlaitType type = plait_type_of(segment->function, segment->body->params.data[segment->maximum]);
+    initial[(*count)++] = plait_build_const(&outside, (PlaitScalar)type.scalar, 0);
+    return plait_build_argument(segment->function, region, type, scan.span);
+}
+
+/* The shift before the token and after it, in place of the maximum. `shift`: its carry, or 0 when it is always 0. */
+static void move_shift(Segment *segment, PlaitRegion *region, PlaitValue shift)
+{
+    PlaitValue param = segment->body->params.data[segment->maximum];
+    PlaitType type = plait_type_of(segment->function, param);
+    PlaitValue zero = plait_build_const(&segment->inside, (PlaitScalar)type.scalar, 0);
+    PlaitValue before = shift ? shift : plait_build_broadcast(&segment->inside, zero, type);
+    segment->shifted = plait_clone_map(segment->arena);
+    plait_clone_set(&segment->shifted, param, before);
+    PlaitValue after = shift ? factor(segment, segment->moved) : before;
+    plait_clone_set(&segment->shifted, segment->body->yields.data[segment->maximum], after);
+    if (shift) plait_yield(segment->function, region, after);
+}
+
 /* The scan that begins every segment at 0, and the columns at 1. */
 static void make_ends(Segment *segment)
 {
@@ -317,8 +433,9 @@ static void make_ends(Segment *segment)
         PlaitType type = plait_type_of(function, segment->body->params.data[i]);
         plait_clone_set(&segment->map, segment->body->params.data[i],
                         plait_build_argument(function, region, type, scan.span));
-        initial[count++] = plait_build_const(&outside, (PlaitScalar)type.scalar, 0);
+        initial[count++] = plait_build_const(&outside, (PlaitScalar)type.scalar, i == segment->maximum ? LEAST : 0);
     }
+    PlaitValue shift = add_shift(segment, region, initial, &count);
     for (uint32_t at = 0; at < square; at++) {
         if (!segment->matrix[at].there) continue;
         PlaitType type = entry_type(segment, at);
@@ -330,14 +447,52 @@ static void make_ends(Segment *segment)
     plait_clone_body(&segment->inside, segment->body, &segment->map);
     for (uint32_t i = 0; i < segment->count; i++)
         plait_yield(function, region, plait_clone_get(&segment->map, segment->body->yields.data[i]));
-    for (uint32_t column = 0; column < segment->count; column++) write_column(segment, region, column);
+    if (segment->maximum != NO_MAXIMUM) move_shift(segment, region, shift);
+    for (uint32_t column = 0; column < segment->count; column++)
+        if (column != segment->maximum) write_column(segment, region, column);
     PlaitValue ends = build_scan(segment, region, initial, count, (PlaitAxis[]){segment->time, segment->segments}, 2);
     for (uint32_t i = 0; i < segment->count; i++) segment->ends[i] = result(segment, ends, i);
-    for (uint32_t at = 0, next = segment->count; at < square; at++)
+    uint32_t next = segment->count;
+    if (shift) segment->shift = result(segment, ends, next++);
+    for (uint32_t at = 0; at < square; at++)
         if (segment->matrix[at].there) segment->entries[at] = result(segment, ends, next++);
 }
 
 /* ---- the states before segments, and the scan from there ---- */
+
+/* How the maximum over a segment rescales what was before it, and what is made in it. */
+typedef struct Rescaling {
+    PlaitValue maximum, before, inside; /* 0 where there is no maximum */
+} Rescaling;
+
+static Rescaling rescale(Segment *segment, PlaitBuilder *b, const PlaitRegion *region)
+{
+    if (segment->maximum == NO_MAXIMUM) return (Rescaling){0};
+    PlaitValue made = segment->ends[segment->maximum], moved = region->params.data[segment->maximum];
+    if (segment->shift) moved = plait_build_binary(b, PLAIT_OP_ADD, moved, segment->shift);
+    PlaitValue most = plait_build_binary(b, PLAIT_OP_MAX, moved, made);
+    PlaitValue before = plait_build_binary(b, PLAIT_OP_SUB, moved, most),
+               inside = plait_build_binary(b, PLAIT_OP_SUB, made, most);
+    return (Rescaling){most, plait_build_unary(b, PLAIT_OP_EXP, before), plait_build_unary(b, PLAIT_OP_EXP, inside)};
+}
+
+/* A carry after the segment. */
+static PlaitValue after_segment(Segment *segment, PlaitBuilder *b, const PlaitRegion *region, uint32_t i,
+                                const Rescaling *rescaling)
+{
+    if (i == segment->maximum) return rescaling->maximum;
+    PlaitValue sum = segment->ends[i];
+    bool stabilised = rescaling->maximum && segment->stabilised[i];
+    if (stabilised) sum = plait_build_binary(b, PLAIT_OP_MUL, rescaling->inside, sum);
+    for (uint32_t column = 0; column < segment->count; column++) {
+        PlaitValue entry = segment->entries[column * segment->count + i];
+        if (!entry) continue;
+        PlaitValue grown = plait_build_binary(b, PLAIT_OP_MUL, entry, region->params.data[column]);
+        if (stabilised) grown = plait_build_binary(b, PLAIT_OP_MUL, rescaling->before, grown);
+        sum = plait_build_binary(b, PLAIT_OP_ADD, grown, sum);
+    }
+    return sum;
+}
 
 /* The scan over segments: its outputs are the states before each. */
 static PlaitValue make_starts(Segment *segment)
@@ -351,16 +506,9 @@ static PlaitValue make_starts(Segment *segment)
         type = plait_type_with(plait_type_without(type, segment->time), segment->segments);
         plait_build_argument(function, region, type, scan.span);
     }
-    for (uint32_t i = 0; i < segment->count; i++) {
-        PlaitValue sum = segment->ends[i];
-        for (uint32_t column = 0; column < segment->count; column++) {
-            PlaitValue entry = segment->entries[column * segment->count + i];
-            if (!entry) continue;
-            PlaitValue grown = plait_build_binary(&inside, PLAIT_OP_MUL, entry, region->params.data[column]);
-            sum = plait_build_binary(&inside, PLAIT_OP_ADD, grown, sum);
-        }
-        plait_yield(function, region, sum);
-    }
+    Rescaling rescaling = rescale(segment, &inside, region);
+    for (uint32_t i = 0; i < segment->count; i++)
+        plait_yield(function, region, after_segment(segment, &inside, region, i, &rescaling));
     for (uint32_t i = 0; i < segment->count; i++) plait_yield(function, region, region->params.data[i]);
     return build_scan(segment, region, scan.operands, segment->count, &segment->segments, 1);
 }
@@ -430,8 +578,9 @@ static bool check(Segment *segment, bool any_size)
         return give_up(segment, segment->scan, "it walks along a short axis, or one that is not of time");
     if (!check_body(segment)) return false;
     segment->matrix = PLAIT_NEW_ARRAY(segment->arena, Part, (size_t)count * count);
-    for (uint32_t column = 0; column < count; column++) find_column(segment, column);
-    return check_size(segment, any_size);
+    for (uint32_t column = 0; column < count; column++)
+        if (column != segment->maximum) find_column(segment, column);
+    return check_matrix(segment) && check_size(segment, any_size);
 }
 
 const char *plait_segment_scan(PlaitFunction *function, PlaitValue scan, uint32_t tokens, bool any_size,
@@ -448,6 +597,8 @@ const char *plait_segment_scan(PlaitFunction *function, PlaitValue scan, uint32_
                        .count = count,
                        .tokens = tokens,
                        .depends = PLAIT_NEW_ARRAY(arena, bool, function->insts.count),
+                       .scaled = PLAIT_NEW_ARRAY(arena, bool, function->insts.count),
+                       .stabilised = PLAIT_NEW_ARRAY(arena, bool, count + 1),
                        .parts = PLAIT_NEW_ARRAY(arena, Part, function->insts.count)};
     if (!check(&segment, any_size)) {
         *where = plait_inst(function, segment.culprit)->span;
