@@ -1,7 +1,8 @@
 /* Which stages share a kernel.
  *
- * Cheap values (pointwise on parameters) are copied into every kernel that reads them. All others are anchors; in
- * order, each joins the newest kernel that can take it, preferably one that makes what it reads, or opens a new one:
+ * Cheap values (pointwise on parameters) are copied into every kernel that reads them, as are those that are spread
+ * over more axes than all that they are made of. All others are anchors; in order, each joins the newest kernel that
+ * can take it, preferably one that makes what it reads, or opens a new one:
  *
  *   - a kernel without a loop works on blocks of positions at once: anything pointwise, reductions over features, short
  *     convolutions, folds over another axis that read only memory at other positions;
@@ -389,6 +390,7 @@ bool plait_pass_fuse(PlaitFunction *function)
     PlaitFusion *fusion = PLAIT_NEW(arena, PlaitFusion);
     fusion->function = function, fusion->arena = arena;
     fusion->cheap = PLAIT_NEW_ARRAY(arena, bool, function->insts.count);
+    fusion->spread = PLAIT_NEW_ARRAY(arena, bool, function->insts.count);
     fusion->post = PLAIT_NEW_ARRAY(arena, bool, function->insts.count);
     fusion->kernel = PLAIT_NEW_ARRAY(arena, int, function->insts.count);
     for (uint32_t i = 0; i < function->insts.count; i++) fusion->kernel[i] = PLAIT_NO_KERNEL;

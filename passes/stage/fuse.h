@@ -32,8 +32,10 @@ typedef PLAIT_VECTOR(PlaitAccess) PlaitAccesses;
 typedef struct PlaitFusion {
     PlaitFunction *function;
     PlaitArena *arena;
-    bool *cheap; /* by value: pointwise on parameters only, and no output: copied into every kernel that reads it */
-    bool *post;  /* by value: known only after the loop of its kernel has ended */
+    bool *cheap;  /* by value: pointwise on parameters only, or spread, and no output: copied into every kernel that
+                     reads  it */
+    bool *spread; /* of these, by value: made of anchors, much larger than they are */
+    bool *post;   /* by value: known only after the loop of its kernel has ended */
     PlaitAccesses *reads; /* by anchor: all reads of anchors, its region included */
     PlaitValues *readers; /* by anchor: the anchors that read it, in order */
     int *kernel;          /* by value: of an anchor; PLAIT_NO_KERNEL before it is placed and for other values */

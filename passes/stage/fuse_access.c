@@ -4,6 +4,8 @@
 
 /* Operations of a cheap value's whole expression; of one of positions alone, which has no place of its own. */
 enum { CHEAP_LIMIT = 32, CHEAP_POSITIONS = 256 };
+/* How many times as large as what it is made of a value is that is made again rather than stored. */
+enum { SPREAD = 4 };
 
 bool plait_fuse_is_rounding(const PlaitFunction *function, const PlaitInst *inst)
 {
@@ -34,27 +36,58 @@ static bool may_be_cheap(const PlaitInst *inst)
            inst->op == PLAIT_OP_SIZE || inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_GATHER;
 }
 
+/* Elements of a value, roughly: axes of unknown length count as 1024. */
+static double elements(const PlaitFunction *function, PlaitType type)
+{
+    double count = 1;
+    for (uint32_t i = 0; i < type.rank; i++) {
+        int64_t size = function->axes.data[type.axes[i]].size;
+        count *= size == PLAIT_RUNTIME_SIZE ? 1024 : (double)size;
+    }
+    return count;
+}
+
+/* Whether a value is made point by point of ones that are much smaller, as a product of separate axes is. `leaf`, by
+ * value: the largest that it is made of. */
+static bool is_spread(const PlaitFusion *fusion, PlaitValue value, double *leaf, uint32_t work)
+{
+    const PlaitFunction *function = fusion->function;
+    const PlaitInst *inst = plait_inst(function, value);
+    bool pointwise = plait_op_is_pointwise((PlaitOp)inst->op) || inst->op == PLAIT_OP_BROADCAST;
+    leaf[value] = 1;
+    for (uint32_t k = 0; k < inst->operand_count; k++) {
+        PlaitValue operand = inst->operands[k];
+        double size = fusion->cheap[operand] ? leaf[operand] : elements(function, plait_type_of(function, operand));
+        leaf[value] = size > leaf[value] ? size : leaf[value];
+    }
+    return pointwise && !plait_fuse_is_rounding(function, inst) && work <= CHEAP_LIMIT &&
+           elements(function, inst->type) >= SPREAD * leaf[value];
+}
+
 void plait_fuse_find_cheap(PlaitFusion *fusion)
 {
     PlaitFunction *function = fusion->function;
     uint32_t *work = PLAIT_NEW_ARRAY(fusion->arena, uint32_t, function->insts.count);
     bool *reads = PLAIT_NEW_ARRAY(fusion->arena, bool, function->insts.count); /* an input */
+    double *leaf = PLAIT_NEW_ARRAY(fusion->arena, double, function->insts.count);
     for (uint32_t i = 0; i < function->body->body.count; i++) {
         PlaitValue value = function->body->body.data[i];
         const PlaitInst *inst = plait_inst(function, value);
         bool cheap = may_be_cheap(inst) && !plait_fuse_is_rounding(function, inst);
         work[value] = 1;
-        for (uint32_t k = 0; k < inst->operand_count && cheap; k++) {
+        for (uint32_t k = 0; k < inst->operand_count; k++) {
             PlaitValue operand = inst->operands[k];
             bool input = plait_op_of(function, operand) == PLAIT_OP_PARAM;
             reads[value] |= input || reads[operand];
             if (input) continue;
-            cheap = fusion->cheap[operand] && !is_widening(function, operand) && !reads_rounded(function, operand);
-            work[value] += work[operand];
+            cheap = cheap && fusion->cheap[operand] && !fusion->spread[operand] && !is_widening(function, operand) &&
+                    !reads_rounded(function, operand);
+            if (fusion->cheap[operand]) work[value] += work[operand];
         }
         cheap = (cheap && work[value] <= (reads[value] ? CHEAP_LIMIT : CHEAP_POSITIONS)) ||
                 is_widening(function, value) || reads_rounded(function, value);
-        fusion->cheap[value] = cheap && !plait_is_output(function, value);
+        fusion->spread[value] = is_spread(fusion, value, leaf, work[value]) && !cheap;
+        fusion->cheap[value] = (cheap || fusion->spread[value]) && !plait_is_output(function, value);
     }
 }
 
@@ -106,6 +139,8 @@ static void read_value(Reader *reader, PlaitValue value, PlaitAxis shifted, bool
     if (inst->region != function->body || inst->op == PLAIT_OP_PARAM) return;
     if (reader->fusion->cheap[value]) { /* reads parameters only, or what it widens */
         if (is_widening(function, value)) read_value(reader, inst->operands[0], shifted, delay);
+        for (uint32_t i = 0; i < inst->operand_count && reader->fusion->spread[value]; i++)
+            read_value(reader, inst->operands[i], shifted, delay);
         if (reads_rounded(function, value)) read_value(reader, inst->operands[0], inst->axes[0], false);
         return;
     }
