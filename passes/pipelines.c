@@ -1,15 +1,15 @@
 /* The pipelines as values: lists of pass names. */
 #include "passes/passes.h"
 
-#define TO_FOLDS(online)                                                                                               \
-    "expand-long-conv", online, "dce", /* no reduction over an axis of run-time length is left */                      \
+#define TO_FOLDS                                                                                                       \
+    "expand-long-conv", "online", "dce", /* no reduction over an axis of run-time length is left */                    \
         "canonicalise", "cse", "dce", "fuse", "cse",                                                                   \
         "dce" /* each kernel keeps only the carries that it needs; the lowering relies on it */
 
-const char *const plait_stage_pipeline[] = {"canonicalise", "cse", "dce", TO_FOLDS("online"), NULL};
+const char *const plait_stage_pipeline[] = {"canonicalise", "cse", "dce", TO_FOLDS, NULL};
 /* On the CPU tokens one after another in registers are as good: there are no matrix units to win. */
-const char *const plait_stage_pipeline_gpu[] = {
-    "canonicalise", "cse", "dce", "chunk", "cse", "dce", "prepare", "segment", TO_FOLDS("online-finite"), NULL};
+const char *const plait_stage_pipeline_gpu[] = {"canonicalise", "cse",     "dce",     "chunk",  "cse",
+                                                "dce",          "prepare", "segment", TO_FOLDS, NULL};
 
 static const char *const cpu_tile_pipeline[] = {"canonicalise", "cse", "dce", NULL};
 static const char *const gpu_tile_pipeline[] = {"canonicalise", "cse", "dce",    "matrix", "exponent", "cse", "dce",

@@ -104,7 +104,6 @@ typedef struct Fold {
     PlaitRegion *region;
     PlaitSpan span; /* of its first reduction: what the fold is blamed on */
     bool *walked;   /* by axis: the scan around it walks along the axis; NULL: along none */
-    bool finite;    /* scores are taken to be finite */
 } Fold;
 
 static void begin_fold(Fold *fold, PlaitFunction *function, PlaitRegion *home, PlaitAxis axis)
@@ -150,7 +149,6 @@ static bool try_add(Fold *fold, PlaitValue value)
         if (inst.op != PLAIT_OP_REDUCE_SUM ||
             !plait_summand_split(&fold->group, &fold->outside, inst.operands[0], &reduction.summand))
             return false;
-        reduction.summand.infinite &= !fold->finite;
         if (!reduction.summand.core && !reduction.summand.exponents) return false;
         if (reduction.summand.shift &&
             !shift_is_running(function, &fold->reductions, tainted, fold->group.tainted_count, reduction.summand.shift))
@@ -392,7 +390,7 @@ static void replace_reductions(PlaitFunction *function, const Fold *fold)
 }
 
 /* One fold of the region, from its first long reduction; false when it has none. */
-static bool fold_first(PlaitFunction *function, PlaitRegion *home, bool finite)
+static bool fold_first(PlaitFunction *function, PlaitRegion *home)
 {
     PlaitValue first = 0;
     for (uint32_t i = 0; i < home->body.count && !first; i++)
@@ -401,7 +399,6 @@ static bool fold_first(PlaitFunction *function, PlaitRegion *home, bool finite)
     Fold fold;
     PlaitAxis axis = plait_inst(function, first)->axes[0];
     begin_fold(&fold, function, home, axis);
-    fold.finite = finite;
     uint32_t count = home->body.count; /* new values stand behind */
     for (uint32_t i = 0; i < count; i++) {
         PlaitValue value = home->body.data[i];
@@ -414,18 +411,15 @@ static bool fold_first(PlaitFunction *function, PlaitRegion *home, bool finite)
 }
 
 /* Folds of the region, then of the bodies of its scans. */
-static bool fold_region(PlaitFunction *function, PlaitRegion *home, bool finite)
+static bool fold_region(PlaitFunction *function, PlaitRegion *home)
 {
     bool changed = false;
-    while (fold_first(function, home, finite)) changed = true;
+    while (fold_first(function, home)) changed = true;
     for (uint32_t i = 0; i < home->body.count; i++) {
         const PlaitInst *inst = plait_inst(function, home->body.data[i]);
-        if (inst->op == PLAIT_OP_SCAN) changed = fold_region(function, inst->body, finite) || changed;
+        if (inst->op == PLAIT_OP_SCAN) changed = fold_region(function, inst->body) || changed;
     }
     return changed;
 }
 
-bool plait_pass_online(PlaitFunction *function) { return fold_region(function, function->body, false); }
-
-/* For GPUs, until kernels with the guards have run on one (docs/plan.md). */
-bool plait_pass_online_finite(PlaitFunction *function) { return fold_region(function, function->body, true); }
+bool plait_pass_online(PlaitFunction *function) { return fold_region(function, function->body); }
