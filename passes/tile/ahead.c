@@ -13,7 +13,7 @@
 #include "ir/clone.h"
 #include "passes/passes.h"
 
-enum { MOST_ELEMENTS = 64 * 80 }; /* of the loads of a loop, which all stay in registers for a turn */
+enum { MOST_REGISTERS = 16 }; /* of a thread, for all that a loop has loaded ahead */
 
 typedef struct Ahead {
     PlaitFunction *kernel;
@@ -50,10 +50,18 @@ static bool follows_position(const Ahead *ahead, const PlaitRegion *region, Plai
     return true;
 }
 
-static uint64_t elements(const Ahead *ahead, PlaitType type)
+/* Registers of a thread that a tile takes. */
+static uint32_t registers(const Ahead *ahead, PlaitType type)
 {
-    uint64_t count = 1;
-    for (uint32_t i = 0; i < type.rank; i++) count *= ahead->kernel->axes.data[type.axes[i]].tile;
+    const PlaitLayout *layout = &ahead->kernel->layouts.data[type.layout];
+    uint32_t count = 1;
+    for (uint32_t i = 0; i < type.rank; i++) {
+        uint32_t bits = 0, tile = ahead->kernel->axes.data[type.axes[i]].tile;
+        for (uint32_t k = 0; k < layout->count; k++)
+            if (layout->axes[k].axis == type.axes[i])
+                bits = (uint32_t)__builtin_popcount(plait_layout_threads(&layout->axes[k]));
+        count *= (tile + (1u << bits) - 1) >> bits;
+    }
     return count;
 }
 
@@ -128,10 +136,11 @@ static void rewrite_loop(Ahead *ahead, PlaitRegion *home, PlaitValue loop)
     const PlaitInst inst = *plait_inst(kernel, loop);
     PlaitRegion *region = inst.body;
     PlaitValues body = region->body, loads = {0};
-    uint64_t held = 0;
+    uint32_t held = 0;
     for (uint32_t i = 0; i < body.count; i++) {
-        uint64_t count = elements(ahead, def(ahead, body.data[i])->type);
-        if (!goes_ahead(ahead, region, body.data[i]) || held + count > MOST_ELEMENTS) continue;
+        if (!goes_ahead(ahead, region, body.data[i])) continue;
+        uint32_t count = registers(ahead, def(ahead, body.data[i])->type);
+        if (held + count > MOST_REGISTERS) continue;
         held += count;
         plait_push(arena, &loads, body.data[i]);
     }
