@@ -349,7 +349,9 @@ static bool lacks_heads(const PlaitChunk *chunk, PlaitValue k, PlaitValue by)
 
 /* What a term adds to the state in a block: its outer products, each decayed (`decay`, 0: none) from its token to the
  * block's end. The decay goes with k, which is known before the fold most often, and v is an operand of the scores too.
- * A vector is summed over t, where its sum is a value like others; a matrix over s. */
+ * A vector is summed over t, where its sum is a value like others; a matrix over s. Where k is rounded, v is not as
+ * well: states that keep little of what is added, as the delta rule's under keys that resemble each other, show both.
+ */
 static PlaitValue added_to_state(PlaitChunk *chunk, const PlaitChunkCarry *carry, uint32_t term, PlaitValue decay)
 {
     PlaitChunkPair k = carry->k[term];
@@ -366,7 +368,11 @@ static PlaitValue added_to_state(PlaitChunk *chunk, const PlaitChunkCarry *carry
     if (narrow) {
         PlaitValue v = binary(chunk, PLAIT_OP_MUL, carry->v[term], by);
         v_there = there_pair(chunk, rounded(chunk, with_axis(chunk, v, chunk->time)));
-    } else if (by || carry->keyed) k = rounded(chunk, with_axis(chunk, k.high, chunk->time));
+    } else if (by || carry->keyed) {
+        k = rounded(chunk, with_axis(chunk, k.high, chunk->time));
+        if (carry->v[term] && !v_there.low && plait_inst(chunk->function, carry->v[term])->region == chunk->region)
+            v_there = there_pair(chunk, split(chunk, carry->v[term]));
+    }
     k = there_pair(chunk, k);
     k.high = with_axis(chunk, k.high, chunk->twin);
     return product(chunk, k, v_there, chunk->twin);

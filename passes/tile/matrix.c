@@ -232,25 +232,55 @@ static void rewrite(Chooser *chooser, const Candidate *candidate, PlaitAxis rows
     plait_set_axes(kernel, candidate->dot, axes, 2);
 }
 
+/* Whether `value` is a product on the units that only one sum of this region reads. */
+static bool is_summand(const Chooser *chooser, const PlaitRegion *region, PlaitValue value, const uint32_t *uses)
+{
+    const PlaitInst *inst = plait_inst(chooser->kernel, value);
+    return inst->op == PLAIT_OP_DOT && inst->axis_count == 2 && inst->region == region && uses[value] == 1;
+}
+
+/* Whether `value` is known where `later`, of this region, is made. */
+static bool is_before(const Chooser *chooser, const PlaitRegion *region, PlaitValue value, PlaitValue later)
+{
+    if (plait_inst(chooser->kernel, value)->region != region) return true;
+    for (uint32_t i = 0; i < region->body.count && region->body.data[i] != later; i++)
+        if (region->body.data[i] == value) return true;
+    return plait_op_of(chooser->kernel, value) == PLAIT_OP_ARGUMENT;
+}
+
+/* Makes `value` the product that `product` is, begun at `before`. */
+static void begin_at(Chooser *chooser, PlaitValue value, PlaitValue product, PlaitValue before)
+{
+    PlaitFunction *kernel = chooser->kernel;
+    const PlaitInst *dot = plait_inst(kernel, product);
+    PlaitValue operands[] = {dot->operands[0], dot->operands[1], before};
+    PlaitAxis axes[] = {dot->axes[0], dot->axes[1]};
+    PlaitInst *inst = plait_inst(kernel, value);
+    inst->op = PLAIT_OP_DOT;
+    inst->operands = plait_arena_copy(kernel->module->arena, operands, sizeof operands);
+    inst->operand_count = 3;
+    plait_set_axes(kernel, value, axes, 2);
+}
+
 /* x + product, where nothing else reads the product -> a product that begins at x: a product's sums stay where they are
- * from one turn of a loop to the next. The sum's instruction becomes the product. */
+ * from one turn of a loop to the next. Of products that begin at one another the first begins at x. The sum's
+ * instruction becomes the last product. */
 static void accumulate(Chooser *chooser, PlaitValue sum, const uint32_t *uses)
 {
     PlaitFunction *kernel = chooser->kernel;
     PlaitInst *inst = plait_inst(kernel, sum);
     if (inst->op != PLAIT_OP_ADD) return;
     for (uint32_t side = 0; side < 2; side++) {
-        PlaitValue product = inst->operands[side], before = inst->operands[1 - side];
-        const PlaitInst *dot = plait_inst(kernel, product);
-        if (dot->op != PLAIT_OP_DOT || dot->axis_count != 2 || dot->operand_count != 2 || dot->region != inst->region ||
-            uses[product] != 1 || !plait_type_equal(plait_type_of(kernel, before), dot->type))
-            continue;
-        PlaitValue operands[] = {dot->operands[0], dot->operands[1], before};
-        PlaitAxis axes[] = {dot->axes[0], dot->axes[1]};
-        inst->op = PLAIT_OP_DOT;
-        inst->operands = plait_arena_copy(kernel->module->arena, operands, sizeof operands);
-        inst->operand_count = 3;
-        plait_set_axes(kernel, sum, axes, 2);
+        PlaitValue product = inst->operands[side], before = inst->operands[1 - side], first = product;
+        if (!is_summand(chooser, inst->region, product, uses)) continue;
+        if (!plait_type_equal(plait_type_of(kernel, before), plait_type_of(kernel, product))) continue;
+        while (plait_inst(kernel, first)->operand_count == 3 &&
+               is_summand(chooser, inst->region, plait_inst(kernel, first)->operands[2], uses))
+            first = plait_inst(kernel, first)->operands[2];
+        if (plait_inst(kernel, first)->operand_count != 2) continue;
+        if (first != product && !is_before(chooser, inst->region, before, first)) continue;
+        if (first != product) begin_at(chooser, first, first, before);
+        begin_at(chooser, sum, product, first == product ? before : plait_inst(kernel, product)->operands[2]);
         return;
     }
 }

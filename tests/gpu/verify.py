@@ -50,7 +50,7 @@ def gpu_targets(plait, here=False):
 
 
 def cases():
-    """Of cases.txt: (name, ["d=64", ..])."""
+    """Of cases.txt: (name, ["d=64", "R=-0.1:0.1", ..])."""
     for line in (HERE / "cases.txt").read_text().splitlines():
         words = line.split("#")[0].split()
         if words:
@@ -66,12 +66,20 @@ def source(name):
     return str(example if example.exists() else OPERATORS / f"{name}.plait")
 
 
+def is_range(word):
+    return ":" in word
+
+
 def defines(sizes):
-    return [argument for size in sizes for argument in ("-D", size)]
+    return [argument for size in sizes if not is_range(size) for argument in ("-D", size)]
+
+
+def ranges(sizes):
+    return [argument for size in sizes if is_range(size) for argument in ("--range", size)]
 
 
 def library(folder, name, sizes, target):
-    return pathlib.Path(folder) / ("-".join([name, *(size.replace("=", "") for size in sizes), target]) + ".so")
+    return pathlib.Path(folder) / ("-".join([name, *(size.replace("=", "") for size in sizes if not is_range(size)), target]) + ".so")
 
 
 def emitted_hash(plait, name, sizes, target):
@@ -107,7 +115,7 @@ def prepare(plait, folder):
 
 
 def check(plait, folder, name, sizes, target):
-    command = [plait, "check", source(name), *defines(sizes), "--library", str(library(folder, name, sizes, target)), "--device", "cuda", "--json"]
+    command = [plait, "check", source(name), *defines(sizes), *ranges(sizes), "--library", str(library(folder, name, sizes, target)), "--device", "cuda", "--json"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300)
     row = {"case": key(name, sizes), "target": target, "ok": False, "error": None, "rows": 0}
     try:
@@ -127,7 +135,7 @@ def run(plait, folder, results):
     if not targets:
         sys.exit("run: this machine has no GPU that runs code of one of Plait's targets")
     device = output_of("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader").decode().strip()
-    rows = [check(plait, folder, name, sizes, target) for name, sizes in cases() for target in targets]
+    rows = in_parallel(check, [(plait, folder, name, sizes, target) for name, sizes in cases() for target in targets])
     pathlib.Path(results).write_text(json.dumps({"device": device, "date": datetime.date.today().isoformat(), "rows": rows}, indent=1))
     for row in rows:
         if not row["ok"]:
