@@ -4,6 +4,7 @@
  * no row inside of the axis reads it.
  */
 #include "passes/lower/lower.h"
+#include "passes/stage/causal.h"
 #include "passes/stage/storage.h"
 
 static bool has_tile_axis(const PlaitLowering *lowering, PlaitValue tile, PlaitAxis axis)
@@ -11,16 +12,10 @@ static bool has_tile_axis(const PlaitLowering *lowering, PlaitValue tile, PlaitA
     return plait_type_has(plait_type_of(lowering->kernel, tile), axis);
 }
 
-/* Whether a mask lets through only tokens s of a block that are at t or before it: rows inside of the sequence then
- * read none outside of it. */
+/* Whether rows of a block that are inside of the sequence read none outside of it through the mask. */
 static bool is_causal(const PlaitLowering *lowering, PlaitValue mask)
 {
-    const PlaitInst *inst = plait_inst(lowering->operator_, mask);
-    if (inst->op != PLAIT_OP_LE && inst->op != PLAIT_OP_LT) return false;
-    const PlaitInst *s = plait_inst(lowering->operator_, inst->operands[0]),
-                    *t = plait_inst(lowering->operator_, inst->operands[1]);
-    return s->op == PLAIT_OP_IOTA && t->op == PLAIT_OP_IOTA && s->axes[0] == lowering->plan.twin &&
-           t->axes[0] == lowering->plan.loop;
+    return plait_is_causal_mask(lowering->operator_, mask, lowering->plan.loop, lowering->plan.twin);
 }
 
 /* Whether a value over pairs of a block's tokens is 0 but for such, or was made so before (`prepare`). */

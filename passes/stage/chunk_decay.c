@@ -116,10 +116,17 @@ static PlaitValue one_where(PlaitChunk *chunk, PlaitValue mask)
     return choice(chunk, mask, number(chunk, 1), number(chunk, 0));
 }
 
+/* A sum of logarithms that ends with t's own, with or without that. Both come from one product. */
+static PlaitValue up_to(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitValue logs, bool decayed)
+{
+    return decayed ? logs : binary(chunk, PLAIT_OP_SUB, logs, carry->step);
+}
+
 /* The decay from the block's beginning to t, with or without t's own. */
 static PlaitValue decay_to(PlaitChunk *chunk, const PlaitChunkCarry *carry, bool decayed)
 {
-    return unary(chunk, PLAIT_OP_EXP, logs_where(chunk, carry, one_where(chunk, earlier(chunk, decayed))));
+    PlaitValue logs = logs_where(chunk, carry, one_where(chunk, earlier(chunk, true)));
+    return unary(chunk, PLAIT_OP_EXP, up_to(chunk, carry, logs, decayed));
 }
 
 PlaitValue plait_chunk_decay_after(PlaitChunk *chunk, const PlaitChunkCarry *carry)
@@ -127,71 +134,81 @@ PlaitValue plait_chunk_decay_after(PlaitChunk *chunk, const PlaitChunkCarry *car
     return unary(chunk, PLAIT_OP_EXP, logs_where(chunk, carry, one_where(chunk, compare(chunk, PLAIT_OP_GT))));
 }
 
-/* Pieces of a block: t and s lie in the pieces of these numbers (f32: whole numbers are exact, and no division is
- * needed), and in these pairs of pieces. */
-typedef struct Pieces {
-    PlaitValue t, s, pair_t, pair_s;
-    PlaitValue late; /* t lies in the second piece of its pair */
-} Pieces;
+/* The piece of two halves that t lies in, as places in the block (i32). */
+typedef struct Piece {
+    PlaitValue first, middle; /* its first token, that of its second half; first: 0 where it is the block's */
+    PlaitValue s;             /* the place of s */
+    PlaitValue late;          /* t lies in the second half */
+} Piece;
 
-static PlaitValue whole_part(PlaitChunk *chunk, PlaitValue x, PlaitValue scale)
-{
-    return unary(chunk, PLAIT_OP_FLOOR, binary(chunk, PLAIT_OP_MUL, x, scale));
-}
-
-/* `scale`: 1 / the size of a piece. */
-static Pieces make_pieces(PlaitChunk *chunk, PlaitValue scale)
-{
-    Pieces pieces;
-    PlaitBuilder *b = &chunk->b;
-    PlaitValue half = number(chunk, 0.5);
-    pieces.t = whole_part(chunk, plait_build_cast(b, place_of(chunk, chunk->time), PLAIT_F32), scale);
-    pieces.s = whole_part(chunk, plait_build_cast(b, place_of(chunk, chunk->twin), PLAIT_F32), scale);
-    pieces.pair_t = whole_part(chunk, pieces.t, half);
-    pieces.pair_s = whole_part(chunk, pieces.s, half);
-    pieces.late = binary(chunk, PLAIT_OP_NE, pieces.t, binary(chunk, PLAIT_OP_ADD, pieces.pair_t, pieces.pair_t));
-    return pieces;
-}
-
-/* 1 / the size of a piece at each level: from one token on, doubled from level to level. */
-static PlaitValue scale_of_level(PlaitChunk *chunk, PlaitAxis axis)
+/* `half`: tokens of half a piece, a power of two from 0.5 on, and 1 / that, both f32, where whole numbers are exact and
+ * no division is needed. A piece of one token is a first half. */
+static Piece piece_of(PlaitChunk *chunk, PlaitValue half, PlaitValue scale)
 {
     PlaitBuilder *b = &chunk->b;
-    PlaitValue level = plait_build_iota(b, axis, 0), scale = number(chunk, 1);
+    PlaitValue t = place_of(chunk, chunk->time);
+    PlaitValue pair =
+        unary(chunk, PLAIT_OP_FLOOR,
+              binary(chunk, PLAIT_OP_MUL, plait_build_cast(b, t, PLAIT_F32),
+                     binary(chunk, PLAIT_OP_MUL, scale, number(chunk, 0.5))));
+    PlaitValue first = binary(chunk, PLAIT_OP_MUL, binary(chunk, PLAIT_OP_ADD, pair, pair), half);
+    PlaitValue middle =
+        binary(chunk, PLAIT_OP_ADD, first, binary(chunk, PLAIT_OP_ADD, half, number(chunk, 0.5))); /* rounded down */
+    middle = plait_build_cast(b, middle, PLAIT_I32);
+    return (Piece){plait_build_cast(b, first, PLAIT_I32), middle, place_of(chunk, chunk->twin),
+                   binary(chunk, PLAIT_OP_GE, t, middle)};
+}
+
+/* The block as one piece. */
+static Piece whole_block(PlaitChunk *chunk)
+{
+    PlaitBuilder *b = &chunk->b;
+    PlaitValue middle = plait_build_const(b, PLAIT_I32, PLAIT_BLOCK_TOKENS / 2);
+    return (Piece){0, middle, place_of(chunk, chunk->twin),
+                   binary(chunk, PLAIT_OP_GE, place_of(chunk, chunk->time), middle)};
+}
+
+/* Tokens of half a piece at each level, from one on, doubled from level to level, or 1 / that. */
+static PlaitValue half_at_level(PlaitChunk *chunk, PlaitAxis axis, bool inverse)
+{
+    PlaitBuilder *b = &chunk->b;
+    PlaitValue level = plait_build_iota(b, axis, 0), result = number(chunk, 1);
     for (int i = 1; i < chunk->function->axes.data[axis].size; i++) {
         PlaitValue own = plait_build_binary(b, PLAIT_OP_EQ, level, plait_build_const(b, PLAIT_I32, i));
-        scale = choice(chunk, own, number(chunk, 1.0 / (double)(1 << i)), scale);
+        double half = (double)(1 << i);
+        result = choice(chunk, own, number(chunk, inverse ? 1 / half : half), result);
     }
-    return scale;
+    return result;
 }
 
-/* Sums of logarithms in t's own piece, for a product of two decays: of the second piece of a pair from its beginning to
- * t, with or without t's own; of the first after t to its end. None is above 0. */
-static PlaitValue logs_to_middle(PlaitChunk *chunk, const PlaitChunkCarry *carry, const Pieces *pieces, bool decayed)
+/* Whether s lies between t and the middle: in t's half from the middle to t, with t, or after t to the middle. */
+static PlaitValue after_middle(PlaitChunk *chunk, const Piece *piece)
 {
-    PlaitValue same = binary(chunk, PLAIT_OP_EQ, pieces->t, pieces->s);
-    PlaitValue before = earlier(chunk, decayed), after = compare(chunk, PLAIT_OP_GT);
-    same = binary(chunk, PLAIT_OP_AND, same, choice(chunk, pieces->late, before, after));
-    return logs_where(chunk, carry, one_where(chunk, same));
+    return binary(chunk, PLAIT_OP_GE, piece->s, piece->middle);
 }
 
-/* The logarithm of the decay from the middle of a pair of pieces to t, with or without t's own: above 0 in the first.
- */
-static PlaitValue logs_from_middle(PlaitChunk *chunk, const PlaitChunkCarry *carry, const Pieces *pieces, bool decayed)
+/* Sums of logarithms for a product of two decays: in the second half from its beginning to t, with or without t's own;
+ * in the first after t to its end. None is above 0, but for what summing rounds. */
+static PlaitValue logs_to_middle(PlaitChunk *chunk, const PlaitChunkCarry *carry, const Piece *piece, bool decayed)
 {
-    PlaitValue same = binary(chunk, PLAIT_OP_EQ, pieces->t, pieces->s);
-    PlaitValue before = earlier(chunk, decayed), after = unary(chunk, PLAIT_OP_NOT, before);
-    PlaitValue second = binary(chunk, PLAIT_OP_AND, pieces->late, before),
-               first = binary(chunk, PLAIT_OP_AND, unary(chunk, PLAIT_OP_NOT, pieces->late), after);
-    PlaitValue signs =
-        choice(chunk, second, number(chunk, 1), choice(chunk, first, number(chunk, -1), number(chunk, 0)));
-    return logs_where(chunk, carry, choice(chunk, same, signs, number(chunk, 0)));
+    PlaitValue between =
+        binary(chunk, PLAIT_OP_NE, after_middle(chunk, piece), compare(chunk, PLAIT_OP_GT));
+    PlaitValue logs = logs_where(chunk, carry, one_where(chunk, between));
+    return decayed ? logs : binary(chunk, PLAIT_OP_SUB, logs, choice(chunk, piece->late, carry->step, number(chunk, 0)));
+}
+
+/* The logarithm of the decay from the middle to t, with t's own: above 0 in the first half. */
+static PlaitValue logs_from_middle(PlaitChunk *chunk, const PlaitChunkCarry *carry, const Piece *piece)
+{
+    PlaitValue after = compare(chunk, PLAIT_OP_GT), second = one_where(chunk, after_middle(chunk, piece));
+    PlaitValue first = binary(chunk, PLAIT_OP_SUB, second, number(chunk, 1));
+    return logs_where(chunk, carry, choice(chunk, after, first, second));
 }
 
 /* How large the pieces are that one product takes. */
 typedef struct Size {
-    PlaitValue least;  /* i32: pairs of pieces of 2^least tokens and more are levels' */
-    PlaitValue halves; /* f32: 1 / the size of half a piece, 2^(1 - least) */
+    PlaitValue least;       /* i32: pieces of more than 2^least tokens are levels' */
+    PlaitValue half, scale; /* f32: tokens of half a piece, 2^(least - 1), and 1 / that */
 } Size;
 
 /* The largest |logarithm| of a factor in the block. */
@@ -207,11 +224,12 @@ static PlaitValue steepest(PlaitChunk *chunk, const PlaitChunkCarry *carry)
 static Size size_at_run_time(PlaitChunk *chunk, const PlaitChunkCarry *carry)
 {
     PlaitValue most = steepest(chunk, carry);
-    Size size = {plait_build_const(&chunk->b, PLAIT_I32, 0), number(chunk, 2)};
+    Size size = {plait_build_const(&chunk->b, PLAIT_I32, 0), number(chunk, 0.5), number(chunk, 2)};
     for (int64_t tokens = 2, level = 1; tokens <= PLAIT_BLOCK_TOKENS; tokens *= 2, level++) {
         PlaitValue mild = binary(chunk, PLAIT_OP_LE, most, number(chunk, 2.0 * MOST_LOG / (double)tokens));
         size.least = choice(chunk, mild, plait_build_const(&chunk->b, PLAIT_I32, (double)level), size.least);
-        size.halves = choice(chunk, mild, number(chunk, 2.0 / (double)tokens), size.halves);
+        size.half = choice(chunk, mild, number(chunk, (double)tokens / 2), size.half);
+        size.scale = choice(chunk, mild, number(chunk, 2.0 / (double)tokens), size.scale);
     }
     return size;
 }
@@ -227,39 +245,44 @@ static PlaitValue scores_by_levels(PlaitChunk *chunk, const PlaitChunkCarry *car
                                    PlaitValue w, PlaitValue least)
 {
     PlaitAxis level = plait_chunk_levels(chunk);
-    Pieces pieces = make_pieces(chunk, scale_of_level(chunk, level));
-    PlaitValue decay = unary(chunk, PLAIT_OP_EXP, logs_to_middle(chunk, carry, &pieces, view.decayed));
-    PlaitChunkPair there_k = there_pair(chunk, rounded(chunk, binary(chunk, PLAIT_OP_MUL, k, decay)));
-    PlaitValue score = product(chunk, rounded(chunk, binary(chunk, PLAIT_OP_MUL, w, decay)), there_k, carry->axis);
-    PlaitValue apart = binary(chunk, PLAIT_OP_AND, binary(chunk, PLAIT_OP_EQ, pieces.pair_t, pieces.pair_s),
-                              binary(chunk, PLAIT_OP_LT, pieces.s, pieces.t));
+    Piece piece = piece_of(chunk, half_at_level(chunk, level, false), half_at_level(chunk, level, true));
+    PlaitValue to_t = logs_to_middle(chunk, carry, &piece, view.decayed),
+               to_s = logs_to_middle(chunk, carry, &piece, true);
+    PlaitValue at_t = binary(chunk, PLAIT_OP_MUL, w, unary(chunk, PLAIT_OP_EXP, to_t)),
+               at_s = binary(chunk, PLAIT_OP_MUL, k, unary(chunk, PLAIT_OP_EXP, to_s));
+    PlaitValue score = product(chunk, rounded(chunk, at_t), there_pair(chunk, rounded(chunk, at_s)), carry->axis);
+    PlaitValue early = plait_build_unary(&chunk->b, PLAIT_OP_NOT, after_middle(chunk, &piece));
+    PlaitValue none = plait_build_const(&chunk->b, PLAIT_I32, PLAIT_BLOCK_TOKENS);
+    PlaitValue from = choice(chunk, piece.late, piece.first, none);
+    PlaitValue apart = binary(chunk, PLAIT_OP_AND, early, binary(chunk, PLAIT_OP_GE, piece.s, from));
     PlaitValue parts = choice(chunk, apart, score, number(chunk, 0));
     return sum_over(chunk, parts, level, binary(chunk, PLAIT_OP_GE, plait_build_iota(&chunk->b, level, 0), least));
 }
 
-/* Scores of pairs in one piece: both exponents count from its middle, where none is large. */
+/* Scores of pairs in one piece: both exponents count from its middle, where none is large. `others`: those of other
+ * pairs. */
 static PlaitValue scores_in_piece(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitValue k, PlaitChunkView view,
-                                  PlaitValue w, PlaitValue halves, PlaitValue others)
+                                  PlaitValue w, const Piece *piece, PlaitValue others)
 {
-    Pieces pieces = make_pieces(chunk, halves);
-    PlaitValue to_t = logs_from_middle(chunk, carry, &pieces, view.decayed),
-               to_s = logs_from_middle(chunk, carry, &pieces, true);
+    PlaitValue to_s = logs_from_middle(chunk, carry, piece), to_t = up_to(chunk, carry, to_s, view.decayed);
     PlaitValue at_t = binary(chunk, PLAIT_OP_MUL, w, unary(chunk, PLAIT_OP_EXP, to_t));
     PlaitValue at_s = binary(chunk, PLAIT_OP_MUL, k, unary(chunk, PLAIT_OP_EXP, unary(chunk, PLAIT_OP_NEG, to_s)));
     PlaitValue score = product(chunk, rounded(chunk, at_t), there_pair(chunk, rounded(chunk, at_s)), carry->axis);
-    PlaitValue mask = binary(chunk, PLAIT_OP_AND, binary(chunk, PLAIT_OP_EQ, pieces.pair_t, pieces.pair_s),
-                             earlier(chunk, view.self));
-    return choice(chunk, unary(chunk, PLAIT_OP_NOT, mask), others, score);
+    if (piece->first) score = choice(chunk, binary(chunk, PLAIT_OP_GE, piece->s, piece->first), score, others);
+    return choice(chunk, earlier(chunk, view.self), score, number(chunk, 0));
 }
 
 static PlaitValue keyed_scores(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitValue k, PlaitChunkView view,
                                PlaitValue w)
 {
-    if (is_bounded(chunk, carry))
-        return scores_in_piece(chunk, carry, k, view, w, number(chunk, 2.0 / PLAIT_BLOCK_TOKENS), number(chunk, 0));
+    if (is_bounded(chunk, carry)) {
+        Piece block = whole_block(chunk);
+        return scores_in_piece(chunk, carry, k, view, w, &block, 0);
+    }
     Size size = size_at_run_time(chunk, carry);
+    Piece piece = piece_of(chunk, size.half, size.scale);
     PlaitValue others = scores_by_levels(chunk, carry, k, view, w, size.least);
-    return scores_in_piece(chunk, carry, k, view, w, size.halves, others);
+    return scores_in_piece(chunk, carry, k, view, w, &piece, others);
 }
 
 /* ---- products with the decays ---- */

@@ -15,6 +15,7 @@
 #include "ir/clone.h"
 #include "ir/order.h"
 #include "passes/passes.h"
+#include "passes/stage/causal.h"
 
 typedef struct Prepare {
     PlaitFunction *function;
@@ -142,6 +143,40 @@ static PlaitType hoisted_type(const Prepare *prepare, PlaitType type)
     return result;
 }
 
+/* Whether a value made before the fold, or read there, is 0 at places that have no token. Reads of values over all
+ * tokens are 0 where there is none. */
+static bool is_zero_outside(const Prepare *prepare, PlaitValue value)
+{
+    const PlaitInst *inst = def(prepare, value);
+    if (!in_body(prepare, value)) return plait_type_has(inst->type, prepare->time);
+    if (inst->op == PLAIT_OP_GATHER)
+        return plait_reads_block(prepare->function, inst, def(prepare, prepare->fold)) &&
+               is_zero_outside(prepare, inst->operands[0]);
+    if (inst->op == PLAIT_OP_CAST || inst->op == PLAIT_OP_NEG) return is_zero_outside(prepare, inst->operands[0]);
+    return (inst->op == PLAIT_OP_SUB || inst->op == PLAIT_OP_ADD) && is_zero_outside(prepare, inst->operands[0]) &&
+           is_zero_outside(prepare, inst->operands[1]);
+}
+
+/* Whether a value is one of a few numbers: finite, that is. */
+static bool is_choice_of_numbers(const Prepare *prepare, PlaitValue value)
+{
+    const PlaitInst *inst = def(prepare, value);
+    if (inst->op == PLAIT_OP_CONST) return true;
+    if (inst->op == PLAIT_OP_CAST || inst->op == PLAIT_OP_BROADCAST)
+        return is_choice_of_numbers(prepare, inst->operands[0]);
+    if (inst->op == PLAIT_OP_SUB)
+        return is_choice_of_numbers(prepare, inst->operands[0]) && is_choice_of_numbers(prepare, inst->operands[1]);
+    return inst->op == PLAIT_OP_SELECT && is_choice_of_numbers(prepare, inst->operands[1]) &&
+           is_choice_of_numbers(prepare, inst->operands[2]);
+}
+
+/* Whether a product of two is 0 at places that have no token. */
+static bool is_product_zero_outside(const Prepare *prepare, PlaitValue a, PlaitValue b)
+{
+    return (is_zero_outside(prepare, a) && is_choice_of_numbers(prepare, b)) ||
+           (is_zero_outside(prepare, b) && is_choice_of_numbers(prepare, a));
+}
+
 /* A sum over the tokens of a block, without places that have none. A product keeps its form: it may be one of matrices.
  */
 static PlaitValue hoist_reduce(Prepare *prepare, const PlaitInst *inst)
@@ -162,7 +197,8 @@ static PlaitValue hoist_reduce(Prepare *prepare, const PlaitInst *inst)
         PlaitValue factors[2] = {hoist(prepare, x.operands[0]), hoist(prepare, x.operands[1])};
         uint32_t side = plait_type_has(plait_type_of(prepare->function, x.operands[0]), tokens) ? 0 : 1;
         PlaitValue zero = plait_build_const(b, (PlaitScalar)x.type.scalar, 0);
-        factors[side] = plait_build_select(b, here, factors[side], zero);
+        if (!is_product_zero_outside(prepare, x.operands[0], x.operands[1]))
+            factors[side] = plait_build_select(b, here, factors[side], zero);
         PlaitValue product = plait_build_binary(b, PLAIT_OP_MUL, factors[0], factors[1]);
         return plait_build_reduce(b, PLAIT_OP_REDUCE_SUM, product, 0, axes, inst->axis_count);
     }
@@ -244,14 +280,31 @@ static PlaitValue first_inside(Prepare *prepare)
     return plait_build_reduce(&prepare->inside, PLAIT_OP_REDUCE_MIN, t, 0, &prepare->time, 1);
 }
 
-/* The value for all blocks; 0 where there is no token, so that what is summed needs no mask. */
+/* Whether a value over pairs of a block's tokens is 0 where s comes after t. */
+static bool is_zero_ahead(const Prepare *prepare, PlaitValue value)
+{
+    const PlaitInst *inst = def(prepare, value);
+    if (!in_body(prepare, value)) return false;
+    if (inst->op == PLAIT_OP_CAST || inst->op == PLAIT_OP_NEG) return is_zero_ahead(prepare, inst->operands[0]);
+    if (inst->op == PLAIT_OP_SUB || inst->op == PLAIT_OP_ADD)
+        return is_zero_ahead(prepare, inst->operands[0]) && is_zero_ahead(prepare, inst->operands[1]);
+    if (inst->op != PLAIT_OP_SELECT ||
+        !plait_is_causal_mask(prepare->function, inst->operands[0], prepare->time, prepare->twin))
+        return false;
+    const PlaitInst *otherwise = def(prepare, inst->operands[2]);
+    return otherwise->op == PLAIT_OP_CONST && otherwise->number == 0;
+}
+
+/* The value for all blocks; 0 where there is no token, so that what is summed needs no mask. Where tokens s that come
+ * after t count nothing, those that are none do not for any t that is one. */
 static PlaitValue hoist_masked(Prepare *prepare, PlaitValue value)
 {
     PlaitValue x = hoist(prepare, value);
     PlaitType type = plait_type_of(prepare->function, x);
     PlaitAxis axes[] = {prepare->time, prepare->twin};
+    uint32_t count = is_zero_ahead(prepare, value) ? 1 : 2;
     prepare->before.span = def(prepare, value)->span;
-    for (uint32_t i = 0; i < 2 && plait_scalar_kind((PlaitScalar)type.scalar) == PLAIT_FLOATING; i++)
+    for (uint32_t i = 0; i < count && plait_scalar_kind((PlaitScalar)type.scalar) == PLAIT_FLOATING; i++)
         if (plait_type_has(type, hoisted_axis(prepare, axes[i])))
             x = plait_build_select(&prepare->before, is_token(prepare, axes[i]), x,
                                    plait_build_const(&prepare->before, (PlaitScalar)type.scalar, 0));
