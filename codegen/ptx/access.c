@@ -1,6 +1,8 @@
 /* Reads off a load or store what decides its instructions: unit indices, known bounds, and how wide it may be. */
 #include "codegen/ptx/access.h"
 
+enum { FETCHED_BYTES = 16 };
+
 /* Follows sums with scalars down to an iota. */
 static void find_unit(const PlaitFunction *kernel, PlaitValue value, PlaitPtxIndex *index)
 {
@@ -68,6 +70,7 @@ PlaitPtxAccess plait_ptx_access(const PlaitFunction *kernel, PlaitValue value)
         if (plait_type_of(kernel, index->value).rank == 1) find_unit(kernel, index->value, index);
     }
     access.vec = width_of(kernel, &access);
+    access.bytes = plait_ptx_is_fetched(kernel, value) ? FETCHED_BYTES : access.vec * plait_scalar_bytes(access.scalar);
     find_strides(kernel, &access);
     return access;
 }

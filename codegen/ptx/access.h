@@ -20,7 +20,8 @@ typedef struct PlaitPtxAccess {
     PlaitScalar scalar;
     uint32_t rank; /* axes of the tensor */
     PlaitPtxIndex indices[PLAIT_MAX_RANK];
-    uint32_t vec; /* elements that one instruction of the wide version moves along the last index's unit axis */
+    uint32_t vec;   /* elements that one instruction of the wide version moves along the last index's unit axis */
+    uint32_t bytes; /* that divide addresses there */
     int64_t
         strides[PLAIT_MAX_RANK]; /* of a workspace (no gaps) those that static sizes give, in elements; 0: not known */
     bool sure;                   /* it may be wide in any version */

@@ -1,5 +1,5 @@
 /* Conversion between layouts, through shared memory: every element is written once, each thread reads what it needs. */
-#include "codegen/ptx/ptx.h"
+#include "codegen/ptx/maps.h"
 
 /* Elements of the array from one position of axis `index` of `shape` to the next; the array is padded as `reader` is,
  * so that surplus positions stay inside of it. Both have the same axes. */
@@ -15,6 +15,7 @@ uint32_t plait_ptx_convert_bytes(const PlaitFunction *kernel, PlaitValue value)
 {
     PlaitType type = plait_type_of(kernel, value);
     PlaitPtxShape shape = plait_ptx_shape(kernel, type);
+    if (plait_op_of(kernel, plait_inst(kernel, value)->operands[0]) == PLAIT_OP_COPY) return 0;
     uint32_t bytes = plait_scalar_bytes((PlaitScalar)type.scalar);
     for (uint32_t i = 0; i < shape.rank; i++) bytes *= shape.axes[i].padded;
     return bytes;
@@ -40,9 +41,27 @@ static Place place_of(PlaitPtx *ptx, const PlaitPtxShape *shape, uint32_t slot, 
     return place;
 }
 
+/* A tile that was fetched; where there was no room for it, it is loaded where it is first read, and again in loops. */
+static void emit_fetched(PlaitPtx *ptx, PlaitValue value, PlaitValue copy)
+{
+    if (ptx->kept_at[copy]) {
+        plait_ptx_read_fetched(ptx, value, copy);
+        return;
+    }
+    bool nested = plait_inst(ptx->kernel, value)->region != ptx->kernel->body;
+    LLVMValueRef *before = ptx->values[copy];
+    if (nested || !before) plait_ptx_emit_load(ptx, copy);
+    ptx->values[value] = ptx->values[copy];
+    if (nested) ptx->values[copy] = before;
+}
+
 void plait_ptx_emit_convert(PlaitPtx *ptx, PlaitValue value)
 {
     PlaitValue source = plait_inst(ptx->kernel, value)->operands[0];
+    if (plait_op_of(ptx->kernel, source) == PLAIT_OP_COPY) {
+        emit_fetched(ptx, value, source);
+        return;
+    }
     const PlaitPtxShape *from = plait_ptx_shape_of(ptx, source), *to = plait_ptx_shape_of(ptx, value);
     PlaitScalar scalar = (PlaitScalar)plait_type_of(ptx->kernel, value).scalar;
     LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, to->slots), first = plait_ptx_first_copy(ptx, from);

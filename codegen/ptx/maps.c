@@ -193,7 +193,7 @@ static void place(const PlaitFunction *kernel, PlaitPtxMaps *maps)
 bool plait_ptx_maps(const PlaitFunction *kernel, const PlaitTarget *target, PlaitPtxMaps *maps)
 {
     *maps = (PlaitPtxMaps){.data = PLAIT_NEW_ARRAY(kernel->module->arena, PlaitPtxMap, kernel->insts.count)};
-    if (!plait_ptx_is_hopper(target)) return false;
+    if (!plait_ptx_is_hopper(target) || plait_has_block_programs(kernel)) return false;
     Finder finder = {kernel, maps, true};
     plait_region_walk(kernel, kernel->body, find_copy, &finder);
     if (!finder.possible || maps->count == 0 || !share_rings(kernel, maps)) return false;
@@ -231,7 +231,7 @@ static void note_alignment(void *context, PlaitValue value)
     if (op != PLAIT_OP_LOAD && op != PLAIT_OP_COPY && op != PLAIT_OP_STORE) return;
     PlaitPtxAccess access = plait_ptx_access(alignments->kernel, value);
     if (access.rank == 0 || plait_ptx_last(&access)->unit == PLAIT_NO_AXIS) return;
-    uint32_t bytes = access.vec * plait_scalar_bytes(access.scalar), tensor = 0;
+    uint32_t bytes = access.bytes, tensor = 0;
     if (op == PLAIT_OP_COPY) bytes = 16;
     while (alignments->slots->tensors[tensor] != access.tensor) tensor++;
     if (bytes > alignments->bytes[tensor]) alignments->bytes[tensor] = (uint8_t)bytes;

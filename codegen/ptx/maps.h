@@ -48,6 +48,10 @@ LLVMValueRef plait_ptx_copy_offset(PlaitPtx *ptx, PlaitValue copy);
 /* ---- copy_loop.c: copies by the threads that compute ---- */
 bool plait_ptx_can_copy_in_loop(const PlaitPtx *ptx, PlaitValue copy);
 void plait_ptx_copy_in_loop(PlaitPtx *ptx, const PlaitPtxStage *stage, uint32_t byte);
+/* Copies that are fetched when the kernel starts, those among them that have a place in shared memory: */
+void plait_ptx_fetch(PlaitPtx *ptx, PlaitValue copy);      /* starts one */
+void plait_ptx_fetch_wait(PlaitPtx *ptx, PlaitValue copy); /* until it is there, for all threads */
+void plait_ptx_read_fetched(PlaitPtx *ptx, PlaitValue value, PlaitValue copy);
 
 /* ---- flight.c: products that go on into the next turn of a loop ---- */
 /* At the start of a turn: chooses the product, if there is one. */

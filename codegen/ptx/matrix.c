@@ -33,7 +33,7 @@ static bool same_lie(const PlaitPtxShape *a, PlaitAxis a_axis, const PlaitPtxSha
 bool plait_ptx_in_registers(const PlaitFunction *kernel, PlaitValue dot, uint32_t side)
 {
     const PlaitInst *inst = plait_inst(kernel, dot);
-    if (inst->axis_count != 2) return false;
+    if (inst->axis_count != 2 || plait_ptx_is_fetched(kernel, inst->operands[side])) return false;
     PlaitAxis contracted = inst->axes[0], rows = inst->axes[1];
     PlaitAxis columns = inst->type.axes[inst->type.axes[0] == rows ? 1 : 0];
     PlaitPtxShape operand = plait_ptx_shape(kernel, plait_type_of(kernel, inst->operands[side]));

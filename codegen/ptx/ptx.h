@@ -134,6 +134,15 @@ PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, bool maps, uint32_t 
 uint32_t plait_ptx_scratch_bytes(const PlaitPtxScratch *scratch);
 /* Whether the value is a copy of the version with maps, which is not staged. */
 bool plait_ptx_is_copied(const PlaitFunction *kernel, PlaitValue value, bool maps);
+/* Whether the value is a copy that is fetched when the kernel starts; bytes of shared memory that it takes
+ * (copy_loop.c).
+ */
+bool plait_ptx_is_fetched(const PlaitFunction *kernel, PlaitValue value);
+uint32_t plait_ptx_fetch_bytes(const PlaitFunction *kernel, PlaitValue copy);
+/* The axis along which its neighbours lie in memory. */
+PlaitAxis plait_ptx_fetch_inner(const PlaitFunction *kernel, PlaitValue copy);
+/* The first of the copies of the same elements, which share a place. */
+PlaitValue plait_ptx_fetch_leader(const PlaitFunction *kernel, PlaitValue copy);
 /* Begins a use of scratch: gives its first byte (i32 constant offset) after a barrier where one is needed. Write, then
  * plait_ptx_barrier, then read. */
 uint32_t plait_ptx_scratch(PlaitPtx *ptx);

@@ -139,6 +139,8 @@ void plait_ptx_emit_inst(PlaitPtx *ptx, PlaitValue value)
     else if (op == PLAIT_OP_BROADCAST) emit_broadcast(ptx, value, inst->operands[0]);
     else if (op == PLAIT_OP_RESULT) emit_result(ptx, value);
     else if (op == PLAIT_OP_FOR) emit_for(ptx, value);
+    else if (ptx->kept_at[value] && plait_ptx_is_fetched(ptx->kernel, value)) plait_ptx_fetch(ptx, value);
+    else if (plait_ptx_is_fetched(ptx->kernel, value)) return;                   /* loaded where it is read */
     else if (plait_ptx_is_copied(ptx->kernel, value, ptx->maps != NULL)) return; /* waited for by the first product */
     else if (!ptx->wide && plait_ptx_can_copy_in_loop(ptx, value)) return;       /* made for the first product */
     else if (op == PLAIT_OP_LOAD || op == PLAIT_OP_COPY) plait_ptx_emit_load(ptx, value);

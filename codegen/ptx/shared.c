@@ -8,6 +8,8 @@
 #include "codegen/ptx/ptx.h"
 
 enum { ALIGNMENT = PLAIT_PTX_SWIZZLE_BYTES, MOST_KEPT = 100 * 1024, MOST_DOUBLED = 96 * 1024 };
+/* Of a program that each prepares a block: two of them fit into a multiprocessor's 228 KB, beside 1 KB for each. */
+enum { MOST_OF_TWO = 113 * 1024, FETCHED_STEP = 4 * 1024 };
 
 static uint32_t aligned(uint32_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
@@ -16,6 +18,7 @@ typedef struct Planner {
     PlaitPtxScratch scratch;
     uint32_t *kept_at; /* relative to the end of the scratch */
     uint8_t *manners;  /* by value: how products want it staged, a bit for each of the two ways */
+    uint32_t fetched;  /* bytes that fetched tiles may take */
 } Planner;
 
 static void note_manner(void *context, PlaitValue value)
@@ -26,6 +29,19 @@ static void note_manner(void *context, PlaitValue value)
         PlaitPtxStage stage = plait_ptx_stage(planner->kernel, value, side);
         planner->manners[stage.value] |= (uint8_t)(stage.swizzled ? 2 : 1);
     }
+}
+
+static void plan_fetched(void *context, PlaitValue value)
+{
+    Planner *planner = context;
+    if (!plait_ptx_is_fetched(planner->kernel, value)) return;
+    uint32_t bytes = aligned(plait_ptx_fetch_bytes(planner->kernel, value));
+    PlaitValue leader = plait_ptx_fetch_leader(planner->kernel, value);
+    if (leader != value) planner->kept_at[value] = planner->kept_at[leader];
+    if (leader != value) return;
+    if (planner->scratch.kept + bytes > planner->fetched) return;
+    planner->kept_at[value] = planner->scratch.kept + 1;
+    planner->scratch.kept += bytes;
 }
 
 static void plan_kept(void *context, PlaitValue value)
@@ -69,11 +85,13 @@ bool plait_ptx_is_copied(const PlaitFunction *kernel, PlaitValue value, bool map
     return maps && plait_op_of(kernel, value) == PLAIT_OP_COPY;
 }
 
-PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, bool maps, uint32_t *kept_at)
+static PlaitPtxScratch plan(const PlaitFunction *kernel, bool maps, uint32_t *kept_at, uint32_t fetched)
 {
-    Planner planner = {.kernel = kernel, .scratch = {.maps = maps}, .kept_at = kept_at};
+    Planner planner = {.kernel = kernel, .scratch = {.maps = maps}, .kept_at = kept_at, .fetched = fetched};
     planner.manners = PLAIT_NEW_ARRAY(kernel->module->arena, uint8_t, kernel->insts.count);
+    for (PlaitValue value = 0; value < kernel->insts.count; value++) kept_at[value] = 0;
     plait_region_walk(kernel, kernel->body, note_manner, &planner);
+    if (!maps) plait_region_walk(kernel, kernel->body, plan_fetched, &planner);
     plait_region_walk(kernel, kernel->body, plan_kept, &planner);
     plait_region_walk(kernel, kernel->body, plan_scratch, &planner);
     PlaitPtxScratch *scratch = &planner.scratch;
@@ -81,6 +99,16 @@ PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, bool maps, uint32_t 
     for (PlaitValue value = 0; value < kernel->insts.count; value++)
         if (kept_at[value]) kept_at[value] += scratch->halves * scratch->bytes;
     return *scratch;
+}
+
+PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, bool maps, uint32_t *kept_at)
+{
+    uint32_t fetched = MOST_OF_TWO;
+    for (;;) {
+        PlaitPtxScratch scratch = plan(kernel, maps, kept_at, fetched);
+        if (fetched < FETCHED_STEP || plait_ptx_scratch_bytes(&scratch) <= MOST_OF_TWO) return scratch;
+        fetched -= FETCHED_STEP;
+    }
 }
 
 uint32_t plait_ptx_scratch_bytes(const PlaitPtxScratch *scratch)

@@ -63,7 +63,8 @@ PlaitPtxStage plait_ptx_stage(const PlaitFunction *kernel, PlaitValue dot, uint3
     PlaitPtxShape shape = plait_ptx_shape(kernel, type);
     stage.scalar = (PlaitScalar)type.scalar;
     uint32_t bytes = plait_scalar_bytes(stage.scalar), size = 1;
-    stage.inner = inner_axis(&shape);
+    stage.inner =
+        plait_ptx_is_fetched(kernel, stage.value) ? plait_ptx_fetch_inner(kernel, stage.value) : inner_axis(&shape);
     if (stage.swizzled) {
         plait_ptx_swizzle(&stage, &shape);
         return stage;
@@ -138,6 +139,7 @@ void plait_ptx_stage_both(PlaitPtx *ptx, PlaitPtxStage *const stages[2])
     bool there[2], ready[2];
     for (uint32_t side = 0; side < 2; side++) {
         PlaitValue value = stages[side]->value;
+        if (value && plait_ptx_is_fetched(ptx->kernel, value)) plait_ptx_fetch_wait(ptx, value);
         bool elsewhere = !value || plait_ptx_is_copied(ptx->kernel, value, ptx->maps != NULL);
         there[side] = elsewhere || ptx->kept_at[value];
         ready[side] = elsewhere || (there[side] && ptx->kept_done[value]);
@@ -161,12 +163,16 @@ static void keep(void *context, PlaitValue value)
 {
     Keeper *keeper = context;
     PlaitPtx *ptx = keeper->ptx;
-    if (plait_op_of(ptx->kernel, value) != PLAIT_OP_DOT) return;
+    const PlaitInst *inst = plait_inst(ptx->kernel, value);
+    if (inst->op == PLAIT_OP_CONVERT && plait_op_of(ptx->kernel, inst->operands[0]) == PLAIT_OP_COPY)
+        plait_ptx_fetch_wait(ptx, inst->operands[0]);
+    if (inst->op != PLAIT_OP_DOT) return;
     for (uint32_t side = 0; side < 2; side++) {
         PlaitPtxStage stage = plait_ptx_stage(ptx->kernel, value, side);
         const PlaitRegion *home = plait_inst(ptx->kernel, stage.value)->region;
         if (plait_ptx_is_copied(ptx->kernel, stage.value, ptx->maps != NULL) && !home->parent)
             plait_ptx_copy_wait(ptx, stage.value);
+        if (stage.value && plait_ptx_is_fetched(ptx->kernel, stage.value)) plait_ptx_fetch_wait(ptx, stage.value);
         if (!stage.value || !ptx->kept_at[stage.value] || ptx->kept_done[stage.value] ||
             plait_region_inside(home, keeper->body))
             continue;

@@ -37,7 +37,7 @@ static void demand_alignment(Condition *condition, const PlaitPtxAccess *access,
         any = LLVMBuildOr(b, any, LLVMBuildMul(b, stride_of(ptx, access, first_slot, i, 0), size, ""), "");
     LLVMValueRef extent = plait_ptx_extent(ptx, plait_ptx_last(access)->along);
     any = LLVMBuildOr(b, any, LLVMBuildMul(b, LLVMBuildZExt(b, extent, int64_type(ptx), ""), size, ""), "");
-    LLVMValueRef rest = LLVMBuildAnd(b, any, LLVMConstInt(int64_type(ptx), bytes * access->vec - 1, 0), "");
+    LLVMValueRef rest = LLVMBuildAnd(b, any, LLVMConstInt(int64_type(ptx), access->bytes - 1, 0), "");
     demand(condition, LLVMBuildICmp(b, LLVMIntEQ, rest, LLVMConstNull(int64_type(ptx)), ""));
 }
 
@@ -56,7 +56,8 @@ static void visit(void *context, PlaitValue value)
     condition->useful |= plait_ptx_axis(&shape, plait_ptx_last(&access)->unit)->slots > 1;
     LLVMValueRef stride = stride_of(ptx, &access, first_slot, access.rank - 1, 1);
     demand(condition, LLVMBuildICmp(ptx->emit->builder, LLVMIntEQ, stride, LLVMConstInt(int64_type(ptx), 1, 0), ""));
-    if (access.vec > 1) demand_alignment(condition, &access, first_slot);
+    if (access.vec > 1 || access.bytes > plait_scalar_bytes(access.scalar))
+        demand_alignment(condition, &access, first_slot);
 }
 
 LLVMValueRef plait_ptx_wide_condition(PlaitPtx *ptx)

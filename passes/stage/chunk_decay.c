@@ -147,10 +147,9 @@ static Piece piece_of(PlaitChunk *chunk, PlaitValue half, PlaitValue scale)
 {
     PlaitBuilder *b = &chunk->b;
     PlaitValue t = place_of(chunk, chunk->time);
-    PlaitValue pair =
-        unary(chunk, PLAIT_OP_FLOOR,
-              binary(chunk, PLAIT_OP_MUL, plait_build_cast(b, t, PLAIT_F32),
-                     binary(chunk, PLAIT_OP_MUL, scale, number(chunk, 0.5))));
+    PlaitValue pair = unary(chunk, PLAIT_OP_FLOOR,
+                            binary(chunk, PLAIT_OP_MUL, plait_build_cast(b, t, PLAIT_F32),
+                                   binary(chunk, PLAIT_OP_MUL, scale, number(chunk, 0.5))));
     PlaitValue first = binary(chunk, PLAIT_OP_MUL, binary(chunk, PLAIT_OP_ADD, pair, pair), half);
     PlaitValue middle =
         binary(chunk, PLAIT_OP_ADD, first, binary(chunk, PLAIT_OP_ADD, half, number(chunk, 0.5))); /* rounded down */
@@ -191,10 +190,10 @@ static PlaitValue after_middle(PlaitChunk *chunk, const Piece *piece)
  * in the first after t to its end. None is above 0, but for what summing rounds. */
 static PlaitValue logs_to_middle(PlaitChunk *chunk, const PlaitChunkCarry *carry, const Piece *piece, bool decayed)
 {
-    PlaitValue between =
-        binary(chunk, PLAIT_OP_NE, after_middle(chunk, piece), compare(chunk, PLAIT_OP_GT));
+    PlaitValue between = binary(chunk, PLAIT_OP_NE, after_middle(chunk, piece), compare(chunk, PLAIT_OP_GT));
     PlaitValue logs = logs_where(chunk, carry, one_where(chunk, between));
-    return decayed ? logs : binary(chunk, PLAIT_OP_SUB, logs, choice(chunk, piece->late, carry->step, number(chunk, 0)));
+    return decayed ? logs
+                   : binary(chunk, PLAIT_OP_SUB, logs, choice(chunk, piece->late, carry->step, number(chunk, 0)));
 }
 
 /* The logarithm of the decay from the middle to t, with t's own: above 0 in the first half. */

@@ -10,6 +10,7 @@
  */
 #include "ir/build.h"
 #include "passes/passes.h"
+#include "passes/tile/fetch.h"
 
 enum { MOST_BYTES = 225 * 1024, MOST_STAGES = 4, CHUNK = 64, UNIT = 16 };
 
@@ -97,7 +98,8 @@ bool plait_pass_copy(PlaitFunction *kernel)
     plait_region_walk(kernel, kernel->body, count_products, &copies);
     plait_region_walk(kernel, kernel->body, add_bytes, &copies);
     /* Programs that each prepare a block: many run at once, and a second version of their kernel would be long. */
-    if (copies.in_loops == 0 && (copies.fixed == 0 || plait_has_block_programs(kernel))) return false;
+    if (copies.in_loops == 0 && plait_has_block_programs(kernel)) return plait_fetch_tiles(kernel);
+    if (copies.in_loops == 0 && copies.fixed == 0) return false;
     plait_region_walk(kernel, kernel->body, make_copy, &copies);
     return true;
 }

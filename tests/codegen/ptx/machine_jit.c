@@ -78,6 +78,7 @@ static Stand stands[] = {
     {"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", "test_mma_bf16", 0},
     {"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32", "test_mma_f16", 0},
     {"wgmma.mma_async", "test_wgmma", 0},
+    {"cp.async.cg.shared.global [$0], [$1], 16, $2;", "test_copy_16", 0},
 };
 enum { STAND_COUNT = sizeof stands / sizeof *stands };
 
@@ -101,7 +102,8 @@ static void fill_stands(void)
                          ADDRESS(test_ldmatrix_trans),
                          ADDRESS(test_mma_bf16),
                          ADDRESS(test_mma_f16),
-                         ADDRESS(test_wgmma)};
+                         ADDRESS(test_wgmma),
+                         ADDRESS(test_copy_16)};
     for (uint32_t i = 0; i < STAND_COUNT; i++) stands[i].address = addresses[i];
 }
 
@@ -250,7 +252,8 @@ static bool begins(const char *text, const char *with) { return strncmp(text, wi
 /* Orders what threads and the copy engine do: here everything is in order. */
 static bool is_order(const char *text)
 {
-    return begins(text, "fence.proxy.async") || begins(text, "wgmma.fence.") || begins(text, "wgmma.commit_group.");
+    return begins(text, "fence.proxy.async") || begins(text, "wgmma.fence.") || begins(text, "wgmma.commit_group.") ||
+           begins(text, "cp.async.commit_group;") || begins(text, "cp.async.wait_group");
 }
 
 static LLVMValueRef rewrite_assembly(Rewriter *rewriter, LLVMValueRef inst, const char *text)

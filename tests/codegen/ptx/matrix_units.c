@@ -42,6 +42,19 @@ static void load_arrays(uint32_t *result, uint32_t address, bool transposed)
 void test_ldmatrix(uint32_t *result, uint32_t address) { load_arrays(result, address, false); }
 void test_ldmatrix_trans(uint32_t *result, uint32_t address) { load_arrays(result, address, true); }
 
+/* ---- cp.async: `bytes` bytes, then zeros up to 16 ---- */
+
+void test_copy_16(uint32_t address, uint64_t source, uint32_t bytes)
+{
+    uint32_t offset = address - (uint32_t)(uintptr_t)test_shared_memory;
+    if (address % 16 || offset + 16 > TEST_SHARED_BYTES || bytes > 16 || (bytes && source % 16)) {
+        fprintf(stderr, "cp.async of %u bytes to byte %u of shared memory\n", bytes, offset);
+        abort();
+    }
+    memset(test_shared_memory + offset, 0, 16);
+    if (bytes) memcpy(test_shared_memory + offset, (const void *)(uintptr_t)source, bytes);
+}
+
 /* ---- mma.m16n8k16 ---- */
 
 typedef double Number(uint16_t half);

@@ -46,6 +46,7 @@ const uint32_t *test_words_of(uint32_t lane, uint32_t turn);
 
 /* The matrix units, by warps (matrix_units.c); `result` gets what the instruction leaves in registers. */
 void test_ldmatrix(uint32_t *result, uint32_t address);
+void test_copy_16(uint32_t address, uint64_t source, uint32_t bytes);
 void test_ldmatrix_trans(uint32_t *result, uint32_t address);
 void test_mma_bf16(float *result, float c0, float c1, float c2, float c3, uint32_t a0, uint32_t a1, uint32_t a2,
                    uint32_t a3, uint32_t b0, uint32_t b1);
