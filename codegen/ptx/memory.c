@@ -184,12 +184,22 @@ static void order_with_others(PlaitPtx *ptx, PlaitValue tensor)
 
 enum { MOST_VEC = 16 };
 
+/* Whether a load is made for the next turn of its loop. It must stay where it is: LLVM would sink it to the turn's end,
+ * where its register is copied, and every turn would wait for memory. */
+static bool is_ahead(const PlaitPtx *ptx, PlaitValue value)
+{
+    const PlaitRegion *region = plait_inst(ptx->kernel, value)->region;
+    for (uint32_t i = 0; i < region->yields.count; i++)
+        if (region->yields.data[i] == value) return true;
+    return false;
+}
+
 static void load_slots(PlaitPtx *ptx, PlaitValue value, LLVMValueRef *slots)
 {
     const PlaitPtxShape *shape = plait_ptx_shape_of(ptx, value);
     PlaitPtxAccess access = plait_ptx_access(ptx->kernel, value);
     LLVMValueRef loaded[MOST_VEC];
-    bool constant = !(ptx->tensor_use[access.tensor] & PLAIT_PTX_STORED);
+    bool constant = !(ptx->tensor_use[access.tensor] & PLAIT_PTX_STORED) && !is_ahead(ptx, value);
     Addresses addresses = addresses_of(ptx, &access, shape);
     Group group = group_of(ptx, &access, shape);
     for (uint32_t slot = 0; slot < shape->slots; slot++) {
