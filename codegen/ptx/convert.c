@@ -44,7 +44,7 @@ static Place place_of(PlaitPtx *ptx, const PlaitPtxShape *shape, uint32_t slot, 
 /* A tile that was fetched; where there was no room for it, it is loaded where it is first read, and again in loops. */
 static void emit_fetched(PlaitPtx *ptx, PlaitValue value, PlaitValue copy)
 {
-    if (ptx->kept_at[copy]) {
+    if (ptx->kept_at[copy] || ptx->maps) {
         plait_ptx_read_fetched(ptx, value, copy);
         return;
     }

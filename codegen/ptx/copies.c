@@ -114,7 +114,7 @@ void plait_ptx_copy_wait(PlaitPtx *ptx, PlaitValue copy)
     wait_for(ptx, barrier_of(ptx, map, true), is_ring(ptx, map) ? ptx->ring_parity : plait_ptx_int32(ptx, 0));
 }
 
-/* Whether a product after `value` in its region reads the copy. */
+/* Whether a product, or a `convert`, after `value` in its region reads the copy. */
 static bool is_read_later(const PlaitFunction *kernel, PlaitValue value, PlaitValue copy)
 {
     const PlaitValues *body = &plait_inst(kernel, value)->region->body;
@@ -123,6 +123,7 @@ static bool is_read_later(const PlaitFunction *kernel, PlaitValue value, PlaitVa
     for (at++; at < body->count; at++) {
         const PlaitInst *inst = plait_inst(kernel, body->data[at]);
         if (inst->op == PLAIT_OP_DOT && (inst->operands[0] == copy || inst->operands[1] == copy)) return true;
+        if (inst->op == PLAIT_OP_CONVERT && inst->operands[0] == copy) return true;
     }
     return false;
 }
@@ -155,6 +156,15 @@ void plait_ptx_copies_release(PlaitPtx *ptx, PlaitValue product)
     const PlaitPtxMap *maps[2];
     uint32_t count = last_read(ptx, product, maps);
     for (uint32_t i = 0; i < count; i++) arrive(ptx, barrier_of(ptx, maps[i], false), NULL);
+}
+
+void plait_ptx_copies_release_read(PlaitPtx *ptx, PlaitValue convert)
+{
+    PlaitValue copy = plait_inst(ptx->kernel, convert)->operands[0];
+    const PlaitPtxMap *map = plait_ptx_map_of(ptx->maps, copy);
+    if (!is_ring(ptx, map) || is_read_later(ptx->kernel, convert, copy)) return;
+    plait_ptx_barrier(ptx); /* all warps have read */
+    arrive(ptx, barrier_of(ptx, map, false), NULL);
 }
 
 void plait_ptx_copies_release_before(PlaitPtx *ptx, PlaitValue product, LLVMValueRef condition)

@@ -222,6 +222,15 @@ bool plait_ptx_is_fetched(const PlaitFunction *kernel, PlaitValue value)
     return inst->op == PLAIT_OP_COPY && !inst->region->parent && plait_has_block_programs(kernel);
 }
 
+bool plait_ptx_is_read_by_element(const PlaitFunction *kernel, PlaitValue copy)
+{
+    for (PlaitValue value = 1; value < kernel->insts.count; value++) {
+        const PlaitInst *inst = plait_inst(kernel, value);
+        if (inst->op == PLAIT_OP_CONVERT && inst->region && inst->operands[0] == copy) return true;
+    }
+    return false;
+}
+
 static uint32_t tile_of(const PlaitFunction *kernel, PlaitAxis axis) { return kernel->axes.data[axis].tile; }
 
 /* Whether both read the same elements, perhaps along axes of other names: tokens as rows and as columns. */
@@ -258,8 +267,7 @@ static PlaitAxis outer_of(const PlaitFunction *kernel, PlaitValue copy)
     return type.axes[type.axes[0] == plait_ptx_fetch_inner(kernel, copy)];
 }
 
-/* Where a tile of 16 bits stands; `bytes` 0: it has other elements. */
-static PlaitPtxStage stage_of(const PlaitFunction *kernel, PlaitValue copy)
+PlaitPtxStage plait_ptx_fetch_stage(const PlaitFunction *kernel, PlaitValue copy)
 {
     PlaitType type = plait_type_of(kernel, copy);
     PlaitPtxStage stage = {
@@ -278,13 +286,13 @@ static uint32_t pitch_of(const PlaitFunction *kernel, PlaitValue copy)
 
 uint32_t plait_ptx_fetch_bytes(const PlaitFunction *kernel, PlaitValue copy)
 {
-    PlaitPtxStage stage = stage_of(kernel, copy);
+    PlaitPtxStage stage = plait_ptx_fetch_stage(kernel, copy);
     return stage.bytes ? stage.bytes : pitch_of(kernel, copy) * tile_of(kernel, outer_of(kernel, copy));
 }
 
 static Mover mover_of_fetched(PlaitPtx *ptx, PlaitValue copy)
 {
-    PlaitPtxStage stage = stage_of(ptx->kernel, copy);
+    PlaitPtxStage stage = plait_ptx_fetch_stage(ptx->kernel, copy);
     Mover mover = mover_of(ptx, copy, stage.inner, ptx->kept_at[copy] - 1);
     mover.swizzled_rows = stage.rows;
     mover.pitch = pitch_of(ptx->kernel, copy);
@@ -349,13 +357,17 @@ typedef struct Reader {
     PlaitPtxStage stage;
     PlaitScalar scalar;
     uint32_t byte, pitch; /* pitch: in elements, where it is not swizzled */
+    LLVMValueRef moving;  /* i32: bytes to add; NULL: none */
     LLVMValueRef
         thread; /* i32: of the thread's own part of the position: a byte where it is swizzled, else an element */
 } Reader;
 
 static Reader reader_of(PlaitPtx *ptx, PlaitValue copy, const PlaitPtxAxis *inner, const PlaitPtxAxis *outer)
 {
-    Reader reader = {.ptx = ptx, .stage = stage_of(ptx->kernel, copy), .byte = ptx->kept_at[copy] - 1};
+    const PlaitPtxMap *map = plait_ptx_map_of(ptx->maps, copy);
+    Reader reader = {.ptx = ptx, .stage = plait_ptx_fetch_stage(ptx->kernel, copy)};
+    reader.byte = map ? map->byte : ptx->kept_at[copy] - 1;
+    reader.moving = map ? plait_ptx_copy_offset(ptx, copy) : NULL;
     LLVMValueRef column = plait_ptx_field(ptx, inner), row = plait_ptx_field(ptx, outer);
     reader.scalar = reader.stage.scalar;
     reader.pitch = pitch_of(ptx->kernel, copy) / plait_scalar_bytes(reader.scalar);
@@ -372,8 +384,14 @@ static Reader reader_of(PlaitPtx *ptx, PlaitValue copy, const PlaitPtxAxis *inne
 
 static LLVMValueRef place_of(const Reader *reader, uint32_t row, uint32_t column)
 {
-    if (reader->stage.bytes)
-        return plait_ptx_swizzled_pointer(reader->ptx, reader->byte, reader->stage.rows, reader->thread, row, column);
+    PlaitPtx *ptx = reader->ptx;
+    if (reader->stage.bytes) {
+        LLVMValueRef moving = reader->moving,
+                     pointer =
+                         plait_ptx_swizzled_pointer(ptx, reader->byte, reader->stage.rows, reader->thread, row, column);
+        LLVMTypeRef int8 = LLVMInt8TypeInContext(ptx->emit->context);
+        return moving ? LLVMBuildInBoundsGEP2(ptx->emit->builder, int8, pointer, &moving, 1, "") : pointer;
+    }
     return plait_ptx_shared_pointer(reader->ptx, reader->scalar, reader->byte, reader->thread,
                                     row * reader->pitch + column);
 }
@@ -384,7 +402,8 @@ void plait_ptx_read_fetched(PlaitPtx *ptx, PlaitValue value, PlaitValue copy)
     const PlaitPtxShape *shape = plait_ptx_shape_of(ptx, value);
     uint32_t inner = shape->axes[0].axis == plait_ptx_fetch_inner(ptx->kernel, copy) ? 0 : 1,
              step = inner ? 1 : shape->axes[1].slots;
-    plait_ptx_fetch_wait(ptx, copy);
+    if (ptx->maps) plait_ptx_copy_wait(ptx, copy);
+    else plait_ptx_fetch_wait(ptx, copy);
     Reader reader = reader_of(ptx, copy, &shape->axes[inner], &shape->axes[1 - inner]);
     uint32_t vec = shape->axes[inner].vec, bytes = plait_scalar_bytes(reader.scalar);
     while (vec * bytes > UNIT_BYTES || shape->axes[inner].tile % vec) vec /= 2;
@@ -397,4 +416,5 @@ void plait_ptx_read_fetched(PlaitPtx *ptx, PlaitValue value, PlaitValue copy)
         plait_ptx_shared_load(ptx, reader.scalar, place_of(&reader, at[1 - inner], at[inner]), vec, loaded);
         for (uint32_t i = 0; i < vec; i++) slots[slot + i * step] = loaded[i];
     }
+    if (ptx->maps) plait_ptx_copies_release_read(ptx, value);
 }

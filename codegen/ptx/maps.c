@@ -73,8 +73,9 @@ static bool describe(const PlaitFunction *kernel, PlaitValue copy, PlaitPtxMap *
     PlaitPtxAccess access = plait_ptx_access(kernel, copy);
     uint32_t side, tiles = 0;
     PlaitValue product = product_of(kernel, copy, &side);
-    if (!product || access.rank > MOST_RANK || plait_inst(kernel, copy)->type.rank != 2) return false;
-    PlaitPtxStage stage = plait_ptx_stage(kernel, product, side);
+    bool by_element = !product && plait_ptx_is_read_by_element(kernel, copy);
+    if ((!product && !by_element) || access.rank > MOST_RANK || plait_inst(kernel, copy)->type.rank != 2) return false;
+    PlaitPtxStage stage = by_element ? plait_ptx_fetch_stage(kernel, copy) : plait_ptx_stage(kernel, product, side);
     *map = (PlaitPtxMap){.copy = copy, .tensor = access.tensor, .bytes = stage.bytes, .box_rows = stage.rows};
     map->chunks = stage.bytes / (stage.rows * PLAIT_PTX_ROW_BYTES);
     map->stages = (uint32_t)plait_inst(kernel, copy)->ints[0];

@@ -42,6 +42,8 @@ void plait_ptx_copy_issue(PlaitPtx *ptx, PlaitValue copy);
 void plait_ptx_copy_wait(PlaitPtx *ptx, PlaitValue copy);
 /* After `product`: tiles of rings that no later product reads may be filled again. */
 void plait_ptx_copies_release(PlaitPtx *ptx, PlaitValue product);
+/* After `convert`, which reads elements of a copy, as much: where nothing reads the tile later in its turn. */
+void plait_ptx_copies_release_read(PlaitPtx *ptx, PlaitValue convert);
 /* Bytes from the first tile of its ring to the present one (i32); NULL: there is only one. */
 LLVMValueRef plait_ptx_copy_offset(PlaitPtx *ptx, PlaitValue copy);
 
@@ -51,7 +53,11 @@ void plait_ptx_copy_in_loop(PlaitPtx *ptx, const PlaitPtxStage *stage, uint32_t 
 /* Copies that are fetched when the kernel starts, those among them that have a place in shared memory: */
 void plait_ptx_fetch(PlaitPtx *ptx, PlaitValue copy);      /* starts one */
 void plait_ptx_fetch_wait(PlaitPtx *ptx, PlaitValue copy); /* until it is there, for all threads */
+/* `value`: a `convert` of a copy that was fetched, or is the copy engine's. */
 void plait_ptx_read_fetched(PlaitPtx *ptx, PlaitValue value, PlaitValue copy);
+/* Whether some `convert` reads the copy; where it then stands, if it has 16 bits (`bytes` 0: it has not). */
+bool plait_ptx_is_read_by_element(const PlaitFunction *kernel, PlaitValue copy);
+PlaitPtxStage plait_ptx_fetch_stage(const PlaitFunction *kernel, PlaitValue copy);
 
 /* ---- flight.c: products that go on into the next turn of a loop ---- */
 /* At the start of a turn: chooses the product, if there is one. */

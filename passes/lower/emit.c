@@ -486,12 +486,16 @@ static PlaitValue lower_result(PlaitLowering *lowering, PlaitValue value, const 
 }
 
 /* Tokens outside of the axis come last in a block: no row inside of it reads them. */
-static PlaitValue lower_solve(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
+static PlaitValue lower_solve(PlaitLowering *lowering, PlaitValue value, const PlaitInst *inst,
+                              const PlaitPlaces *places)
 {
     PlaitValue matrix = plait_lower_value(lowering, inst->operands[0], places),
                x = plait_lower_value(lowering, inst->operands[1], places);
     if (!matrix || !x) return 0;
     PlaitType type = plait_type_of(lowering->kernel, matrix);
+    if (plait_type_has(plait_type_of(lowering->kernel, x), inst->axes[1]))
+        return plait_lower_fail(lowering, value, "the solution of a triangular system at other positions of its matrix",
+                                "`prepare` makes it before the loop, for a GPU");
     for (uint32_t i = 0; i < 2; i++)
         type = plait_type_union(type, plait_type_of(lowering->kernel, places->index[inst->axes[i]]));
     matrix = plait_lower_broadcast(lowering, matrix, type);
@@ -516,7 +520,7 @@ static PlaitValue lower_inst(PlaitLowering *lowering, PlaitValue value, const Pl
     case PLAIT_OP_SIZE: return plait_lower_size(lowering, inst->axes[0]);
     case PLAIT_OP_GATHER: return lower_gather(lowering, inst, places);
     case PLAIT_OP_CONV: return lower_conv(lowering, value, inst, places);
-    case PLAIT_OP_SOLVE: return lower_solve(lowering, inst, places);
+    case PLAIT_OP_SOLVE: return lower_solve(lowering, value, inst, places);
     case PLAIT_OP_RESULT: return lower_result(lowering, value, inst, places);
     case PLAIT_OP_ARGUMENT: return lower_argument(lowering, value, inst, places);
     case PLAIT_OP_BROADCAST: {

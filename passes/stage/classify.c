@@ -374,6 +374,9 @@ static PlaitCarryClass classify_carry(Classifier *classifier, uint32_t carry)
     classifier->state = state_axes(classifier, classifier->body->params.data[carry]);
     classifier->forms = PLAIT_NEW_ARRAY(arena, Form, function->insts.count);
     classifier->known = PLAIT_NEW_ARRAY(arena, bool, function->insts.count);
+    for (uint32_t i = 0; i < classifier->body->body.count;
+         i++) /* in order: a long chain must not be a deep recursion */
+        form_of(classifier, classifier->body->body.data[i]);
     Form form = form_of(classifier, next);
     PlaitCarryClass result = {.reason = "",
                               .factor_axes = factor_type(form.factor & classifier->state),

@@ -12,7 +12,13 @@
 #include "passes/passes.h"
 #include "passes/tile/fetch.h"
 
-enum { MOST_BYTES = 225 * 1024, MOST_STAGES = 4, CHUNK = 64, UNIT = 16 };
+enum {
+    MOST_BYTES = 225 * 1024,
+    MOST_COPIED = 187 * 1024 /* leaves some for scratch */,
+    MOST_STAGES = 4,
+    CHUNK = 64,
+    UNIT = 16
+};
 
 typedef struct Copies {
     PlaitFunction *kernel;
@@ -40,8 +46,7 @@ static bool is_copy(const Copies *copies, PlaitValue value)
            !copies->stored[inst->operands[0]];
 }
 
-/* Bytes of the tile as the matrix units read it: rows of 64 elements. */
-static uint64_t bytes_of(const PlaitFunction *kernel, PlaitValue value)
+uint64_t plait_copied_bytes(const PlaitFunction *kernel, PlaitValue value)
 {
     PlaitType type = plait_type_of(kernel, value);
     uint64_t bytes = plait_scalar_bytes((PlaitScalar)type.scalar);
@@ -59,12 +64,12 @@ static void add_bytes(void *context, PlaitValue value)
     if (!is_copy(copies, value)) return;
     const PlaitRegion *region = plait_inst(copies->kernel, value)->region;
     if (!region->parent) {
-        copies->fixed += bytes_of(copies->kernel, value);
+        copies->fixed += plait_copied_bytes(copies->kernel, value);
         return;
     }
     if (region != copies->loop) copies->loop_bytes = 0;
     copies->loop = region;
-    copies->loop_bytes += bytes_of(copies->kernel, value);
+    copies->loop_bytes += plait_copied_bytes(copies->kernel, value);
     if (copies->loop_bytes > copies->in_loops) copies->in_loops = copies->loop_bytes;
 }
 
@@ -89,6 +94,18 @@ static void make_copy(void *context, PlaitValue value)
     plait_set_ints(copies->kernel, value, &stages, 1);
 }
 
+/* Tiles that other operations read, as far as they cost no products' tiles on the way: beside the kernel's scratch
+ * there is room for fewer of those than asked for (codegen/ptx/maps.c). */
+static void fetch_more(const Copies *copies)
+{
+    int64_t stages = stages_of(copies);
+    uint64_t on_the_way = (uint64_t)stages;
+    while (on_the_way > 1 && copies->fixed + copies->in_loops * on_the_way > MOST_COPIED) on_the_way--;
+    uint64_t taken = copies->fixed + copies->in_loops * on_the_way;
+    if (on_the_way > 1 && taken < MOST_COPIED)
+        plait_fetch_in_loop(copies->kernel, stages, (MOST_COPIED - taken) / on_the_way);
+}
+
 bool plait_pass_copy(PlaitFunction *kernel)
 {
     if (kernel->level != PLAIT_LEVEL_TILE) return false;
@@ -101,5 +118,6 @@ bool plait_pass_copy(PlaitFunction *kernel)
     if (copies.in_loops == 0 && plait_has_block_programs(kernel)) return plait_fetch_tiles(kernel);
     if (copies.in_loops == 0 && copies.fixed == 0) return false;
     plait_region_walk(kernel, kernel->body, make_copy, &copies);
+    fetch_more(&copies);
     return true;
 }

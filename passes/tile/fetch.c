@@ -1,9 +1,12 @@
-/* Loads of programs that each prepare a block of tokens go to shared memory, all of them when the program starts.
+/* Tiles that go to shared memory though other operations than products read them.
  *
- * Such a program has no loop around its loads: each would be waited for where it stands, and hold registers from there
- * to its last use. So it fetches its tiles at once, as copies. Products on the matrix units read the copy; other
- * operations read its elements again, as often as they need them, where they need them: by a `convert` of the copy, in
- * the layout of the load.
+ * 1. In loops whose products read copies, tiles of 16 bits come the same way, several turns ahead, and need no
+ * registers until they are read: by a `convert` of the copy, in the layout of the load.
+ *
+ * 2. Loads of programs that each prepare a block of tokens, all of them when the program starts. Such a program has no
+ * loop around its loads: each would be waited for where it stands, and hold registers from there to its last use. So it
+ * fetches its tiles at once, as copies. Products on the matrix units read the copy; other operations read its elements
+ * again, as often as they need them, where they need them: by a `convert` of the copy, in the layout of the load.
  *
  * Before:                                                  After:
  *     %3 = load %1, %2, %4 : bf16[d, t] @1                     %3 = copy %1, %2, %4 {ints = [1]} : bf16[d, t] shared @1
@@ -17,15 +20,15 @@
 
 #include "ir/build.h"
 
-enum { LEAST_BYTES = 2048, UNIT_BYTES = 16 };
+enum { LEAST_BYTES = 2048, UNIT_BYTES = 16, BOX_UNIT = 16, MOST_BOX = 256, MOST_BOX_RANK = 5 };
 
 typedef struct Fetch {
     PlaitFunction *kernel;
     bool *fetched; /* by value: a load that becomes a copy */
     bool *blocked; /* by value: it has a use that is no instruction's; a tensor: the kernel stores to it */
     uint32_t *uses;
-    uint32_t count; /* of values before the rewriting */
-    bool any;
+    uint32_t count;  /* of values before the rewriting */
+    bool any, loops; /* loops: in loops with copies, else in the kernel's body */
 } Fetch;
 
 static const PlaitInst *def(const Fetch *fetch, PlaitValue value) { return plait_inst(fetch->kernel, value); }
@@ -42,6 +45,13 @@ static void note_uses(void *context, PlaitValue value)
     const PlaitInst *inst = def(fetch, value);
     if (inst->op == PLAIT_OP_STORE) fetch->blocked[inst->operands[0]] = true;
     for (uint32_t i = 0; inst->body && i < inst->operand_count; i++) block(fetch, inst->operands[i]);
+    for (uint32_t i = 0; fetch->loops && i < inst->operand_count; i++) {
+        const PlaitInst *source = def(fetch, inst->operands[i]);
+        bool cast = source->op == PLAIT_OP_CAST && def(fetch, source->operands[0])->region != inst->region;
+        bool tile = source->op == PLAIT_OP_LOAD || source->op == PLAIT_OP_CAST;
+        if (tile && (inst->op == PLAIT_OP_DOT || source->region != inst->region || cast))
+            block(fetch, inst->operands[i]);
+    }
     for (uint32_t i = 0; inst->body && i < inst->body->yields.count; i++) block(fetch, inst->body->yields.data[i]);
 }
 
@@ -63,17 +73,63 @@ static bool is_tile_of_rows(const Fetch *fetch, const PlaitInst *load)
     return tiles == 2;
 }
 
+/* Whether every thread has the value from program numbers, loop positions and sizes. */
+static bool is_uniform(const Fetch *fetch, PlaitValue value)
+{
+    const PlaitInst *inst = def(fetch, value);
+    if (inst->type.rank > 0) return false;
+    if (inst->op == PLAIT_OP_CONST || inst->op == PLAIT_OP_PROGRAM || inst->op == PLAIT_OP_SIZE) return true;
+    if (inst->op == PLAIT_OP_ARGUMENT) return inst->region->params.data[0] == value;
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        if (!is_uniform(fetch, inst->operands[i])) return false;
+    return plait_op_is_pointwise((PlaitOp)inst->op);
+}
+
+/* Whether the copy engine finds the tile: rows of neighbours along two axes, of 16 positions each or all that there
+ * are.
+ */
+static bool is_box(const Fetch *fetch, const PlaitInst *load)
+{
+    uint32_t tiles = 0;
+    for (uint32_t i = 1; i < load->operand_count; i++) {
+        const PlaitInst *index = def(fetch, load->operands[i]);
+        bool last = i + 1 == load->operand_count;
+        if (index->type.rank == 0 && (last || !is_uniform(fetch, load->operands[i]))) return false;
+        if (index->type.rank == 0) continue;
+        if (index->op != PLAIT_OP_IOTA || (index->operand_count && !is_uniform(fetch, index->operands[0])))
+            return false;
+        const PlaitAxisInfo *axis = &fetch->kernel->axes.data[index->axes[0]];
+        if (axis->tile % BOX_UNIT != 0 && axis->size != (int64_t)axis->tile) return false;
+        if (!last && axis->tile > MOST_BOX) return false;
+        tiles++;
+    }
+    return tiles == 2 && load->operand_count <= MOST_BOX_RANK + 1;
+}
+
+/* Whether the load stands in a loop whose products read copies. */
+static bool is_beside_copies(const Fetch *fetch, const PlaitInst *load)
+{
+    bool copies = false;
+    if (!load->region->parent || load->region->parent->parent) return false;
+    for (uint32_t i = 0; i < load->region->body.count; i++)
+        copies |= def(fetch, load->region->body.data[i])->op == PLAIT_OP_COPY;
+    return copies;
+}
+
 static void choose(void *context, PlaitValue value)
 {
     Fetch *fetch = context;
     const PlaitInst *inst = def(fetch, value);
-    if (inst->op != PLAIT_OP_LOAD || inst->type.rank != 2 || inst->region != fetch->kernel->body) return;
+    if (inst->op != PLAIT_OP_LOAD || inst->type.rank != 2 || fetch->uses[value] == 0) return;
     PlaitScalar scalar = (PlaitScalar)inst->type.scalar;
     uint64_t bytes = plait_scalar_bytes(scalar);
     for (uint32_t i = 0; i < 2; i++) bytes *= fetch->kernel->axes.data[inst->type.axes[i]].tile;
-    if (scalar != PLAIT_F32 && !plait_scalar_is_16_bit(scalar)) return;
     if (bytes < LEAST_BYTES || fetch->blocked[value] || fetch->blocked[inst->operands[0]]) return;
-    fetch->fetched[value] = fetch->uses[value] > 0 && is_tile_of_rows(fetch, inst);
+    if (fetch->loops)
+        fetch->fetched[value] = plait_scalar_is_16_bit(scalar) && is_beside_copies(fetch, inst) && is_box(fetch, inst);
+    else
+        fetch->fetched[value] = (scalar == PLAIT_F32 || plait_scalar_is_16_bit(scalar)) &&
+                                inst->region == fetch->kernel->body && is_tile_of_rows(fetch, inst);
     fetch->any |= fetch->fetched[value];
 }
 
@@ -120,9 +176,8 @@ static void rewrite(Fetch *fetch, PlaitRegion *region)
     }
 }
 
-static void make_copy(Fetch *fetch, PlaitValue value)
+static void make_copy(Fetch *fetch, PlaitValue value, int64_t tiles)
 {
-    int64_t tiles = 1;
     PlaitInst *inst = plait_inst(fetch->kernel, value);
     inst->op = PLAIT_OP_COPY;
     inst->type.space = PLAIT_SPACE_SHARED;
@@ -152,18 +207,56 @@ static void put_first(Fetch *fetch)
     body->body = ordered;
 }
 
-bool plait_fetch_tiles(PlaitFunction *kernel)
+static Fetch chosen(PlaitFunction *kernel, bool loops)
 {
     PlaitArena *arena = kernel->module->arena;
-    Fetch fetch = {.kernel = kernel, .count = kernel->insts.count, .uses = plait_use_counts(kernel)};
+    Fetch fetch = {.kernel = kernel, .count = kernel->insts.count, .uses = plait_use_counts(kernel), .loops = loops};
     fetch.fetched = PLAIT_NEW_ARRAY(arena, bool, fetch.count);
     fetch.blocked = PLAIT_NEW_ARRAY(arena, bool, fetch.count);
     plait_region_walk(kernel, kernel->body, note_uses, &fetch);
     plait_region_walk(kernel, kernel->body, choose, &fetch);
+    return fetch;
+}
+
+static void make_copies(Fetch *fetch, int64_t tiles)
+{
+    rewrite(fetch, fetch->kernel->body);
+    for (PlaitValue value = 0; value < fetch->count; value++)
+        if (fetch->fetched[value]) make_copy(fetch, value, tiles);
+}
+
+bool plait_fetch_tiles(PlaitFunction *kernel)
+{
+    Fetch fetch = chosen(kernel, false);
     if (!fetch.any) return false;
-    rewrite(&fetch, kernel->body);
-    for (PlaitValue value = 0; value < fetch.count; value++)
-        if (fetch.fetched[value]) make_copy(&fetch, value);
+    make_copies(&fetch, 1);
     put_first(&fetch);
     return true;
+}
+
+/* Loops that follow one another share their rings of tiles, so there all would have to have the same. */
+static bool has_one_loop_of_copies(const PlaitFunction *kernel)
+{
+    uint32_t loops = 0;
+    for (uint32_t i = 0; i < kernel->body->body.count; i++) {
+        const PlaitRegion *body = plait_inst(kernel, kernel->body->body.data[i])->body;
+        bool copies = false;
+        for (uint32_t k = 0; body && k < body->body.count; k++)
+            copies |= plait_op_of(kernel, body->body.data[k]) == PLAIT_OP_COPY;
+        loops += copies;
+    }
+    return loops == 1;
+}
+
+void plait_fetch_in_loop(PlaitFunction *kernel, int64_t tiles, uint64_t room)
+{
+    if (!has_one_loop_of_copies(kernel)) return;
+    Fetch fetch = chosen(kernel, true);
+    for (PlaitValue value = 0; value < fetch.count; value++) {
+        if (!fetch.fetched[value]) continue;
+        uint64_t bytes = plait_copied_bytes(kernel, value);
+        fetch.fetched[value] = bytes <= room;
+        if (bytes <= room) room -= bytes;
+    }
+    make_copies(&fetch, tiles);
 }
