@@ -26,10 +26,12 @@ typedef enum PlaitCodegenStatus {
     PLAIT_CODEGEN_TOO_LARGE /* the program's, not ours */
 } PlaitCodegenStatus;
 
-typedef struct PlaitKernelFile {
+typedef struct PlaitTargetFile {
     const PlaitTarget *target;
     const char *path;
-} PlaitKernelFile;
+} PlaitTargetFile;
+
+typedef PLAIT_VECTOR(PlaitTargetFile) PlaitTargetFiles;
 
 typedef struct PlaitImageFile {
     const PlaitTarget *target;
@@ -41,7 +43,8 @@ typedef struct PlaitCodegenOptions {
     PlaitEmission emission;
     const PlaitTarget *target; /* of object: cpu */
     const char *input, *output, *compiler;
-    PLAIT_VECTOR(PlaitKernelFile) kernels;
+    PlaitPtxPart part;
+    PlaitTargetFiles kernels, late;
     PLAIT_VECTOR(PlaitImageFile) images;
 } PlaitCodegenOptions;
 

@@ -41,6 +41,16 @@ static void hide_functions(LLVMModuleRef module)
             LLVMSetVisibility(function, LLVMHiddenVisibility);
 }
 
+/* A part without kernels has no PTX, so that the library has none of it. */
+static PlaitCodegenStatus finish_kernels(PlaitCodegen *codegen, PlaitCodegenMachine *machine)
+{
+    const PlaitText none = plait_text(codegen->arena);
+    if (codegen->options.part != PLAIT_PTX_LATE || LLVMGetFirstFunction(machine->emit.module))
+        return plait_codegen_finish(codegen, machine);
+    return plait_codegen_write_file(codegen, codegen->options.output, &none) ? PLAIT_CODEGEN_DONE
+                                                                             : PLAIT_CODEGEN_REJECTED;
+}
+
 PlaitCodegenStatus plait_codegen_compile(PlaitCodegen *codegen)
 {
     const PlaitTarget *target = codegen->options.target;
@@ -51,10 +61,10 @@ PlaitCodegenStatus plait_codegen_compile(PlaitCodegen *codegen)
         plait_cpu_emit_module(&machine->emit, module);
         hide_functions(machine->emit.module);
     } else {
-        plait_ptx_emit_module(&machine->emit, module);
+        plait_ptx_emit_module(&machine->emit, module, codegen->options.part);
     }
     PlaitCodegenStatus status = PLAIT_CODEGEN_TOO_LARGE;
-    if (codegen->diagnostics.error_count == 0) status = plait_codegen_finish(codegen, machine);
+    if (codegen->diagnostics.error_count == 0) status = finish_kernels(codegen, machine);
     else plait_codegen_print_diagnostics(codegen);
     plait_machine_close(machine);
     return status;

@@ -80,11 +80,16 @@ typedef struct PlaitSlots {
 } PlaitSlots;
 PlaitSlots plait_slots(PlaitArena *arena, const PlaitFunction *kernel);
 
+/* Entries of a module. Late are the ordinary versions of kernels that have one with tensor maps too, unless tensors of
+ * their static sizes never lie so that that one runs: they are hardly ever called, and a long part of what ptxas does.
+ */
+typedef enum PlaitPtxPart { PLAIT_PTX_ALL, PLAIT_PTX_FIRST /* all but the late ones */, PLAIT_PTX_LATE } PlaitPtxPart;
+
 /* Emits every kernel of `module` whose target is emit->target->name. One entry each:
  * CPU: function "KERNEL.vN" (dots of the kernel's name kept) for every row of isas.def; PTX: entry "KERNEL" with dots
- * replaced by `_`. */
+ * replaced by `_`, and one with PLAIT_MAPS_SUFFIX where there is such a version; of these what is in `part`. */
 void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module);
-void plait_ptx_emit_module(PlaitEmit *emit, const PlaitModule *module);
+void plait_ptx_emit_module(PlaitEmit *emit, const PlaitModule *module, PlaitPtxPart part);
 /* What is added to the name of a kernel's entry for the version with tensor maps (codegen/ptx/maps.h). */
 #define PLAIT_MAPS_SUFFIX "_maps"
 typedef struct PlaitPtxVersion {
@@ -94,6 +99,7 @@ typedef struct PlaitPtxVersion {
     } maps[PLAIT_MOST_MAPS];
     uint32_t count, threads, shared_bytes;
     uint8_t *alignments; /* by tensor of the kernel */
+    bool late;           /* the ordinary version is in PLAIT_PTX_LATE */
 } PlaitPtxVersion;
 /* Describes that version to the packager; false: the kernel has none on the target. */
 bool plait_ptx_maps_version(const PlaitFunction *kernel, const PlaitTarget *target, const PlaitSlots *slots,

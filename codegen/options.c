@@ -79,6 +79,15 @@ static bool read_target(PlaitCodegen *codegen, const char *value)
     return codegen->options.target != NULL;
 }
 
+static bool read_part(PlaitCodegen *codegen, const char *value)
+{
+    bool late = strcmp(value, "late") == 0;
+    codegen->options.part = late ? PLAIT_PTX_LATE : PLAIT_PTX_FIRST;
+    if (late || strcmp(value, "first") == 0) return true;
+    plait_codegen_say("there is no part %s", value);
+    return false;
+}
+
 /* Cuts at the separator: returns what stands before it and moves `rest` behind it; NULL when it is not there. */
 static const char *cut(PlaitCodegen *codegen, const char **rest, char separator)
 {
@@ -89,21 +98,31 @@ static const char *cut(PlaitCodegen *codegen, const char **rest, char separator)
     return part;
 }
 
-static bool read_kernels(PlaitCodegen *codegen, const char *value)
+static bool add_file(PlaitCodegen *codegen, const char *option, const char *value, PlaitTargetFiles *files)
 {
     const char *path = value, *name = cut(codegen, &path, '=');
     if (!name || !*path) {
-        plait_codegen_say("--kernels %s is not TARGET=FILE", value);
+        plait_codegen_say("%s %s is not TARGET=FILE", option, value);
         return false;
     }
     const PlaitTarget *target = known_target(name);
-    for (uint32_t i = 0; target && i < codegen->options.kernels.count; i++) {
-        if (codegen->options.kernels.data[i].target != target) continue;
-        plait_codegen_say("--kernels %s is given twice", name);
+    for (uint32_t i = 0; target && i < files->count; i++) {
+        if (files->data[i].target != target) continue;
+        plait_codegen_say("%s %s is given twice", option, name);
         return false;
     }
-    if (target) plait_push(codegen->arena, &codegen->options.kernels, (PlaitKernelFile){target, path});
+    if (target) plait_push(codegen->arena, files, (PlaitTargetFile){target, path});
     return target != NULL;
+}
+
+static bool read_kernels(PlaitCodegen *codegen, const char *value)
+{
+    return add_file(codegen, "--kernels", value, &codegen->options.kernels);
+}
+
+static bool read_late(PlaitCodegen *codegen, const char *value)
+{
+    return add_file(codegen, "--late", value, &codegen->options.late);
 }
 
 static const char *path_or_none(const char *path) { return path && *path ? path : NULL; }

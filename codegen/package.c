@@ -10,6 +10,13 @@ static bool read_optional(PlaitCodegen *codegen, const char *path, PlaitText *co
     return !path || plait_codegen_read_file(codegen, path, content);
 }
 
+static const char *late_path(const PlaitCodegenOptions *options, const PlaitTarget *target)
+{
+    for (uint32_t i = 0; i < options->late.count; i++)
+        if (options->late.data[i].target == target) return options->late.data[i].path;
+    return NULL;
+}
+
 static PlaitPackageImage *read_images(PlaitCodegen *codegen)
 {
     const PlaitCodegenOptions *options = &codegen->options;
@@ -18,6 +25,7 @@ static PlaitPackageImage *read_images(PlaitCodegen *codegen)
         images[i].target = options->images.data[i].target;
         if (!read_optional(codegen, options->images.data[i].cubin, &images[i].cubin)) return NULL;
         if (!read_optional(codegen, options->images.data[i].ptx, &images[i].ptx)) return NULL;
+        if (!read_optional(codegen, late_path(options, images[i].target), &images[i].late)) return NULL;
         if (images[i].cubin.length || images[i].ptx.length) continue;
         plait_codegen_say("the image of %s is empty", images[i].target->name);
         return NULL;
@@ -25,18 +33,29 @@ static PlaitPackageImage *read_images(PlaitCodegen *codegen)
     return images;
 }
 
-/* Kernels of a GPU are useless without an image, and the other way round. */
+static uint32_t count_images(const PlaitCodegenOptions *options, const PlaitTarget *target)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < options->images.count; i++) count += options->images.data[i].target == target;
+    return count;
+}
+
+/* Kernels of a GPU are useless without an image, and the other way round; so is a late part alone. */
 static bool images_fit(const PlaitCodegenOptions *options)
 {
     uint32_t wanted = 0;
     for (uint32_t i = 0; i < options->kernels.count; i++) {
         const PlaitTarget *target = options->kernels.data[i].target;
-        uint32_t found = 0;
-        for (uint32_t j = 0; j < options->images.count; j++) found += options->images.data[j].target == target;
+        uint32_t found = count_images(options, target);
         bool gpu = target->kind == PLAIT_TARGET_PTX;
         wanted += gpu;
         if (found == gpu) continue;
         plait_codegen_say("%s has %u images", target->name, found);
+        return false;
+    }
+    for (uint32_t i = 0; i < options->late.count; i++) {
+        if (count_images(options, options->late.data[i].target)) continue;
+        plait_codegen_say("%s has a late part, but no image", options->late.data[i].target->name);
         return false;
     }
     if (wanted == options->images.count) return true;

@@ -42,7 +42,7 @@ bool plait_package_plan(PlaitCodegen *codegen, PlaitModule *const *modules, Plai
 /* The bytes of an image, in the order of options.images; length 0: not there. */
 typedef struct PlaitPackageImage {
     const PlaitTarget *target;
-    PlaitText cubin, ptx;
+    PlaitText cubin, ptx, late;
 } PlaitPackageImage;
 
 void plait_package_emit(PlaitCodegen *codegen, PlaitEmit *emit, const PlaitPackagePlan *plan,

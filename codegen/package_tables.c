@@ -14,7 +14,7 @@
 
 /* The structures below are written field by field, with the padding that C gives them. */
 _Static_assert(sizeof(PlaitAxisDescriptor) == 32 && sizeof(PlaitTensorDescriptor) == 48, "descriptor.h changed");
-_Static_assert(sizeof(PlaitKernelDescriptor) == 128 && sizeof(PlaitImageDescriptor) == 48, "descriptor.h changed");
+_Static_assert(sizeof(PlaitKernelDescriptor) == 128 && sizeof(PlaitImageDescriptor) == 64, "descriptor.h changed");
 _Static_assert(sizeof(PlaitTargetDescriptor) == 24 && sizeof(PlaitVariantDescriptor) == 40, "descriptor.h changed");
 _Static_assert(sizeof(PlaitOperatorDescriptor) == 24 && sizeof(PlaitLibraryDescriptor) == 32, "descriptor.h changed");
 _Static_assert((int)PLAIT_DESCRIPTOR_MAX_RANK == (int)PLAIT_MAX_RANK, "a tensor of the IR fits its descriptor");
@@ -30,6 +30,7 @@ typedef struct Tables {
     LLVMTypeRef pointer, i8, i16, i32, i64;
     LLVMValueRef none;
     LLVMValueRef *images; /* by file of options.kernels: its image's descriptor, or `none` */
+    bool *late;           /* likewise: its image has a late part */
 } Tables;
 
 static LLVMValueRef number32(const Tables *tables, int64_t value)
@@ -107,8 +108,9 @@ static LLVMValueRef bytes(const Tables *tables, const PlaitText *content)
 static LLVMValueRef image_descriptor(const Tables *tables, const PlaitPackageImage *image)
 {
     return RECORD(tables, PlaitImageDescriptor, text(tables, image->target->name), bytes(tables, &image->cubin),
-                  bytes(tables, &image->ptx), number64(tables, (int64_t)image->cubin.length),
-                  number64(tables, (int64_t)image->ptx.length), number32(tables, image->target->architecture),
+                  bytes(tables, &image->ptx), bytes(tables, &image->late),
+                  number64(tables, (int64_t)image->cubin.length), number64(tables, (int64_t)image->ptx.length),
+                  number64(tables, (int64_t)image->late.length), number32(tables, image->target->architecture),
                   number32(tables, image->target->exact));
 }
 
@@ -116,11 +118,14 @@ static void emit_images(Tables *tables, const PlaitPackageImage *images)
 {
     const PlaitCodegenOptions *options = &tables->codegen->options;
     tables->images = room(tables, options->kernels.count);
+    tables->late = PLAIT_NEW_ARRAY(tables->codegen->arena, bool, options->kernels.count);
     for (uint32_t i = 0; i < options->kernels.count; i++) {
         tables->images[i] = tables->none;
-        for (uint32_t j = 0; j < options->images.count; j++)
-            if (images[j].target == options->kernels.data[i].target)
-                tables->images[i] = place(tables, image_descriptor(tables, &images[j]), 0);
+        for (uint32_t j = 0; j < options->images.count; j++) {
+            if (images[j].target != options->kernels.data[i].target) continue;
+            tables->images[i] = place(tables, image_descriptor(tables, &images[j]), 0);
+            tables->late[i] = images[j].late.length > 0;
+        }
     }
 }
 
@@ -154,6 +159,7 @@ static LLVMValueRef grid_axes(const Tables *tables, const PlaitFunction *functio
 typedef struct MapsFields {
     LLVMValueRef name, maps, alignments;
     uint32_t count, threads, shared;
+    bool late;
 } MapsFields;
 
 static MapsFields maps_of(const Tables *tables, const PlaitPackageKernel *kernel, const PlaitTarget *target)
@@ -175,11 +181,13 @@ static MapsFields maps_of(const Tables *tables, const PlaitPackageKernel *kernel
     fields.count = version.count;
     fields.threads = version.threads;
     fields.shared = version.shared_bytes;
+    fields.late = version.late;
     return fields;
 }
 
-static LLVMValueRef kernel_descriptor(const Tables *tables, const PlaitPackageKernel *kernel, const PlaitTarget *target)
+static LLVMValueRef kernel_descriptor(const Tables *tables, const PlaitPackageKernel *kernel, uint32_t file)
 {
+    const PlaitTarget *target = tables->codegen->options.kernels.data[file].target;
     PlaitTargetKind kind = target->kind;
     MapsFields maps = maps_of(tables, kernel, target);
     const PlaitFunction *function = kernel->function;
@@ -196,15 +204,14 @@ static LLVMValueRef kernel_descriptor(const Tables *tables, const PlaitPackageKe
         number32(tables, function->axes.count), number32(tables, function->grid.count),
         number32(tables, function->threads), number32(tables, shared), number32(tables, kernel->slots.slot_count),
         maps.name, maps.maps, maps.alignments, number32(tables, maps.count), number32(tables, maps.threads),
-        number32(tables, maps.shared), number32(tables, 0));
+        number32(tables, maps.shared), number32(tables, maps.late && tables->late[file]));
 }
 
 static LLVMValueRef target_descriptor(const Tables *tables, const PlaitPackageTarget *target)
 {
-    const PlaitTarget *described = tables->codegen->options.kernels.data[target->file].target;
     LLVMValueRef *kernels = room(tables, target->kernels.count);
     for (uint32_t i = 0; i < target->kernels.count; i++)
-        kernels[i] = kernel_descriptor(tables, &target->kernels.data[i], described);
+        kernels[i] = kernel_descriptor(tables, &target->kernels.data[i], target->file);
     return RECORD(tables, PlaitTargetDescriptor, tables->images[target->file],
                   place_all(tables, kernels, target->kernels.count), number64(tables, target->kernels.count));
 }
@@ -360,6 +367,7 @@ void plait_package_emit(PlaitCodegen *codegen, PlaitEmit *emit, const PlaitPacka
                      LLVMInt32TypeInContext(context),
                      LLVMInt64TypeInContext(context),
                      LLVMConstNull(pointer),
+                     NULL,
                      NULL};
     emit_images(&tables, images);
     uint32_t count = plan->operators.count;

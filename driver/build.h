@@ -1,7 +1,7 @@
 /* Building a library: from a program to the bytes of its shared library and header, through the cache.
  *
  *     program -> Stage IR -> passes -> Tile IR for each target       in this process
- *     -> object (cpu), PTX -> cubin (gpu)                            children, in parallel
+ *     -> object (cpu), PTX -> cubin (gpu), late PTX                  children, in parallel
  *     -> tables and C functions -> shared library                    children
  */
 #ifndef PLAIT_DRIVER_BUILD_H
@@ -42,6 +42,7 @@ typedef struct PlaitBuild {
     const char **tiles;   /* by target: path of its Tile IR */
     const char **objects; /* by target: path of the object or the PTX */
     const char **cubins;  /* by target: path, or NULL */
+    const char **late;    /* by target: path of the PTX that is not in the cubin, or NULL */
     PlaitText facts;
     PlaitText warnings;
     PlaitProgress progress;
@@ -55,6 +56,8 @@ bool plait_build_compile(PlaitSession *session, PlaitBuild *build);
 bool plait_build_link(PlaitSession *session, PlaitBuild *build, const char *path);
 /* What `ptxas -v` wrote: the kernels as elements of a JSON array, spills and serialised instructions as warnings. */
 void plait_ptxas_read(const char *log, const char *target, PlaitText *kernels, PlaitText *warnings);
+/* The entries of PTX that ptxas does not get, likewise. */
+void plait_ptxas_read_late(const char *ptx, const char *target, PlaitText *kernels);
 /* The header that documents the operators of a module (one for each variant; they differ in static sizes only). */
 const char *plait_header_text(PlaitSession *session, const PlaitProgram *program, PlaitModule *const *modules,
                               const char *library, const char *header);

@@ -52,13 +52,20 @@ static const char *const *argument_list(PlaitSession *session, const char *const
 
 static PlaitJob generate(PlaitSession *session, PlaitBuild *build, uint32_t number)
 {
+    const char *const arguments[] = {build->tools.codegen.path, "object", build->tiles[number], "-o",
+                                     build->objects[number]};
+    return (PlaitJob){.name = "plait-codegen for cpu", .argv = argument_list(session, arguments, 5)};
+}
+
+/* `part`: NULL for all kernels. */
+static PlaitJob generate_ptx(PlaitSession *session, PlaitBuild *build, uint32_t number, const char *part,
+                             const char *path)
+{
     const PlaitTargetRow *target = build->request->targets.data[number];
-    const char *codegen = build->tools.codegen.path, *from = build->tiles[number], *to = build->objects[number];
-    const char *const object[] = {codegen, "object", from, "-o", to}, *const ptx[] = {
-                                                                          codegen, "ptx", "--target", target->name,
-                                                                          from,    "-o",  to};
+    const char *const arguments[] = {
+        build->tools.codegen.path, "ptx", "--target", target->name, build->tiles[number], "-o", path, "--part", part};
     return (PlaitJob){.name = plait_session_text(session, "plait-codegen for %s", target->name),
-                      .argv = target->gpu ? argument_list(session, ptx, 7) : argument_list(session, object, 5)};
+                      .argv = argument_list(session, arguments, part ? 9 : 7)};
 }
 
 static PlaitJob assemble(PlaitSession *session, PlaitBuild *build, uint32_t number)
@@ -77,41 +84,96 @@ static PlaitJob assemble(PlaitSession *session, PlaitBuild *build, uint32_t numb
                       .argv = argument_list(session, arguments, 8)};
 }
 
-static void judge(PlaitSession *session, PlaitBuild *build, const PlaitJob *jobs,
-                  const PlaitTargetRow *const *assembled, uint32_t count)
+/* The children of one target: index + 1 among all; 0: none. */
+typedef struct TargetJobs {
+    uint32_t generate, assemble, late;
+} TargetJobs;
+
+typedef struct Work {
+    PlaitJob *jobs;
+    uint32_t count;
+    TargetJobs *targets;
+} Work;
+
+static uint32_t add_job(Work *work, PlaitJob job)
 {
-    PlaitText kernels = plait_text(session->arena);
-    for (uint32_t i = 0; i < count; i++) {
-        if (assembled[i]) plait_job_report(session, &jobs[i], PLAIT_OWN_MISTAKE);
-        else plait_job_report_codegen(session, &jobs[i]);
-        if (assembled[i] && plait_job_succeeded(&jobs[i]))
-            plait_ptxas_read(plait_text_string(&jobs[i].errors), assembled[i]->name, &kernels, &build->warnings);
-    }
-    plait_text_printf(&build->facts, ", \"gpu_kernels\": [%s]", plait_text_string(&kernels));
+    work->jobs[work->count] = job;
+    return ++work->count;
 }
 
-static bool run_children(PlaitSession *session, PlaitBuild *build)
+/* With ptxas what is late is generated apart, by a child that nothing waits for but the end. */
+static Work plan_work(PlaitSession *session, PlaitBuild *build)
 {
+    enum { MOST = 3 }; /* jobs of a target */
     const PlaitTargetRows *targets = &build->request->targets;
-    PlaitJob *jobs = PLAIT_NEW_ARRAY(session->arena, PlaitJob, 2 * targets->count);
-    const PlaitTargetRow **assembled =
-        PLAIT_NEW_ARRAY(session->arena, const PlaitTargetRow *, 2 * targets->count); /* by job; NULL: no ptxas */
-    uint32_t count = 0;
+    bool ptxas = build->tools.ptxas.path != NULL;
+    Work work = {.jobs = PLAIT_NEW_ARRAY(session->arena, PlaitJob, MOST * targets->count),
+                 .targets = PLAIT_NEW_ARRAY(session->arena, TargetJobs, targets->count)};
     for (uint32_t i = 0; i < targets->count; i++) {
         const PlaitTargetRow *target = targets->data[i];
         build->objects[i] =
             plait_session_text(session, "%s/%s.%s", build->folder, target->name, target->gpu ? "ptx" : "o");
-        jobs[count++] = generate(session, build, i);
-        if (!target->gpu || !build->tools.ptxas.path) continue;
+        work.targets[i].generate =
+            add_job(&work, target->gpu ? generate_ptx(session, build, i, ptxas ? "first" : NULL, build->objects[i])
+                                       : generate(session, build, i));
+        if (!target->gpu || !ptxas) continue;
         build->cubins[i] = plait_session_text(session, "%s/%s.cubin", build->folder, target->name);
-        assembled[count] = target;
-        jobs[count] = assemble(session, build, i);
-        jobs[count].after = count;
-        count++;
+        PlaitJob job = assemble(session, build, i);
+        job.after = work.count;
+        work.targets[i].assemble = add_job(&work, job);
     }
+    for (uint32_t i = 0; i < targets->count; i++) {
+        if (!work.targets[i].assemble) continue;
+        build->late[i] = plait_session_text(session, "%s/%s.late.ptx", build->folder, targets->data[i]->name);
+        work.targets[i].late = add_job(&work, generate_ptx(session, build, i, "late", build->late[i]));
+    }
+    return work;
+}
+
+typedef struct Facts {
+    PlaitText kernels, late; /* elements of JSON arrays */
+} Facts;
+
+static void judge_ptxas(PlaitSession *session, PlaitBuild *build, const PlaitJob *job, const PlaitTargetRow *target,
+                        Facts *facts)
+{
+    plait_job_report(session, job, PLAIT_OWN_MISTAKE);
+    if (plait_job_succeeded(job))
+        plait_ptxas_read(plait_text_string(&job->errors), target->name, &facts->kernels, &build->warnings);
+}
+
+static void judge_late(PlaitSession *session, const PlaitJob *job, const PlaitTargetRow *target, const char *path,
+                       Facts *facts)
+{
+    PlaitBytes ptx;
+    plait_job_report_codegen(session, job);
+    if (plait_job_succeeded(job) && plait_file_read(session, path, PLAIT_ARRAY_LIMIT, &ptx))
+        plait_ptxas_read_late((const char *)ptx.data, target->name, &facts->late);
+}
+
+/* The late part is made from the same text by the same program: that it fails too is no news after the first. */
+static void judge(PlaitSession *session, PlaitBuild *build, const Work *work)
+{
+    const PlaitTargetRows *targets = &build->request->targets;
+    Facts facts = {plait_text(session->arena), plait_text(session->arena)};
+    for (uint32_t i = 0; i < targets->count; i++) {
+        const PlaitJob *first = &work->jobs[work->targets[i].generate - 1];
+        plait_job_report_codegen(session, first);
+        if (!work->targets[i].assemble || !plait_job_succeeded(first)) continue;
+        judge_ptxas(session, build, &work->jobs[work->targets[i].assemble - 1], targets->data[i], &facts);
+        judge_late(session, &work->jobs[work->targets[i].late - 1], targets->data[i], build->late[i], &facts);
+    }
+    plait_text_printf(&build->facts, ", \"gpu_kernels\": [%s], \"late_kernels\": [%s]",
+                      plait_text_string(&facts.kernels), plait_text_string(&facts.late));
+}
+
+static bool run_children(PlaitSession *session, PlaitBuild *build)
+{
+    Work work = plan_work(session, build);
     build->progress.what = "compiling";
-    plait_jobs_run(session->arena, jobs, count, plait_processor_count(), PLAIT_CHILD_SECONDS, &build->progress);
-    judge(session, build, jobs, assembled, count);
+    plait_jobs_run(session->arena, work.jobs, work.count, plait_processor_count(), PLAIT_CHILD_SECONDS,
+                   &build->progress);
+    judge(session, build, &work);
     return !plait_session_failed(session);
 }
 
@@ -121,6 +183,7 @@ bool plait_build_compile(PlaitSession *session, PlaitBuild *build)
     build->tiles = PLAIT_NEW_ARRAY(session->arena, const char *, count);
     build->objects = PLAIT_NEW_ARRAY(session->arena, const char *, count);
     build->cubins = PLAIT_NEW_ARRAY(session->arena, const char *, count);
+    build->late = PLAIT_NEW_ARRAY(session->arena, const char *, count);
     plait_progress_step(&build->progress, "compiling", 0, count);
     if (build->request->keep && !write_stages(session, build)) return false;
     return write_tiles(session, build) && run_children(session, build);

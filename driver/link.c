@@ -46,6 +46,9 @@ static const char *write_package(PlaitSession *session, PlaitBuild *build)
         add(session, &arguments, "--image");
         add(session, &arguments,
             plait_session_text(session, "%s=%s,%s", name, build->cubins[i] ? build->cubins[i] : "", build->objects[i]));
+        if (!build->late[i]) continue;
+        add(session, &arguments, "--late");
+        add(session, &arguments, plait_session_text(session, "%s=%s", name, build->late[i]));
     }
     const char *assembler =
         build->tools.ptxas.path ? plait_session_text(session, ", ptxas %s", build->tools.ptxas.version) : "";

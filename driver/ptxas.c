@@ -6,7 +6,10 @@
  *     ptxas info    : Used 32 registers, used 1 barriers, 400 bytes cmem[0]
  *     ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized ...
  *
- * A spill is slow, not wrong; so are the C75xx remarks. Both become warnings.
+ * A spill is slow, not wrong; so are the C75xx remarks. Both become warnings. Of kernels that the GPU's driver will
+ * assemble there is nothing to say but their names, which stand in the PTX:
+ *
+ *     .visible .entry scan_0(
  */
 #include <stdio.h>
 #include <string.h>
@@ -67,4 +70,17 @@ void plait_ptxas_read(const char *log, const char *target, PlaitText *kernels, P
         log += length + (log[length] == '\n');
     }
     close_kernel(&kernel, target, kernels, warnings);
+}
+
+void plait_ptxas_read_late(const char *ptx, const char *target, PlaitText *kernels)
+{
+    static const char entry[] = ".entry ";
+    while ((ptx = strstr(ptx, entry))) {
+        char name[256] = "";
+        ptx += sizeof entry - 1;
+        sscanf(ptx, "%255[^(]", name);
+        plait_text_printf(kernels, "%s{\"target\": \"%s\", \"kernel\": ", kernels->length ? ", " : "", target);
+        plait_text_json_string(kernels, name);
+        plait_text_add(kernels, "}");
+    }
 }

@@ -2,9 +2,10 @@
  *
  * One list holds everything, keyed by the context and by the address of the descriptor that the thing was made from: an
  * image (its module), a target (its functions), a variant (its constants), a device (its primary context); and one
- * memory pool for each context. Entries are made under the lock, so that two threads never load the same image; they
- * never change or move after. Nothing of this waits for the caller's work. What the driver forbids while a stream of
- * the process is under capture is done in the relaxed capture mode, which the thread leaves again at once.
+ * memory pool for each context. What is late of an image and of a target is an entry of its own, keyed by the address
+ * of a field. Entries are made under the lock, so that two threads never load the same image; they never change or move
+ * after. Nothing of this waits for the caller's work. What the driver forbids while a stream of the process is under
+ * capture is done in the relaxed capture mode, which the thread leaves again at once.
  */
 #include "runtime/context.h"
 
@@ -196,28 +197,30 @@ static bool runs_cubin(const PlaitImageDescriptor *image, uint32_t architecture)
 }
 
 /* The machine code when it runs there; when there is none or it does not load (made by a newer toolkit than the driver
- * knows), the PTX, which the driver translates. */
-static PlaitStatus load_image(const PlaitContext *context, const PlaitImageDescriptor *image, void **module)
+ * knows), the PTX, which the driver translates. The late part is PTX alone. */
+static PlaitStatus load_image(const PlaitContext *context, const PlaitImageDescriptor *image, bool late, void **module)
 {
     char text[256];
     int result = 0;
-    bool cubin = runs_cubin(image, context->architecture);
+    const void *ptx = late ? image->late : image->ptx;
+    bool cubin = !late && runs_cubin(image, context->architecture);
     if (cubin) result = load(context->driver, image->cubin, text, sizeof text, module);
-    if ((!cubin || result != 0) && image->ptx) result = load(context->driver, image->ptx, text, sizeof text, module);
+    if ((!cubin || result != 0) && ptx) result = load(context->driver, ptx, text, sizeof text, module);
     if (result == 0) return PLAIT_STATUS_OK;
     PlaitPiece what = {.length = 0};
-    plait_piece_add(&what, "cuModuleLoadDataEx (%s)", image->target);
+    plait_piece_add(&what, "cuModuleLoadDataEx (%s%s)", image->target, late ? ", late part" : "");
     if (text[0]) plait_piece_add(&what, " [%s]", text);
     return plait_driver_check(context->driver, result, what.text);
 }
 
-static PlaitStatus find_module(const PlaitContext *context, const PlaitImageDescriptor *image, void **module)
+static PlaitStatus find_module(const PlaitContext *context, const PlaitImageDescriptor *image, bool late, void **module)
 {
-    Kept *kept = find(context, image);
+    const void *key = late ? (const void *)&image->late : image;
+    Kept *kept = find(context, key);
     if (!kept) {
-        kept = create(context, image, 0);
+        kept = create(context, key, 0);
         if (!kept) return PLAIT_STATUS_OUT_OF_MEMORY;
-        PlaitStatus status = keep(kept, load_image(context, image, &kept->module));
+        PlaitStatus status = keep(kept, load_image(context, image, late, &kept->module));
         if (status) return status;
     }
     *module = kept->module;
@@ -245,10 +248,11 @@ static PlaitStatus fill_functions(const PlaitContext *context, const void *sourc
 {
     const PlaitTargetDescriptor *target = source;
     void *module = NULL;
-    PlaitStatus status = find_module(context, target->image, &module);
+    PlaitStatus status = find_module(context, target->image, false, &module);
     for (uint64_t k = 0; k < target->kernel_count && !status; k++) {
         const PlaitKernelDescriptor *kernel = &target->kernels[k];
-        status = find_function(context, module, kernel->name, kernel->shared_bytes, &kept->functions[2 * k]);
+        if (!kernel->late)
+            status = find_function(context, module, kernel->name, kernel->shared_bytes, &kept->functions[2 * k]);
         if (!status && kernel->map_count)
             status = find_function(context, module, kernel->maps_name, kernel->maps_shared_bytes,
                                    &kept->functions[2 * k + 1]);
@@ -261,6 +265,29 @@ PlaitStatus plait_context_functions(const PlaitContext *context, const PlaitTarg
 {
     Kept *kept;
     PlaitStatus status = find_or_make(context, target, 2 * target->kernel_count, fill_functions, target, &kept);
+    *functions = status ? NULL : kept->functions;
+    return status;
+}
+
+static PlaitStatus fill_late_functions(const PlaitContext *context, const void *source, Kept *kept)
+{
+    const PlaitTargetDescriptor *target = source;
+    void *module = NULL;
+    PlaitStatus status = find_module(context, target->image, true, &module);
+    for (uint64_t k = 0; k < target->kernel_count && !status; k++) {
+        const PlaitKernelDescriptor *kernel = &target->kernels[k];
+        if (kernel->late)
+            status = find_function(context, module, kernel->name, kernel->shared_bytes, &kept->functions[k]);
+    }
+    return status;
+}
+
+PlaitStatus plait_context_late_functions(const PlaitContext *context, const PlaitTargetDescriptor *target,
+                                         void *const **functions)
+{
+    Kept *kept;
+    PlaitStatus status =
+        find_or_make(context, &target->kernels, target->kernel_count, fill_late_functions, target, &kept);
     *functions = status ? NULL : kept->functions;
     return status;
 }

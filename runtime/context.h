@@ -26,10 +26,16 @@ PlaitStatus plait_context_leave(PlaitContext *context, PlaitStatus status);
 /* The primary context of a device, kept by the library until plait_context_release_all. */
 PlaitStatus plait_context_primary(const PlaitDriver *driver, int device, void **handle);
 
-/* The functions of the target's kernels, in their order; loads its image when this context has not got it. Valid until
- * plait_context_release_all. */
+/* The functions of the target's kernels, in their order, two of each: the ordinary version, NULL when it is late
+ * (descriptor.h), and the one with maps, NULL when there is none. Loads the target's image when this context has not
+ * got it. Valid until plait_context_release_all. */
 PlaitStatus plait_context_functions(const PlaitContext *context, const PlaitTargetDescriptor *target,
                                     void *const **functions);
+
+/* Likewise the ordinary versions that are late, one for each kernel, NULL for those that have none. Loading them makes
+ * the driver assemble PTX, which takes seconds unless the driver has it in its cache. */
+PlaitStatus plait_context_late_functions(const PlaitContext *context, const PlaitTargetDescriptor *target,
+                                         void *const **functions);
 
 /* Device memory that holds `cells`, made once for each `key` (an address that stands for the contents). */
 PlaitStatus plait_context_constants(const PlaitContext *context, const void *key, const uint64_t *cells, uint32_t count,

@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-enum { PLAIT_DESCRIPTOR_VERSION = 3, PLAIT_DESCRIPTOR_MAX_RANK = 12, PLAIT_MOST_MAPS = 16 /* of a kernel */ };
+enum { PLAIT_DESCRIPTOR_VERSION = 4, PLAIT_DESCRIPTOR_MAX_RANK = 12, PLAIT_MOST_MAPS = 16 /* of a kernel */ };
 
 typedef struct PlaitAxisDescriptor {
     const char *name;
@@ -57,13 +57,16 @@ typedef struct PlaitKernelDescriptor {
     const PlaitMapDescriptor *maps;
     const uint8_t *alignments; /* by tensor of the kernel: bytes that divide its address and strides, its last stride
                                   being 1; 0: anything */
-    uint32_t map_count, maps_threads, maps_shared_bytes, reserved;
+    uint32_t map_count, maps_threads, maps_shared_bytes;
+    uint32_t late; /* 1: the first version is not in the image's code but in its late part */
 } PlaitKernelDescriptor;
 
 typedef struct PlaitImageDescriptor {
-    const char *target;      /* "sm_90a" */
-    const void *cubin, *ptx; /* NULL when not there; ptx is zero-terminated text */
-    uint64_t cubin_size, ptx_size;
+    const char *target; /* "sm_90a" */
+    /* Zero-terminated text but for the cubin; NULL when not there. cubin and ptx are the same kernels. `late` has those
+     * that are hardly ever called, as PTX only: the driver assembles it when the first of them is. */
+    const void *cubin, *ptx, *late;
+    uint64_t cubin_size, ptx_size, late_size;
     uint32_t architecture; /* 90 */
     uint32_t exact;        /* 1: runs on that architecture only (the `a` suffix) */
 } PlaitImageDescriptor;

@@ -43,33 +43,60 @@ static PlaitStatus choose_target(PlaitCall *call, uint32_t architecture)
                       targets.length ? targets.text : "the CPU only");
 }
 
-/* `functions`: of the ordinary version, and of the one with maps or NULL. */
-static PlaitStatus launch(const PlaitCall *call, const PlaitDriver *driver, const PlaitKernelDescriptor *kernel,
-                          void *const functions[2], int64_t programs, void *stream)
+/* The functions of a target's kernels, as context.h gives them; `late` is NULL when the call needs none of these. */
+typedef struct Functions {
+    void *const *first, *const *late;
+} Functions;
+
+/* Whether a kernel's ordinary version will run and is late. */
+static PlaitStatus needs_late(PlaitCall *call, const PlaitDriver *driver, const PlaitKernelDescriptor *kernel,
+                              bool *needed)
 {
+    int64_t programs = 0;
+    PlaitStatus status = PLAIT_STATUS_OK;
+    if (kernel->late && !plait_maps_fit(call, driver, kernel)) status = plait_call_slots(call, kernel, &programs);
+    *needed = *needed || programs > 0;
+    return status;
+}
+
+/* Before anything is launched, since loading may fail. */
+static PlaitStatus find_functions(const PlaitContext *context, PlaitCall *call, Functions *functions)
+{
+    const PlaitTargetDescriptor *target = call->target;
+    bool late = false;
+    PlaitStatus status = plait_context_functions(context, target, &functions->first);
+    for (uint64_t k = 0; k < target->kernel_count && !status; k++)
+        status = needs_late(call, context->driver, &target->kernels[k], &late);
+    return status || !late ? status : plait_context_late_functions(context, target, &functions->late);
+}
+
+static PlaitStatus launch(const PlaitCall *call, const PlaitDriver *driver, uint64_t number, const Functions *functions,
+                          int64_t programs, void *stream)
+{
+    const PlaitKernelDescriptor *kernel = &call->target->kernels[number];
     PlaitMap maps[PLAIT_MOST_MAPS];
     void *parameters[1 + PLAIT_MOST_MAPS] = {call->slots};
     if (programs == 0) return PLAIT_STATUS_OK;
-    bool mapped = false;
-    PlaitStatus status = functions[1] ? plait_maps_fill(call, driver, kernel, maps, &mapped) : PLAIT_STATUS_OK;
+    bool mapped = plait_maps_fit(call, driver, kernel);
+    void *function = mapped || !kernel->late ? functions->first[2 * number + mapped] : functions->late[number];
+    PlaitStatus status = mapped ? plait_maps_fill(call, driver, kernel, maps) : PLAIT_STATUS_OK;
     if (status) return status;
     for (uint32_t i = 0; mapped && i < kernel->map_count; i++) parameters[1 + i] = &maps[i];
-    int result =
-        driver->launch(functions[mapped], (unsigned)programs, 1, 1, mapped ? kernel->maps_threads : kernel->threads, 1,
-                       1, mapped ? kernel->maps_shared_bytes : kernel->shared_bytes, stream, parameters, NULL);
+    int result = driver->launch(function, (unsigned)programs, 1, 1, mapped ? kernel->maps_threads : kernel->threads, 1,
+                                1, mapped ? kernel->maps_shared_bytes : kernel->shared_bytes, stream, parameters, NULL);
     if (result == 0) return PLAIT_STATUS_OK; /* most often; the text is made for the other cases */
     PlaitPiece what = {.length = 0};
     plait_piece_add(&what, "cuLaunchKernel (%s)", kernel->name);
     return plait_driver_check(driver, result, what.text);
 }
 
-static PlaitStatus launch_all(PlaitCall *call, const PlaitDriver *driver, void *const *functions, void *stream)
+static PlaitStatus launch_all(PlaitCall *call, const PlaitDriver *driver, const Functions *functions, void *stream)
 {
     for (uint64_t k = 0; k < call->target->kernel_count; k++) {
         const PlaitKernelDescriptor *kernel = &call->target->kernels[k];
         int64_t programs;
         PlaitStatus status = plait_call_slots(call, kernel, &programs);
-        if (!status) status = launch(call, driver, kernel, &functions[2 * k], programs, stream);
+        if (!status) status = launch(call, driver, k, functions, programs, stream);
         if (status) return status;
     }
     return PLAIT_STATUS_OK;
@@ -91,7 +118,7 @@ static PlaitStatus allocate(const PlaitContext *context, uint64_t bytes, void *s
                               "cuMemAllocFromPoolAsync");
 }
 
-static PlaitStatus launch_with_own_workspace(PlaitCall *call, const PlaitContext *context, void *const *functions,
+static PlaitStatus launch_with_own_workspace(PlaitCall *call, const PlaitContext *context, const Functions *functions,
                                              void *stream, uint64_t cells)
 {
     unsigned long long memory;
@@ -106,19 +133,19 @@ static PlaitStatus launch_with_own_workspace(PlaitCall *call, const PlaitContext
 static PlaitStatus run_in(const PlaitContext *context, PlaitCall *call, void *stream, PlaitWorkspace given)
 {
     unsigned long long cells = 0;
-    void *const *functions = NULL;
+    Functions functions = {NULL, NULL};
     PlaitStatus status = choose_target(call, context->architecture);
     if (!status) status = plait_call_layout(call);
     if (!status) status = plait_launch_check_workspace(call, given);
     if (!status) status = plait_launch_prepare_slots(call, LARGEST_GRID);
-    if (!status) status = plait_context_functions(context, call->target, &functions);
+    if (!status) status = find_functions(context, call, &functions);
     if (!status && call->any_missing)
         status = plait_context_constants(context, call->variant, call->cells, call->cell_count, &cells);
     if (status) return status;
     if (call->workspace_bytes > 0 && !given.memory)
-        return launch_with_own_workspace(call, context, functions, stream, cells);
+        return launch_with_own_workspace(call, context, &functions, stream, cells);
     plait_call_place(call, (uint64_t)(uintptr_t)given.memory, cells);
-    return launch_all(call, context->driver, functions, stream);
+    return launch_all(call, context->driver, &functions, stream);
 }
 
 PlaitStatus plait_gpu_run(PlaitCall *call, void *stream, PlaitWorkspace given)

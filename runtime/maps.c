@@ -64,16 +64,20 @@ static PlaitStatus fill(const PlaitCall *call, const PlaitDriver *driver, uint32
                               "cuTensorMapEncodeTiled");
 }
 
+bool plait_maps_fit(const PlaitCall *call, const PlaitDriver *driver, const PlaitKernelDescriptor *kernel)
+{
+    bool fit = driver->map_encode && kernel->map_count > 0 && kernel->map_count <= PLAIT_MOST_MAPS;
+    for (uint32_t i = 0; i < kernel->tensor_count && fit; i++)
+        fit = !kernel->alignments[i] || lies_well(call, kernel->tensors[i], kernel->alignments[i]);
+    for (uint32_t i = 0; i < kernel->map_count && fit; i++) fit = fits(call, kernel->tensors[kernel->maps[i].tensor]);
+    return fit;
+}
+
 PlaitStatus plait_maps_fill(const PlaitCall *call, const PlaitDriver *driver, const PlaitKernelDescriptor *kernel,
-                            PlaitMap *maps, bool *mapped)
+                            PlaitMap *maps)
 {
     PlaitStatus status = PLAIT_STATUS_OK;
-    *mapped = driver->map_encode && kernel->map_count <= PLAIT_MOST_MAPS;
-    for (uint32_t i = 0; i < kernel->tensor_count && *mapped; i++)
-        *mapped = !kernel->alignments[i] || lies_well(call, kernel->tensors[i], kernel->alignments[i]);
-    for (uint32_t i = 0; i < kernel->map_count && *mapped; i++)
-        *mapped = fits(call, kernel->tensors[kernel->maps[i].tensor]);
-    for (uint32_t i = 0; i < kernel->map_count && *mapped && !status; i++)
+    for (uint32_t i = 0; i < kernel->map_count && !status; i++)
         status = fill(call, driver, kernel->tensors[kernel->maps[i].tensor], &kernel->maps[i], &maps[i]);
     return status;
 }

@@ -10,10 +10,13 @@ typedef struct PlaitMap {
     _Alignas(64) unsigned char bytes[128];
 } PlaitMap;
 
-/* Fills kernel->map_count maps for the tensors of the call. Sets `mapped` to false when a tensor does not lie as the
- * kernel's version with maps assumes (its last stride 1, aligned, every extent at least 1), or when the driver knows no
- * maps: then the ordinary version runs, which gives the same results. */
+/* Whether the kernel has a version with maps and every tensor of the call lies as it assumes (its last stride 1,
+ * aligned, every extent at least 1). If not, or when the driver knows no maps, the ordinary version runs, which gives
+ * the same results. The same before the workspace is placed and after: its place is a multiple of every alignment. */
+bool plait_maps_fit(const PlaitCall *call, const PlaitDriver *driver, const PlaitKernelDescriptor *kernel);
+
+/* Where they fit: fills kernel->map_count maps for the tensors of the call. */
 PlaitStatus plait_maps_fill(const PlaitCall *call, const PlaitDriver *driver, const PlaitKernelDescriptor *kernel,
-                            PlaitMap *maps, bool *mapped);
+                            PlaitMap *maps);
 
 #endif

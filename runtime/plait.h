@@ -28,7 +28,9 @@
  *            The results are the same bits for any number of threads. fork() is safe on the CPU.
  * Capture    Calls on a stream under CUDA graph capture are recorded and can be replayed. The first call of an
  *            operator in a context loads its code (and, when an optional input is NULL, copies a few bytes over a
- *            stream of its own): make one call before capturing to keep that out of the capture's time.
+ *            stream of its own): make one call before capturing to keep that out of the capture's time. So does the
+ *            first call with tensors that are not contiguous or not aligned to 16 bytes, whose code the driver may have
+ *            to assemble, which takes seconds; it keeps it on disk.
  * Workspace  Temporary memory is found by the library: on the CPU one block is kept for later calls; on a GPU it is
  *            allocated and freed in the order of the stream, from a memory pool of the library's own for each context,
  *            which keeps up to a thirty-second of the device's memory for later calls (the device's own pools are left

@@ -244,6 +244,22 @@ static void alignments_of(const PlaitFunction *kernel, const PlaitSlots *slots, 
     plait_region_walk(kernel, kernel->body, note_alignment, &alignments);
 }
 
+/* The runtime (runtime/maps.c) demands of a tensor that its alignment divides the length of its last axis; all other
+ * strides of a contiguous one are multiples of that. Lengths that only a call knows may be right. */
+bool plait_ptx_is_late(const PlaitFunction *kernel, const PlaitSlots *slots)
+{
+    uint8_t *alignments = PLAIT_NEW_ARRAY(kernel->module->arena, uint8_t, slots->tensor_count);
+    alignments_of(kernel, slots, alignments);
+    for (uint32_t i = 0; i < slots->tensor_count; i++) {
+        if (!alignments[i]) continue;
+        PlaitType type = plait_type_of(kernel, slots->tensors[i]);
+        int64_t length = kernel->axes.data[type.axes[type.rank - 1]].size;
+        if (length != PLAIT_RUNTIME_SIZE && length * plait_scalar_bytes((PlaitScalar)type.scalar) % alignments[i])
+            return false;
+    }
+    return true;
+}
+
 bool plait_ptx_maps_version(const PlaitFunction *kernel, const PlaitTarget *target, const PlaitSlots *slots,
                             PlaitPtxVersion *version)
 {
@@ -262,5 +278,6 @@ bool plait_ptx_maps_version(const PlaitFunction *kernel, const PlaitTarget *targ
     version->threads = plait_ptx_maps_threads(kernel);
     version->shared_bytes = maps.bytes;
     alignments_of(kernel, slots, version->alignments);
+    version->late = plait_ptx_is_late(kernel, slots);
     return true;
 }

@@ -30,6 +30,8 @@ typedef struct PlaitPtxMaps {
 
 /* False when the kernel has no such version on the target. */
 bool plait_ptx_maps(const PlaitFunction *kernel, const PlaitTarget *target, PlaitPtxMaps *maps);
+/* Of a kernel that has it: whether the ordinary version is late (emit.h). */
+bool plait_ptx_is_late(const PlaitFunction *kernel, const PlaitSlots *slots);
 uint32_t plait_ptx_maps_threads(const PlaitFunction *kernel);
 const PlaitPtxMap *plait_ptx_map_of(const PlaitPtxMaps *maps, PlaitValue copy); /* NULL: none */
 

@@ -207,19 +207,21 @@ static void emit_entry(PlaitEmit *emit, const PlaitFunction *kernel, const Plait
     LLVMDisposeBuilder(ptx.entry);
 }
 
-static void emit_kernel(PlaitEmit *emit, const PlaitFunction *kernel)
+static void emit_kernel(PlaitEmit *emit, const PlaitFunction *kernel, PlaitPtxPart part)
 {
     PlaitPtxMaps maps;
-    bool mapped = plait_ptx_maps(kernel, emit->target, &maps);
-    emit_entry(emit, kernel, NULL, mapped);
-    if (mapped) emit_entry(emit, kernel, &maps, true);
+    PlaitSlots slots = plait_slots(emit->arena, kernel);
+    bool mapped = plait_ptx_maps(kernel, emit->target, &maps), late = mapped && plait_ptx_is_late(kernel, &slots);
+    if (part == PLAIT_PTX_ALL || late == (part == PLAIT_PTX_LATE)) emit_entry(emit, kernel, NULL, mapped);
+    if (mapped && part != PLAIT_PTX_LATE) emit_entry(emit, kernel, &maps, true);
 }
 
-void plait_ptx_emit_module(PlaitEmit *emit, const PlaitModule *module)
+void plait_ptx_emit_module(PlaitEmit *emit, const PlaitModule *module, PlaitPtxPart part)
 {
     for (uint32_t i = 0; i < module->functions.count; i++) {
         const PlaitFunction *kernel = module->functions.data[i];
         if (kernel->level != PLAIT_LEVEL_TILE) continue;
-        if (strcmp(plait_names_text(module->names, kernel->target), emit->target->name) == 0) emit_kernel(emit, kernel);
+        if (strcmp(plait_names_text(module->names, kernel->target), emit->target->name) == 0)
+            emit_kernel(emit, kernel, part);
     }
 }

@@ -91,6 +91,38 @@ under "PLAIT_PTXAS=/nowhere/ptxas" run 0 build sum.plait --target sm_90a; has ou
 printf '#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "ptxas fatal : no" >&2; exit 255\n' >ptxas; chmod +x ptxas
 under "PLAIT_PTXAS=$work/ptxas" run 1 build sum.plait --target sm_90a; has err 'E0802' 'ptxas for sm_90a' 'ptxas fatal'
 
+# A kernel with tensor maps: with ptxas the library has its ordinary version as PTX alone, and once. Not where rows of 66
+# bytes keep the other from ever running, and not without ptxas, which leaves everything to the driver.
+cat >attend.plait <<'END'
+axis b : batch
+axis t : time
+axis d = 64
+axis e = 64
+
+operator attended(q, k : bf16[b, t, d], v : bf16[b, t, e]) -> (o : bf16[b, t, e])
+{
+    attend s where s <= t { o = sum(softmax(sum[d](q * k@s)) * v@s) }
+}
+END
+entries() { grep -ao '\.entry attended_0[a-z_]*' "$1" | sort | tr '\n' ' '; }
+assembled() { readelf -sW "$1" | awk '$4 == "FUNC" { print $NF }' | sort | tr '\n' ' '; }
+both='.entry attended_0 .entry attended_0_maps '
+under "PLAIT_PTXAS=/nowhere/ptxas" run 0 build attend.plait --target sm_90a -o attend.so --json; has out '"gpu_kernels": \[\], "late_kernels": \[\]'
+gives "$both" entries attend.so
+run 0 build attend.plait --target sm_90a -o attend.so --keep-intermediates first --json
+gives "$both" entries attend.so
+if ! grep -q '"ptxas": null' out; then
+    has out '"late_kernels": \[{"target": "sm_90a", "kernel": "attended_0"}\]' '"gpu_kernels": \[{"target": "sm_90a", "kernel": "attended_0_maps", "registers": [1-9][^]]*}\], "late'
+    if grep -q '"attended_0", "registers"' out; then fail 'registers of a kernel that was not assembled'; fi
+    gives 'attended_0_maps ' assembled first/sm_90a.cubin
+    gives '.entry attended_0_maps ' entries first/sm_90a.ptx; gives '.entry attended_0 ' entries first/sm_90a.late.ptx
+    cp attend.so again.so; run 0 build attend.plait --target sm_90a -o attend.so --no-cache; same attend.so again.so
+    run 0 build attend.plait --target sm_90a -o attend.so -D e=33 --keep-intermediates rows --json; has out '"late_kernels": \[\]'
+    gives 'attended_0 attended_0_maps ' assembled rows/sm_90a.cubin
+    run 0 build sum.plait --target sm_80 -o attend.so --json --no-cache; has out '"late_kernels": \[\]'
+fi
+run 0 emit attend.plait --ptx; gives "$both" entries out
+
 # Intermediates.
 run 0 build sum.plait --target cpu,sm_80 --keep-intermediates kept/here -D d=2,3
 for file in cpu.tir cpu.o sm_80.tir sm_80.ptx program.d2.sir program.d3.sir libsum.so; do [ -s "kept/here/$file" ] || fail "no $file"; done

@@ -10,7 +10,8 @@ that IR, the code is as good as it was then; the ordinary test, gpu.lock, is tha
 A new lock takes three steps, which `verify` in this folder does on one machine that has a compiler, ptxas and a GPU. They may also be done
 on two, with FOLDER carried from one to the other:
 
-    verify.py prepare PLAIT FOLDER        needs ptxas: builds the libraries into FOLDER; prepared.json there has hashes and registers
+    verify.py prepare PLAIT FOLDER        needs ptxas: builds the libraries into FOLDER; prepared.json there has hashes, and registers of what
+                                          ptxas assembled (late kernels, which the GPU's driver assembles, have none)
     verify.py run PLAIT FOLDER RESULTS    needs a GPU, neither plait-codegen nor ptxas: `plait check` on every library that runs on it;
                                           what came out goes into the file RESULTS
     verify.py lock FOLDER RESULTS         writes verified.lock, unless a check failed; targets of other GPUs keep their lines, which must

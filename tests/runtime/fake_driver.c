@@ -1,6 +1,7 @@
 /* The functions of the fake driver. Each begins with CALL, which records it and lets it fail. */
 #include "tests/runtime/fake_driver.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,10 @@ typedef struct FakeContext {
     unsigned long long id;
 } FakeContext;
 
+typedef struct FakeModule {
+    const char *image;
+} FakeModule;
+
 typedef struct FakeMemoryPool {
     int device;
 } FakeMemoryPool;
@@ -23,6 +28,7 @@ static FakeContext primary[FAKE_DEVICES] = {{0, 100}, {1, 101}}, own[FAKE_DEVICE
 static FakeContext *stack[8];
 static int depth; /* the current context is stack[depth] */
 static int mode = 0;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* what all threads write */
 
 enum {
     UNKNOWN = 999,
@@ -48,7 +54,7 @@ void fake_make_current(int device) { stack[depth = 0] = &own[device]; }
 void fake_replace_context(int device) { own[device].id += 1000; }
 void fake_make_none_current(void) { stack[depth = 0] = NULL; }
 
-static bool fails(const char *name)
+static bool fails_alone(const char *name)
 {
     size_t length = strlen(fake.log);
     snprintf(fake.log + length, sizeof fake.log - length, "%s%s", length ? " " : "", name);
@@ -57,6 +63,13 @@ static bool fails(const char *name)
     if (++fake.calls != fake.fail_at && !refused) return false;
     fake.failed = name;
     return true;
+}
+static bool fails(const char *name)
+{
+    pthread_mutex_lock(&lock);
+    bool failed = fails_alone(name);
+    pthread_mutex_unlock(&lock);
+    return failed;
 }
 #define CALL(name)                                                                                                     \
     if (fails(#name)) return fake.error
@@ -211,8 +224,10 @@ static int module_load(void **module, const void *image, unsigned count, int *op
     }
     if (!ptx && (fake.refuse_cubin || !runs_cubin(image))) return NO_BINARY;
     snprintf(fake.loaded, sizeof fake.loaded, "%s", (const char *)image);
-    *module = malloc(1);
-    if (!*module) return PLAIT_CUDA_OUT_OF_MEMORY;
+    FakeModule *made = malloc(sizeof *made);
+    if (!made) return PLAIT_CUDA_OUT_OF_MEMORY;
+    made->image = image;
+    *module = made;
     fake.modules++;
     return 0;
 }
@@ -232,12 +247,19 @@ static struct {
     {"sums.0", sums_products}, {"sums.1", sums_totals}, {"copied.0", copied_kernel}, {"copied.0_maps", copied_kernel}};
 enum { KERNELS = sizeof kernels / sizeof *kernels };
 
+/* An image in two parts has copied.0 in the late one and everything else in the first. */
+static bool has_kernel(const FakeModule *module, const char *name)
+{
+    bool late = strcmp(name, "copied.0") == 0;
+    if (strstr(module->image, "late")) return late;
+    return !late || !strstr(module->image, "first");
+}
+
 static int module_function(void **function, void *module, const char *name)
 {
     CALL_UNSAFE(cuModuleGetFunction);
-    (void)module;
     for (int i = 0; i < KERNELS; i++)
-        if (strcmp(kernels[i].name, name) == 0) {
+        if (strcmp(kernels[i].name, name) == 0 && has_kernel(module, name)) {
             *function = &kernels[i];
             return 0;
         }
@@ -281,10 +303,12 @@ static int launch(void *function, unsigned x, unsigned y, unsigned z, unsigned b
 {
     CALL(cuLaunchKernel);
     if (x == 0 || y != 1 || z != 1 || by != 1 || bz != 1 || extra || !stack[depth]) return 1;
+    pthread_mutex_lock(&lock);
     fake.grid = x;
     fake.block = bx;
     fake.shared = shared;
     fake.stream = stream;
+    pthread_mutex_unlock(&lock);
     for (size_t i = 0; i < KERNELS; i++)
         if (function == &kernels[i]) kernels[i].kernel(parameters[0], 0, x);
     return 0;

@@ -1,5 +1,7 @@
 /* Launching through the fake driver: what is called, what is loaded, contexts, workspace, capture, device.h. What
  * happens when something of it fails is in gpu_failures.c. */
+#include <pthread.h>
+
 #include "tests/runtime/gpu_fixture.h"
 
 /* What a call does, the first time and after. */
@@ -94,7 +96,7 @@ static PlaitStatus run_with_images(Sums *sums, const PlaitImageDescriptor *image
 
 #define IMAGE(target, cubin, ptx, architecture, exact)                                                                 \
     {                                                                                                                  \
-        target, cubin, ptx, 9, 7, architecture, exact                                                                  \
+        target, cubin, ptx, NULL, 9, 7, 0, architecture, exact                                                         \
     }
 #define CUBIN(number) IMAGE("sm_" #number, "cubin " #number, NULL, number, 0)
 #define PTX(number) IMAGE("sm_" #number, NULL, "ptx " #number, number, 0)
@@ -320,6 +322,113 @@ static void test_capture(void)
     sums_destroy(sums);
 }
 
+/* ---- versions with maps, and late ones ---- */
+
+enum { ORDINARY = 64, MAPPED = 192, ODD = 65, EVEN = 64 }; /* threads of the versions; elements of a row */
+
+static void expect_copied(int line, const PlaitOperatorDescriptor *op, int64_t row, unsigned threads, int loads)
+{
+    PlaitStatus status = run_copied(op, row);
+    if (status || fake.block != threads || fake.loads != loads)
+        fprintf(stderr, "line %d: %u threads, %d images, `%s`\n", line, fake.block, fake.loads, plait_last_error());
+    CHECK(status == PLAIT_STATUS_OK && fake.block == threads && fake.loads == loads);
+}
+#define COPIES(op, row, threads, loads) expect_copied(__LINE__, &(op), row, threads, loads)
+
+static void test_versions(void)
+{
+    renew();
+    COPIES(copied_operator, EVEN, MAPPED, 1);
+    COPIES(copied_operator, ODD, ORDINARY, 1);
+    CHECK(fake.modules == 1 && fake.shared == 50 * 1024);
+}
+
+/* The late part is loaded by the first call that needs it, and by no other; with it nothing else is. */
+static void test_late(void)
+{
+    renew();
+    COPIES(copied_late_operator, EVEN, MAPPED, 1);
+    COPIES(copied_late_operator, EVEN, MAPPED, 1);
+    CHECK_TEXT(fake.loaded, "cubin 90a first");
+    fake_reset();
+    COPIES(copied_late_operator, ODD, ORDINARY, 1);
+    CHECK_TEXT(fake.loaded, "ptx 90a late");
+    CHECK_TEXT(fake.log, "cuDeviceGet cuDeviceGetAttribute cuDeviceGetAttribute cuCtxGetCurrent cuCtxGetDevice "
+                         "cuCtxGetId cuThreadExchangeStreamCaptureMode cuModuleLoadDataEx cuModuleGetFunction "
+                         "cuFuncLoad cuFuncSetAttribute cuThreadExchangeStreamCaptureMode cuLaunchKernel");
+    CHECK(fake.shared_limit == 50 * 1024 && fake.shared == 50 * 1024 && fake.modules == 2);
+    fake_reset();
+    COPIES(copied_late_operator, ODD, ORDINARY, 0);
+    COPIES(copied_late_operator, EVEN, MAPPED, 0);
+    fake_replace_context(0); /* nothing of the old one is there */
+    COPIES(copied_late_operator, ODD, ORDINARY, 2);
+    COPIES(copied_late_operator, ODD, ORDINARY, 2);
+    renew();
+    fake.refuse_cubin = true;
+    COPIES(copied_late_operator, ODD, ORDINARY, 3);
+}
+
+static void test_late_of_nothing(void)
+{
+    renew();
+    PlaitDriver old = fake_driver;
+    old.map_encode = NULL;
+    CHECK(run_copied_of(&copied_late_operator, ODD, 0) == PLAIT_STATUS_OK && fake.loads == 1); /* no programs */
+    plait_driver_substitute(&old);                                                             /* which has no maps */
+    COPIES(copied_late_operator, EVEN, ORDINARY, 2);
+    renew();
+    plait_driver_substitute(&fake_driver);
+}
+
+static void test_late_capture(void)
+{
+    renew();
+    fake.capturing = true;
+    COPIES(copied_late_operator, ODD, ORDINARY, 2);
+    fake.capturing = false;
+}
+
+/* Refused before anything is launched; the version with maps goes on, and the next call tries again. */
+static void test_late_refused(void)
+{
+    renew();
+    fake.refuse_ptx = true;
+    for (int i = 0; i < 2; i++) {
+        CHECK(run_copied(&copied_late_operator, ODD) == PLAIT_STATUS_DRIVER);
+        CHECK_TEXT(plait_last_error(), "copied: cuModuleLoadDataEx (sm_90a, late part) [line 7: no] failed: "
+                                       "CUDA_ERROR_INVALID_PTX");
+        CHECK(strstr(fake.log, "cuLaunchKernel") == NULL && fake.modules == 1 && fake.loads == 2 + i);
+    }
+    COPIES(copied_late_operator, EVEN, MAPPED, 3);
+    fake.refuse_ptx = false;
+    COPIES(copied_late_operator, ODD, ORDINARY, 4);
+}
+
+static pthread_barrier_t together;
+
+static void *copy_odd(void *status)
+{
+    pthread_barrier_wait(&together);
+    *(PlaitStatus *)status = run_copied(&copied_late_operator, ODD);
+    return NULL;
+}
+
+static void test_late_threads(void)
+{
+    enum { THREADS = 2, ROUNDS = 50 };
+    pthread_barrier_init(&together, NULL, THREADS);
+    for (int round = 0; round < ROUNDS; round++) {
+        pthread_t threads[THREADS];
+        PlaitStatus statuses[THREADS];
+        renew();
+        for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, copy_odd, &statuses[i]) == 0);
+        for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+        for (int i = 0; i < THREADS; i++) CHECK(statuses[i] == PLAIT_STATUS_OK);
+        CHECK(fake.loads == 2 && fake.modules == 2);
+    }
+    pthread_barrier_destroy(&together);
+}
+
 static void test_too_many_programs(void)
 {
     renew();
@@ -419,6 +528,12 @@ int main(void)
     test_memory_pools();
     test_without_memory_pools();
     test_capture();
+    test_versions();
+    test_late();
+    test_late_of_nothing();
+    test_late_capture();
+    test_late_refused();
+    test_late_threads();
     test_too_many_programs();
     test_device();
     test_real_driver();

@@ -33,18 +33,18 @@ static bool names_failure(const char *subject, const char *failed)
            strstr(plait_last_error(), " failed: ") != NULL;
 }
 
-/* When these fail, the call does without: the PTX instead of the machine code, the device's memory pool instead of the
- * library's. */
-static bool is_done_without(const char *function)
+/* When these fail, the call does without: the PTX instead of the machine code (there is none of what is late), the
+ * device's memory pool instead of the library's. */
+static bool is_done_without(const char *function, bool late)
 {
-    return strcmp(function, "cuModuleLoadDataEx") == 0 || strcmp(function, "cuDeviceTotalMem") == 0 ||
+    return (!late && strcmp(function, "cuModuleLoadDataEx") == 0) || strcmp(function, "cuDeviceTotalMem") == 0 ||
            strcmp(function, "cuMemPoolCreate") == 0 || strcmp(function, "cuMemPoolSetAttribute") == 0;
 }
 
 /* Likewise; but of the capture mode only its restoring, which is no reason to refuse results that are there. */
-static bool has_way_around(const char *function)
+static bool has_way_around(const char *function, bool late)
 {
-    return is_done_without(function) || strcmp(function, "cuThreadExchangeStreamCaptureMode") == 0;
+    return is_done_without(function, late) || strcmp(function, "cuThreadExchangeStreamCaptureMode") == 0;
 }
 
 static PlaitStatus measure(Sums *sums)
@@ -55,31 +55,35 @@ static PlaitStatus measure(Sums *sums)
     return status;
 }
 
-/* With tensors that its version with maps takes. */
-static PlaitStatus run_copied(Sums *unused)
+/* With tensors that its version with maps takes, and with others. */
+static PlaitStatus run_mapped(Sums *unused)
 {
-    static _Alignas(16) uint16_t x[2][3][64], y[2][3][64];
-    int64_t shape[] = {2, 3, 64};
-    DLTensor tensors[] = {{x, {kDLCUDA, 0}, 3, {kDLBfloat, 16, 1}, shape, NULL, 0},
-                          {y, {kDLCUDA, 0}, 3, {kDLBfloat, 16, 1}, shape, NULL, 0}};
-    DLTensor *list[] = {&tensors[0], &tensors[1]};
     (void)unused;
-    return plait_runtime_call(&copied_operator, list, stream, NULL, 0);
+    return run_copied(&copied_late_operator, 64);
+}
+
+static PlaitStatus run_late(Sums *unused)
+{
+    (void)unused;
+    return run_copied(&copied_late_operator, 65);
 }
 
 static PlaitDriver old_driver; /* without memory pools but the device's */
 
 /* What is done while one call of the driver fails, by which operator, how many calls it makes at least, whether sums is
- * loaded before, whether a context of the device is current, and whether the driver is old. */
+ * loaded before, whether a context of the device is current, whether the driver is old, and whether all of copied is
+ * loaded before that is not late. */
 static const struct {
     PlaitStatus (*act)(Sums *sums);
     const char *subject;
     int calls;
-    bool again, current, old;
-} acts[] = {{run, "sums: ", 24, false, false, false},  {run, "sums: ", 24, false, true, false},
-            {run, "sums: ", 10, true, false, false},   {run, "sums: ", 20, false, true, true},
-            {run, "sums: ", 8, true, true, true},      {measure, "sums: ", 5, false, false, false},
-            {measure, "sums: ", 5, true, true, false}, {run_copied, "copied: ", 10, false, true, false}};
+    bool again, current, old, late;
+} acts[] = {
+    {run, "sums: ", 24, false, false, false, false},     {run, "sums: ", 24, false, true, false, false},
+    {run, "sums: ", 10, true, false, false, false},      {run, "sums: ", 20, false, true, true, false},
+    {run, "sums: ", 8, true, true, true, false},         {measure, "sums: ", 5, false, false, false, false},
+    {measure, "sums: ", 5, true, true, false, false},    {run_mapped, "copied: ", 10, false, true, false, false},
+    {run_late, "copied: ", 12, false, true, false, true}};
 
 /* With an input missing, the n-th call of the driver fails. */
 static bool fail_nth_call(size_t which, int n, int error)
@@ -90,6 +94,7 @@ static bool fail_nth_call(size_t which, int n, int error)
     Sums *sums = create(3, 5, 0);
     sums->list[SUMS_MASK] = NULL;
     if (acts[which].again) RUNS(sums);
+    if (acts[which].late) CHECK(run_mapped(sums) == PLAIT_STATUS_OK);
     fake_reset();
     fake.fail_at = n;
     fake.error = error;
@@ -97,12 +102,12 @@ static bool fail_nth_call(size_t which, int n, int error)
     const char *failed = take_failed();
     if (status == PLAIT_STATUS_OK) {
         CHECK(acts[which].act != run || sums_right(sums));
-        CHECK(!failed || has_way_around(failed));
+        CHECK(!failed || has_way_around(failed, acts[which].late));
     } else {
         PlaitStatus wanted = failed && strcmp(failed, "cuInit") == 0 ? PLAIT_STATUS_NO_DRIVER
                              : error == PLAIT_CUDA_OUT_OF_MEMORY     ? PLAIT_STATUS_OUT_OF_MEMORY
                                                                      : PLAIT_STATUS_DRIVER;
-        CHECK(failed && status == wanted && !is_done_without(failed));
+        CHECK(failed && status == wanted && !is_done_without(failed, acts[which].late));
         CHECK(failed && names_failure(acts[which].subject, failed));
     }
     CHECK(fake.streams == 0 && fake.pushed == 0);
@@ -172,11 +177,28 @@ static bool fail_nth_allocation(int n)
     return reached;
 }
 
+/* Of what is late; nothing stands in for it. */
+static bool fail_nth_late_allocation(int n)
+{
+    renew();
+    CHECK(run_mapped(NULL) == PLAIT_STATUS_OK);
+    int before = faults_live();
+    faults_begin(n);
+    PlaitStatus status = run_late(NULL);
+    bool reached = faults_end() >= n;
+    CHECK(status == (reached ? PLAIT_STATUS_OUT_OF_MEMORY : PLAIT_STATUS_OK));
+    CHECK(status == PLAIT_STATUS_OK || faults_live() <= before + 2); /* a module that loaded, and its entry */
+    CHECK(run_late(NULL) == PLAIT_STATUS_OK);
+    return reached;
+}
+
 static void test_allocation_failures(void)
 {
-    int n = 1;
+    int n = 1, late = 1;
     while (fail_nth_allocation(n)) n++;
     CHECK(n > 10);
+    while (fail_nth_late_allocation(late)) late++;
+    CHECK(late > 4);
 }
 
 /* ---- device.h ---- */

@@ -55,7 +55,7 @@ static const uint32_t blocks[] = {128};
 static const PlaitKernelDescriptor kernels[] = {KERNEL("twice", twice_tensors, 2, 5),
                                                 KERNEL("plus", plus_tensors, 3, 7)};
 /* Machine code that no driver loads: the PTX must be found. */
-static const PlaitImageDescriptor image = {"sm_80", "no cubin", ptx, 8, sizeof ptx, 80, 0};
+static const PlaitImageDescriptor image = {"sm_80", "no cubin", ptx, NULL, 8, sizeof ptx, 0, 80, 0};
 static const PlaitTargetDescriptor targets[] = {{&image, kernels, 2}};
 static const PlaitVariantDescriptor variants[] = {{axes, tensors, targets, 1, 4, 1, 3}};
 static const PlaitOperatorDescriptor affine = {"affine", variants, 1};

@@ -133,8 +133,8 @@ static const uint32_t sums_blocks[] = {1, 2};
 static const PlaitKernelDescriptor sums_kernels_cpu[] = SUMS_KERNELS(CODE(sums_products), CODE(sums_totals), 0);
 static const PlaitKernelDescriptor sums_kernels_gpu[] = SUMS_KERNELS(NULL, NULL, 64 * 1024);
 
-static const PlaitImageDescriptor sm_80 = {"sm_80", "cubin 80", "ptx 80", 9, 7, 80, 0};
-static const PlaitImageDescriptor sm_90a = {"sm_90a", "cubin 90a", "ptx 90a", 10, 8, 90, 1};
+static const PlaitImageDescriptor sm_80 = {"sm_80", "cubin 80", "ptx 80", NULL, 9, 7, 0, 80, 0};
+static const PlaitImageDescriptor sm_90a = {"sm_90a", "cubin 90a", "ptx 90a", NULL, 10, 8, 0, 90, 1};
 static const PlaitTargetDescriptor sums_targets[] = {
     {NULL, sums_kernels_cpu, 2}, {&sm_80, sums_kernels_gpu, 2}, {&sm_90a, sums_kernels_gpu, 2}};
 static const PlaitVariantDescriptor sums_variants[] = {
@@ -309,22 +309,21 @@ static const uint16_t copied_order[] = {0, 1, 2};
 static const uint32_t copied_blocks[] = {1};
 static const PlaitMapDescriptor copied_maps[] = {{0, 1, 64}};
 static const uint8_t copied_alignments[] = {16, 4};
-static const PlaitKernelDescriptor copied_kernels[] = {{.name = "copied.0",
-                                                        .tensors = copied_order,
-                                                        .axes = copied_order,
-                                                        .grid_axes = copied_order,
-                                                        .grid_blocks = copied_blocks,
-                                                        .tensor_count = 2,
-                                                        .axis_count = 3,
-                                                        .grid_count = 1,
-                                                        .threads = 64,
-                                                        .slot_count = 11,
-                                                        .maps_name = "copied.0_maps",
-                                                        .maps = copied_maps,
-                                                        .alignments = copied_alignments,
-                                                        .map_count = 1,
-                                                        .maps_threads = 192,
-                                                        .maps_shared_bytes = 100 * 1024}};
-static const PlaitTargetDescriptor copied_targets[] = {{&sm_90a, copied_kernels, 1}};
-static const PlaitVariantDescriptor copied_variants[] = {{copied_axes, copied_tensors, copied_targets, 3, 2, 1, 2}};
-const PlaitOperatorDescriptor copied_operator = {"copied", copied_variants, 1};
+#define COPIED_KERNEL(is_late)                                                                                         \
+    {                                                                                                                  \
+        .name = "copied.0", .tensors = copied_order, .axes = copied_order, .grid_axes = copied_order,                  \
+        .grid_blocks = copied_blocks, .tensor_count = 2, .axis_count = 3, .grid_count = 1, .threads = 64,              \
+        .shared_bytes = 50 * 1024, .slot_count = 11, .maps_name = "copied.0_maps", .maps = copied_maps,                \
+        .alignments = copied_alignments, .map_count = 1, .maps_threads = 192, .maps_shared_bytes = 100 * 1024,         \
+        .late = is_late                                                                                                \
+    }
+static const PlaitKernelDescriptor copied_kernels[] = {COPIED_KERNEL(0)}, copied_late_kernels[] = {COPIED_KERNEL(1)};
+static const PlaitImageDescriptor sm_90a_parts = {
+    "sm_90a", "cubin 90a first", "ptx 90a first", "ptx 90a late", 16, 14, 13, 90, 1};
+static const PlaitTargetDescriptor copied_targets[] = {{&sm_90a, copied_kernels, 1}},
+                                   copied_late_targets[] = {{&sm_90a_parts, copied_late_kernels, 1}};
+static const PlaitVariantDescriptor copied_variants[] = {{copied_axes, copied_tensors, copied_targets, 3, 2, 1, 2}},
+                                    copied_late_variants[] = {
+                                        {copied_axes, copied_tensors, copied_late_targets, 3, 2, 1, 2}};
+const PlaitOperatorDescriptor copied_operator = {"copied", copied_variants, 1},
+                              copied_late_operator = {"copied", copied_late_variants, 1};

@@ -54,6 +54,12 @@ holds "--emit=llvm is after the passes" none cmp raw1.ll passes.ll
 holds "--emit=asm is assembly" grep -q retq cpu.s
 "$codegen" ptx --target sm_90a --emit=ptx "$source/gpu.tir" -o gpu2.ptx
 holds "--emit=ptx is the default" cmp gpu.ptx gpu2.ptx
+"$codegen" ptx --target sm_90a --part first "$source/gpu.tir" -o first.ptx
+"$codegen" ptx --target sm_90a --part late "$source/gpu.tir" -o late.ptx
+holds "without versions to choose from all is in the first part" cmp gpu.ptx first.ptx
+holds "and nothing in the late one" test -f late.ptx -a ! -s late.ptx
+"$codegen" package --kernels cpu="$source/cpu.tir" --kernels sm_90a="$source/gpu.tir" --image sm_90a=,gpu.ptx --late sm_90a=late.ptx -o package2.o
+holds "an empty late part is none" cmp package.o package2.o
 "$codegen" object "$source/cpu.tir" -o cpu2.o
 holds "objects are the same each time" cmp cpu.o cpu2.o
 holds "--version" "$codegen" --version
@@ -82,6 +88,12 @@ refuses 1 'cpu is no GPU' ptx --target cpu "$source/cpu.tir" -o refused.o
 refuses 1 'sm_90a has 0 images' package --kernels sm_90a="$source/gpu.tir" -o refused.o
 refuses 1 'image without kernels' package --kernels cpu="$source/cpu.tir" --image sm_90a=,gpu.ptx -o refused.o
 refuses 1 'given twice' package --kernels cpu="$source/cpu.tir" --kernels cpu="$source/cpu.tir" -o refused.o
+refuses 1 'no part middle' ptx --target sm_90a --part middle "$source/gpu.tir" -o refused.o
+refuses 1 'no option --part' object --part late "$source/cpu.tir" -o refused.o
+refuses 1 '--late sm_90a is not TARGET=FILE' package --kernels cpu="$source/cpu.tir" --late sm_90a -o refused.o
+refuses 1 '--late sm_90a is given twice' package --kernels sm_90a="$source/gpu.tir" --late sm_90a=late.ptx --late sm_90a=late.ptx -o refused.o
+refuses 1 'late part, but no image' package --kernels cpu="$source/cpu.tir" --late sm_90a=gpu.ptx -o refused.o
+refuses 1 'cannot read missing.ptx' package --kernels sm_90a="$source/gpu.tir" --image sm_90a=,gpu.ptx --late sm_90a=missing.ptx -o refused.o
 refuses 1 'is not TARGET=CUBIN,PTX' package --kernels cpu="$source/cpu.tir" --image sm_90a -o refused.o
 refuses 1 'another size of axis .d.' package --kernels cpu="$source/cpu.tir" --kernels sm_90a=other.tir --image sm_90a=,gpu.ptx -o refused.o
 refuses 1 'another tensor .x0.' package --kernels cpu="$source/cpu.tir" --kernels sm_90a=type.tir --image sm_90a=,gpu.ptx -o refused.o

@@ -124,6 +124,7 @@ static void test_gpu_kernels(void)
     CHECK_TEXT(target->image->target, "sm_90a");
     CHECK(target->image->architecture == 90 && target->image->exact == 1);
     CHECK(!target->image->cubin && target->image->cubin_size == 0);
+    CHECK(!target->image->late && target->image->late_size == 0 && !kernel->late);
     CHECK(target->image->ptx && strlen(target->image->ptx) == target->image->ptx_size &&
           strstr(target->image->ptx, ".entry cumulative_1"));
     CHECK(plait_library.operators[1].variants[1].targets[1].image == target->image);

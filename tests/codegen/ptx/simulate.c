@@ -400,7 +400,7 @@ static bool run_kernel(Simulation *simulation, uint32_t index, int count, char *
     simulation->worst = 0;
     simulation->slots = plait_slots(simulation->arena, simulation->kernel);
     simulation->machine = plait_machine_open(simulation->arena, simulation->target);
-    plait_ptx_emit_module(&simulation->machine->emit, simulation->module);
+    plait_ptx_emit_module(&simulation->machine->emit, simulation->module, PLAIT_PTX_ALL);
     simulation->code = test_compile(simulation->machine);
     bool good = simulate(simulation);
     test_code_close(simulation->code, simulation->machine);

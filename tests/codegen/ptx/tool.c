@@ -51,7 +51,7 @@ static void lay_out(PlaitModule *module, const char *target)
 static const char *generate(const PlaitModule *module, const PlaitTarget *target, bool ptx, PlaitText *text)
 {
     PlaitCodegenMachine *machine = plait_machine_open(module->arena, target);
-    plait_ptx_emit_module(&machine->emit, module);
+    plait_ptx_emit_module(&machine->emit, module, PLAIT_PTX_ALL);
     const char *error = plait_machine_verify(machine);
     if (!ptx || error) plait_machine_print(machine, text);
     else error = plait_machine_optimise(machine);
