@@ -3,18 +3,44 @@
 #include "runtime/call.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* What the arrays of a call must hold; variants may differ in their tables. */
 typedef struct Counts {
     size_t axes, tensors, cells;
 } Counts;
 
+bool plait_call_is_optional(const PlaitTensorDescriptor *info)
+{
+    return info->kind == PLAIT_VIEW_INPUT && info->fallback == info->fallback;
+}
+
+PlaitRow plait_call_row(const PlaitVariantDescriptor *variant, const PlaitTensorDescriptor *info)
+{
+    enum { MOST_BYTES = 1024, CELL = sizeof(uint64_t) };
+    bool ranked = info->rank > 0 && info->rank <= PLAIT_DESCRIPTOR_MAX_RANK;
+    int64_t size = ranked ? variant->axes[info->axes[info->rank - 1]].size : 1,
+            bytes = plait_element_bytes(info->scalar);
+    if (size < 1 || bytes == 0 || size > MOST_BYTES / bytes) return (PlaitRow){1, 2};
+    return (PlaitRow){(uint32_t)size, (uint32_t)((size * bytes + 2 * CELL - 1) / (2 * CELL) * 2)};
+}
+
+static size_t count_cells(const PlaitVariantDescriptor *variant)
+{
+    size_t cells = 0;
+    for (uint32_t i = 0; i < variant->argument_count; i++)
+        if (plait_call_is_optional(&variant->tensors[i])) cells += plait_call_row(variant, &variant->tensors[i]).cells;
+    return cells;
+}
+
 static Counts count(const PlaitOperatorDescriptor *op)
 {
-    Counts counts = {0, 0, op->variants[0].argument_count};
+    Counts counts = {0, 0, 0};
     for (uint64_t v = 0; v < op->variant_count; v++) {
+        size_t cells = count_cells(&op->variants[v]);
         if (op->variants[v].axis_count > counts.axes) counts.axes = op->variants[v].axis_count;
         if (op->variants[v].tensor_count > counts.tensors) counts.tensors = op->variants[v].tensor_count;
+        if (cells > counts.cells) counts.cells = cells;
     }
     return counts;
 }
@@ -56,8 +82,14 @@ static void fill_cells(PlaitCall *call)
     const PlaitVariantDescriptor *variant = call->variant;
     for (uint32_t i = 0; i < variant->argument_count; i++) {
         const PlaitTensorDescriptor *info = &variant->tensors[i];
-        if (info->kind == PLAIT_VIEW_INPUT && info->fallback == info->fallback)
-            call->cells[call->cell_count++] = plait_element_cell(info->scalar, info->fallback);
+        if (!plait_call_is_optional(info)) continue;
+        PlaitRow row = plait_call_row(variant, info);
+        char *at = (char *)&call->cells[call->cell_count];
+        uint64_t element = plait_element_cell(info->scalar, info->fallback);
+        size_t bytes = plait_element_bytes(info->scalar);
+        for (uint32_t k = 0; k < row.elements; k++) memcpy(at + k * bytes, &element, bytes);
+        if (call->views[i].missing && row.elements > 1) call->views[i].strides[info->rank - 1] = 1;
+        call->cell_count += row.cells;
     }
 }
 

@@ -29,7 +29,7 @@ typedef struct PlaitView {
     uint64_t address; /* of position 0 of every axis; workspaces: an offset until they are placed */
     int64_t strides[PLAIT_DESCRIPTOR_MAX_RANK]; /* in elements */
     uint64_t first, end;                        /* the bytes it touches, [first, end); alike when there are none */
-    bool missing; /* an optional input that was not given: all strides 0, one cell for all positions */
+    bool missing; /* an optional input that was not given: all strides 0 but the last, a row for all positions */
     bool used;    /* workspaces: by a kernel of the target */
 } PlaitView;
 
@@ -52,8 +52,8 @@ typedef struct PlaitCall {
     int64_t *extents;     /* by axis of the variant */
     PlaitBinder *binders; /* likewise */
     PlaitView *views;     /* by tensor of the variant */
-    uint64_t *cells;      /* by optional input, in order: its default in its own type */
-    uint32_t cell_count;
+    uint64_t *cells;      /* by optional input, in order: a row of its default (plait_call_row) */
+    uint32_t cell_count;  /* of all rows */
     bool any_missing;
     int64_t *slots; /* owned; of one kernel at a time */
     uint64_t workspace_bytes;
@@ -69,7 +69,15 @@ PlaitStatus plait_call_choose_variant(PlaitCall *call);
 PlaitStatus plait_call_check_overlap(const PlaitCall *call);
 
 PlaitStatus plait_call_layout(PlaitCall *call);
-/* The workspaces start at `base`; the cells of missing inputs at `cells`. */
+/* What an optional input that is not given reads: as many elements as its last axis has, so that it looks like rows of
+ * a contiguous tensor, when that is known beforehand and not many; else a single one, for all positions. */
+typedef struct PlaitRow {
+    uint32_t elements, cells; /* cells: of 8 bytes, a multiple of 16 bytes in all */
+} PlaitRow;
+bool plait_call_is_optional(const PlaitTensorDescriptor *info);
+PlaitRow plait_call_row(const PlaitVariantDescriptor *variant, const PlaitTensorDescriptor *info);
+
+/* The workspaces start at `base`; the rows of missing inputs at `cells`. */
 void plait_call_place(PlaitCall *call, uint64_t base, uint64_t cells);
 /* Fills call->slots for the kernel and counts its programs. */
 PlaitStatus plait_call_slots(PlaitCall *call, const PlaitKernelDescriptor *kernel, int64_t *programs);

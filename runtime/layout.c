@@ -61,9 +61,9 @@ void plait_call_place(PlaitCall *call, uint64_t base, uint64_t cells)
     uint64_t cell = cells;
     for (uint32_t i = 0; i < variant->argument_count; i++) {
         const PlaitTensorDescriptor *info = &variant->tensors[i];
-        if (info->kind != PLAIT_VIEW_INPUT || info->fallback != info->fallback) continue;
+        if (!plait_call_is_optional(info)) continue;
         if (call->views[i].missing) call->views[i].address = cell;
-        cell += sizeof *call->cells;
+        cell += plait_call_row(variant, info).cells * sizeof *call->cells;
     }
 }
 

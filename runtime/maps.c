@@ -13,18 +13,18 @@ static int64_t extent_of(const PlaitCall *call, const PlaitTensorDescriptor *inf
 }
 
 /* The last stride is 1, and `bytes` divides the address, the other strides and the length of the last axis; strides of
- * axes of one position mean nothing. */
+ * axes of one position mean nothing. So it is with the row that all positions of a missing input share. */
 static bool lies_well(const PlaitCall *call, uint32_t tensor, uint32_t bytes)
 {
     const PlaitTensorDescriptor *info = &call->variant->tensors[tensor];
     const PlaitView *view = &call->views[tensor];
     uint64_t element = plait_element_bytes(info->scalar), any = view->address;
-    if (view->missing || info->rank == 0) return false;
+    if (info->rank == 0) return false;
     for (uint32_t i = 0; i < info->rank; i++) {
         bool last = i + 1 == info->rank;
         if (last) any |= (uint64_t)extent_of(call, info, i) * element;
         if (extent_of(call, info, i) == 1) continue;
-        if (last ? view->strides[i] != 1 : view->strides[i] <= 0) return false;
+        if (last ? view->strides[i] != 1 : view->strides[i] <= 0 && !view->missing) return false;
         if (!last) any |= (uint64_t)view->strides[i] * element;
     }
     return any % bytes == 0;
@@ -34,7 +34,7 @@ static bool lies_well(const PlaitCall *call, uint32_t tensor, uint32_t bytes)
 static bool fits(const PlaitCall *call, uint32_t tensor)
 {
     const PlaitTensorDescriptor *info = &call->variant->tensors[tensor];
-    if (info->rank > MOST_RANK || !lies_well(call, tensor, MAP_ALIGNMENT)) return false;
+    if (info->rank > MOST_RANK || call->views[tensor].missing || !lies_well(call, tensor, MAP_ALIGNMENT)) return false;
     for (uint32_t i = 0; i < info->rank; i++) {
         int64_t extent = extent_of(call, info, i), stride = call->views[tensor].strides[i];
         if (extent < 1 || (extent > 1 && stride >= MOST_STRIDE / ELEMENT_BYTES)) return false;

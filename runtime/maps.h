@@ -12,7 +12,8 @@ typedef struct PlaitMap {
 
 /* Whether the kernel has a version with maps and every tensor of the call lies as it assumes (its last stride 1,
  * aligned, every extent at least 1). If not, or when the driver knows no maps, the ordinary version runs, which gives
- * the same results. The same before the workspace is placed and after: its place is a multiple of every alignment. */
+ * the same results. The same before workspaces and defaults are placed and after: their places are multiples of every
+ * alignment. */
 bool plait_maps_fit(const PlaitCall *call, const PlaitDriver *driver, const PlaitKernelDescriptor *kernel);
 
 /* Where they fit: fills kernel->map_count maps for the tensors of the call. */

@@ -220,11 +220,6 @@ static PlaitStatus check_memory(const PlaitCall *call, const Argument *argument,
     return argument->info->kind == PLAIT_VIEW_OUTPUT ? check_apart(argument, view->strides) : PLAIT_STATUS_OK;
 }
 
-static bool is_optional(const PlaitTensorDescriptor *info)
-{
-    return info->kind == PLAIT_VIEW_INPUT && info->fallback == info->fallback;
-}
-
 PlaitStatus plait_call_check_argument(PlaitCall *call, uint32_t index)
 {
     const PlaitVariantDescriptor *variant = &call->op->variants[0];
@@ -237,7 +232,7 @@ PlaitStatus plait_call_check_argument(PlaitCall *call, uint32_t index)
     const Argument *argument = &found;
     PlaitView *view = &call->views[index];
     if (!argument->tensor) {
-        if (!is_optional(info)) return FAIL(NULL_ARGUMENT, "is NULL, but has no default");
+        if (!plait_call_is_optional(info)) return FAIL(NULL_ARGUMENT, "is NULL, but has no default");
         view->missing = call->any_missing = true;
         return PLAIT_STATUS_OK;
     }

@@ -368,13 +368,22 @@ static void test_late(void)
     COPIES(copied_late_operator, ODD, ORDINARY, 3);
 }
 
+/* An input that is left out looks like rows of a contiguous tensor: nothing late is needed for it. */
+static void test_missing_row(void)
+{
+    renew();
+    CHECK(run_copied_of(&copied_late_operator, EVEN, 2, false) == PLAIT_STATUS_OK && fake.block == MAPPED);
+    CHECK(fake.loads == 1 && fake.memory == 1);
+    CHECK(run_copied_of(&copied_late_operator, ODD, 2, false) == PLAIT_STATUS_OK && fake.block == ORDINARY);
+}
+
 static void test_late_of_nothing(void)
 {
     renew();
     PlaitDriver old = fake_driver;
     old.map_encode = NULL;
-    CHECK(run_copied_of(&copied_late_operator, ODD, 0) == PLAIT_STATUS_OK && fake.loads == 1); /* no programs */
-    plait_driver_substitute(&old);                                                             /* which has no maps */
+    CHECK(run_copied_of(&copied_late_operator, ODD, 0, true) == PLAIT_STATUS_OK && fake.loads == 1); /* no programs */
+    plait_driver_substitute(&old); /* which has no maps */
     COPIES(copied_late_operator, EVEN, ORDINARY, 2);
     renew();
     plait_driver_substitute(&fake_driver);
@@ -530,6 +539,7 @@ int main(void)
     test_capture();
     test_versions();
     test_late();
+    test_missing_row();
     test_late_of_nothing();
     test_late_capture();
     test_late_refused();

@@ -33,26 +33,29 @@ static inline void expect_run(int line, Sums *sums)
 }
 #define RUNS(sums) expect_run(__LINE__, sums)
 
-/* copied(x) of `b` sequences, x being [b, 3, 64] in rows of `row` elements: 64 is what the version with maps takes, 65
- * is not. BAD_LIBRARY when y is not x, or not as it was after a failure. For any thread. */
-static inline PlaitStatus run_copied_of(const PlaitOperatorDescriptor *op, int64_t row, int64_t b)
+/* copied(x, bias) of `b` sequences, x being [b, 3, 64] in rows of `row` elements: 64 is what the version with maps
+ * takes, 65 is not. The bias is 0, or not given. BAD_LIBRARY when y is not right, or not as it was after a failure. For
+ * any thread. */
+static inline PlaitStatus run_copied_of(const PlaitOperatorDescriptor *op, int64_t row, int64_t b, bool given)
 {
-    enum { MOST = 2, T = 3, D = 64, ROW = 72 };
-    _Alignas(16) uint16_t x[MOST * T * ROW], y[MOST * T * D] = {0};
-    int64_t shape[] = {b, T, D}, strides[] = {T * row, row, 1};
+    enum { MOST = 2, T = 3, D = 64, ROW = 72, ONE = 0x3F80 };
+    _Alignas(16) uint16_t x[MOST * T * ROW], bias[MOST * D] = {0}, y[MOST * T * D] = {0};
+    int64_t shape[] = {b, T, D}, strides[] = {T * row, row, 1}, bias_shape[] = {b, D};
     DLTensor tensors[] = {{x, {kDLCUDA, 0}, 3, {kDLBfloat, 16, 1}, shape, strides, 0},
+                          {bias, {kDLCUDA, 0}, 2, {kDLBfloat, 16, 1}, bias_shape, NULL, 0},
                           {y, {kDLCUDA, 0}, 3, {kDLBfloat, 16, 1}, shape, NULL, 0}};
-    DLTensor *list[] = {&tensors[0], &tensors[1]};
+    DLTensor *list[] = {&tensors[0], given ? &tensors[1] : NULL, &tensors[2]};
     for (uint16_t i = 0; i < MOST * T * ROW; i++) x[i] = i;
     PlaitStatus status = plait_runtime_call(op, list, stream, NULL, 0);
     bool right = true;
-    for (int64_t i = 0; i < b * T * D; i++) right = right && y[i] == (status ? 0 : x[i / D * row + i % D]);
+    for (int64_t i = 0; i < b * T * D; i++)
+        right = right && y[i] == (status ? 0 : x[i / D * row + i % D] + (given ? 0 : ONE));
     return right ? status : PLAIT_STATUS_BAD_LIBRARY;
 }
 
 static inline PlaitStatus run_copied(const PlaitOperatorDescriptor *op, int64_t row)
 {
-    return run_copied_of(op, row, 2);
+    return run_copied_of(op, row, 2, true);
 }
 
 /* A new start: nothing loaded, one device of each kind, a context current. */

@@ -294,26 +294,27 @@ int sums_untouched(const Sums *sums)
 
 void copied_kernel(const int64_t *slots, int64_t first, int64_t end)
 {
-    const uint16_t *x = (const uint16_t *)(intptr_t)slots[0];
-    uint16_t *y = (uint16_t *)(intptr_t)slots[4];
+    const uint16_t *x = (const uint16_t *)(intptr_t)slots[0], *bias = (const uint16_t *)(intptr_t)slots[4];
+    uint16_t *y = (uint16_t *)(intptr_t)slots[7];
     for (int64_t b = first; b < end; b++)
-        for (int64_t t = 0; t < slots[9]; t++)
-            for (int64_t d = 0; d < slots[10]; d++)
-                y[b * slots[5] + t * slots[6] + d * slots[7]] = x[b * slots[1] + t * slots[2] + d * slots[3]];
+        for (int64_t t = 0; t < slots[12]; t++)
+            for (int64_t d = 0; d < slots[13]; d++)
+                y[b * slots[8] + t * slots[9] + d * slots[10]] =
+                    (uint16_t)(x[b * slots[1] + t * slots[2] + d * slots[3]] + bias[b * slots[5] + d * slots[6]]);
 }
 
 static const PlaitAxisDescriptor copied_axes[] = {{"b", -1, -1, 1, 0}, {"t", -1, -1, 3, 0}, {"d", 64, -1, 0, 0}};
-static const PlaitTensorDescriptor copied_tensors[] = {{"x", NAN, 0, 4, 3, {0}, {0, 1, 2}},
-                                                       {"y", NAN, 1, 4, 3, {0}, {0, 1, 2}}};
+static const PlaitTensorDescriptor copied_tensors[] = {
+    {"x", NAN, 0, 4, 3, {0}, {0, 1, 2}}, {"bias", 1, 0, 4, 2, {0}, {0, 2}}, {"y", NAN, 1, 4, 3, {0}, {0, 1, 2}}};
 static const uint16_t copied_order[] = {0, 1, 2};
 static const uint32_t copied_blocks[] = {1};
 static const PlaitMapDescriptor copied_maps[] = {{0, 1, 64}};
-static const uint8_t copied_alignments[] = {16, 4};
+static const uint8_t copied_alignments[] = {16, 8, 4};
 #define COPIED_KERNEL(is_late)                                                                                         \
     {                                                                                                                  \
         .name = "copied.0", .tensors = copied_order, .axes = copied_order, .grid_axes = copied_order,                  \
-        .grid_blocks = copied_blocks, .tensor_count = 2, .axis_count = 3, .grid_count = 1, .threads = 64,              \
-        .shared_bytes = 50 * 1024, .slot_count = 11, .maps_name = "copied.0_maps", .maps = copied_maps,                \
+        .grid_blocks = copied_blocks, .tensor_count = 3, .axis_count = 3, .grid_count = 1, .threads = 64,              \
+        .shared_bytes = 50 * 1024, .slot_count = 14, .maps_name = "copied.0_maps", .maps = copied_maps,                \
         .alignments = copied_alignments, .map_count = 1, .maps_threads = 192, .maps_shared_bytes = 100 * 1024,         \
         .late = is_late                                                                                                \
     }
@@ -322,8 +323,8 @@ static const PlaitImageDescriptor sm_90a_parts = {
     "sm_90a", "cubin 90a first", "ptx 90a first", "ptx 90a late", 16, 14, 13, 90, 1};
 static const PlaitTargetDescriptor copied_targets[] = {{&sm_90a, copied_kernels, 1}},
                                    copied_late_targets[] = {{&sm_90a_parts, copied_late_kernels, 1}};
-static const PlaitVariantDescriptor copied_variants[] = {{copied_axes, copied_tensors, copied_targets, 3, 2, 1, 2}},
+static const PlaitVariantDescriptor copied_variants[] = {{copied_axes, copied_tensors, copied_targets, 3, 3, 1, 3}},
                                     copied_late_variants[] = {
-                                        {copied_axes, copied_tensors, copied_late_targets, 3, 2, 1, 2}};
+                                        {copied_axes, copied_tensors, copied_late_targets, 3, 3, 1, 3}};
 const PlaitOperatorDescriptor copied_operator = {"copied", copied_variants, 1},
                               copied_late_operator = {"copied", copied_late_variants, 1};

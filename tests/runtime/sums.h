@@ -20,8 +20,9 @@ extern const PlaitOperatorDescriptor
 extern const PlaitOperatorDescriptor
     pieces_operator; /* pieces(x : f32[t]) -> (y : f32[u]), workspaces by blocks; never called */
 
-/* copied(x : bf16[b, t, d]) -> (y : bf16[b, t, d]), d = 64, for sm_90a: a kernel of 64 threads, and a version of 192
- * with a tensor map of x. The same with the first of these in the late part of its image. */
+/* copied(x : bf16[b, t, d], bias : bf16[b, d] = 1) -> (y : bf16[b, t, d]), d = 64, for sm_90a; y is the sum of their
+ * bits as whole numbers. A kernel of 64 threads, and a version of 192 with a tensor map of x. The same with the first
+ * of these in the late part of its image. */
 extern const PlaitOperatorDescriptor copied_operator, copied_late_operator;
 void copied_kernel(const int64_t *slots, int64_t first, int64_t end);
 
