@@ -222,6 +222,11 @@ static LLVMValueRef tanh_of(const PlaitMath *m, LLVMValueRef x)
     return with_sign(m, plait_math_divide(m, t, plus(m, t, number(m, 2))), x);
 }
 
+static LLVMValueRef tanh_approx_of(const PlaitMath *m, LLVMValueRef x)
+{
+    return uses_approximate_units(m) ? plait_math_ptx(m, "tanh.approx.f32 $0, $1;", &x, 1) : tanh_of(m, x);
+}
+
 static LLVMValueRef erf_of(const PlaitMath *m, LLVMValueRef x)
 {
     LLVMValueRef size = magnitude(m, x);
@@ -247,5 +252,6 @@ ROW(LOG1P, log1p_of)
 ROW(SQRT, sqrt_of)
 ROW(RSQRT, rsqrt_of)
 ROW(TANH, tanh_of)
+ROW(TANH_APPROX, tanh_approx_of)
 ROW(ERF, erf_of)
 #undef ROW

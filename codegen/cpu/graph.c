@@ -127,6 +127,7 @@ static bool is_expensive(uint32_t op)
     case PLAIT_OP_SIN:
     case PLAIT_OP_COS:
     case PLAIT_OP_TANH:
+    case PLAIT_OP_TANH_APPROX:
     case PLAIT_OP_ERF:
     case PLAIT_OP_DIV:
     case PLAIT_OP_FLOORDIV:

@@ -89,7 +89,8 @@ static double node_cost(const PlaitCpuKernel *kernel, const PlaitCpuNode *node)
     case PLAIT_OP_STORE: return access_cost(kernel, node, top);
     case PLAIT_OP_DOT: return dot_cost(kernel, node);
     case PLAIT_OP_EXP:
-    case PLAIT_OP_TANH: return TRANSCENDENTAL * base;
+    case PLAIT_OP_TANH:
+    case PLAIT_OP_TANH_APPROX: return TRANSCENDENTAL * base;
     default: break;
     }
     bool across = plait_cpu_is_reduce(node->op) && (node->reduced & plait_axis_bit(top));

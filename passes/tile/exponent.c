@@ -8,6 +8,11 @@
  *     %3 = mul %1, %c                              %3 = mul %1, %c2          (c log2 e)
  *     %4 = sub %3, %m                      ->      %4 = sub %3, %m2          (m log2 e, once for each row)
  *     %5 = exp %4                                  %5 = exp2 %4
+ *
+ * The unit's tanh is right to 2^-11 of itself, a quarter of what rounding to bf16 changes. It stands for tanh in loops
+ * around products on the matrix units, which would wait for the accurate one (scores with a soft cap); where kernels
+ * wait for memory that costs nothing. Nothing that a loop carries may go into it, and not in kernels that prepare
+ * blocks of tokens: through a recurrence, or a product over many tokens, errors could grow.
  */
 #include "passes/passes.h"
 
@@ -121,6 +126,39 @@ static PlaitValue scaled(Exponents *exponents, PlaitBuilder *builder, PlaitValue
     return times(builder, x, factor);
 }
 
+/* Whether a value is made of what a loop carries; `seen`: by value. */
+static bool is_carried(const Exponents *exponents, PlaitValue value, bool *seen)
+{
+    const PlaitInst *inst = plait_inst(exponents->kernel, value);
+    if (seen[value] || !inst->region) return false;
+    seen[value] = true;
+    if (inst->op == PLAIT_OP_ARGUMENT && inst->region->parent) return inst->region->params.data[0] != value;
+    if (inst->op == PLAIT_OP_RESULT) return true;
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        if (is_carried(exponents, inst->operands[i], seen)) return true;
+    return false;
+}
+
+/* Whether a region is a loop's with products on the matrix units. */
+static bool has_products(const PlaitFunction *kernel, const PlaitRegion *region)
+{
+    for (uint32_t i = 0; region->parent && i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(kernel, region->body.data[i]);
+        if (inst->op == PLAIT_OP_DOT && inst->axis_count == 2) return true;
+    }
+    return false;
+}
+
+static void approximate_tanh(Exponents *exponents, PlaitValue value)
+{
+    PlaitInst *inst = plait_inst(exponents->kernel, value);
+    bool *seen = PLAIT_NEW_ARRAY(exponents->kernel->module->arena, bool, exponents->kernel->insts.count);
+    if (inst->op != PLAIT_OP_TANH || inst->type.scalar != PLAIT_F32 || exponents->blocks) return;
+    if (!has_products(exponents->kernel, inst->region) || is_carried(exponents, value, seen)) return;
+    inst->op = PLAIT_OP_TANH_APPROX;
+    exponents->changed = true;
+}
+
 static void rewrite_region(Exponents *exponents, PlaitRegion *region)
 {
     PlaitValues before = region->body;
@@ -136,6 +174,7 @@ static void rewrite_region(Exponents *exponents, PlaitRegion *region)
             inst->operands[0] = exponent;
             exponents->changed = true;
         }
+        approximate_tanh(exponents, value);
         if (inst->body) rewrite_region(exponents, inst->body); /* it may write here, before itself */
         plait_push(exponents->kernel->module->arena, &region->body, value);
     }
