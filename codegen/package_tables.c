@@ -1,8 +1,8 @@
 /* Writes the tables of runtime/descriptor.h as constants of an LLVM module, and for each operator the C function
  *     int NAME(DLTensor *a, ..., void *stream) { DLTensor *all[] = {a, ...}; return plait_runtime_call(&op, all,
  * stream, NULL, 0); } with NAME_with_workspace, NAME_workspace_bytes and NAME_error beside it: names of the operator's
- * own, since a program that links several libraries reaches the functions of plait.h in one of them only. Exported are
- * plait_library and those functions.
+ * own, since a program that links several libraries reaches the functions of plait.h in one of them only; and
+ * __tvm_ffi_NAME. Exported are plait_library and those functions.
  */
 #include "codegen/package.h"
 
@@ -335,6 +335,19 @@ static void emit_measure(const Tables *tables, const PlaitPackageOperator *op, L
     return_call(tables, "plait_runtime_workspace_bytes", LLVMFunctionType(tables->i32, parameters, 3, 0), operands, 3);
 }
 
+/* __tvm_ffi_NAME(self, arguments, count, result): the same operator for hosts of TVM's foreign function interface. */
+static void emit_tvm(const Tables *tables, const PlaitPackageOperator *op, LLVMValueRef descriptor)
+{
+    LLVMTypeRef parameters[] = {tables->pointer, tables->pointer, tables->i32, tables->pointer};
+    LLVMTypeRef type = LLVMFunctionType(tables->i32, parameters, 4, 0);
+    const char *name = plait_arena_printf(tables->codegen->arena, "__tvm_ffi_%s", op->name);
+    LLVMValueRef function = LLVMAddFunction(tables->emit->module, name, type);
+    LLVMPositionBuilderAtEnd(tables->emit->builder, LLVMAppendBasicBlockInContext(tables->emit->context, function, ""));
+    LLVMValueRef operands[] = {descriptor, LLVMGetParam(function, 1), LLVMGetParam(function, 2),
+                               LLVMGetParam(function, 3)};
+    return_call(tables, "plait_runtime_tvm_call", type, operands, 4);
+}
+
 static void emit_functions(const Tables *tables, const PlaitPackageOperator *op, LLVMValueRef descriptor)
 {
     emit_call(tables, op, descriptor, false);
@@ -342,6 +355,7 @@ static void emit_functions(const Tables *tables, const PlaitPackageOperator *op,
     emit_measure(tables, op, descriptor);
     begin_function(tables, op, "_error", tables->pointer, 0, NULL, 0);
     return_call(tables, "plait_last_error", LLVMFunctionType(tables->pointer, NULL, 0, 0), NULL, 0);
+    emit_tvm(tables, op, descriptor);
 }
 
 static void emit_library(const Tables *tables, LLVMValueRef operators, uint32_t count)

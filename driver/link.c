@@ -68,10 +68,11 @@ static const char *write_version_script(PlaitSession *session, PlaitBuild *build
     PlaitText text = plait_text(session->arena);
     if (!module) return NULL;
     plait_text_add(&text, "{\n  global:\n    plait_library; plait_call; plait_call_with_workspace; "
-                          "plait_workspace_bytes; plait_status_text; plait_error;\n");
+                          "plait_workspace_bytes; plait_status_text; plait_error; plait_xla_cpu; plait_xla_cuda;\n");
     for (uint32_t i = 0; i < module->functions.count; i++) {
         const char *name = plait_names_text(&session->names, module->functions.data[i]->name);
-        plait_text_printf(&text, "    %s; %s_with_workspace; %s_workspace_bytes; %s_error;\n", name, name, name, name);
+        plait_text_printf(&text, "    %s; %s_with_workspace; %s_workspace_bytes; %s_error; __tvm_ffi_%s;\n", name, name,
+                          name, name, name);
     }
     plait_text_add(&text, "  local: *;\n};\n");
     return plait_file_write(session, path, plait_text_string(&text), text.length) ? path : NULL;

@@ -85,6 +85,11 @@ PlaitStatus plait_runtime_workspace_bytes(const PlaitOperatorDescriptor *op, DLT
     return measure(op, tensors, bytes);
 }
 
+PlaitStatus plait_run_named(const char *name, DLTensor *const *tensors, uint32_t count, void *stream)
+{
+    return run_named(name, tensors, count, stream, (PlaitWorkspace){.memory = NULL});
+}
+
 const char *plait_last_error(void) { return plait_error_text(); }
 
 /* ---- exported ---- */

@@ -17,6 +17,20 @@ PlaitStatus plait_runtime_call(const PlaitOperatorDescriptor *op, DLTensor *cons
 /* The workspace that plait_runtime_call needs for these tensors. */
 PlaitStatus plait_runtime_workspace_bytes(const PlaitOperatorDescriptor *op, DLTensor *const *tensors, uint64_t *bytes);
 
+/* plait_call of plait.h, likewise this library's own. */
+PlaitStatus plait_run_named(const char *name, DLTensor *const *tensors, uint32_t count, void *stream);
+
+/* The operator as a packed function of TVM's foreign function interface (tvm.c). */
+typedef struct PlaitTvmValue PlaitTvmValue;
+int plait_runtime_tvm_call(const PlaitOperatorDescriptor *op, const PlaitTvmValue *values, int32_t count,
+                           PlaitTvmValue *result);
+
+/* The handlers of XLA's foreign function interface (xla.c), exported. */
+typedef struct XlaFrame XlaFrame;
+typedef struct XlaError XlaError;
+XlaError *plait_xla_cpu(XlaFrame *frame);
+XlaError *plait_xla_cuda(XlaFrame *frame);
+
 /* plait_error of plait.h, under a name that no other library of the process can take over. */
 const char *plait_last_error(void);
 

@@ -10,7 +10,7 @@ cc -std=c11 -Wall -Wextra -Wpedantic -Werror -I. host.c -o host -Llib -lsum -Wl,
 ./host || fail 'a host program'
 if command -v c++ >/dev/null; then cp host.c host.cc; c++ -Wall -Wextra -Wpedantic -Werror -I. -fsyntax-only host.cc || fail 'the header in C++'; fi
 gives '' sh -c "readelf -d lib/libsum.so | grep NEEDED | grep -v -e 'libc.so.6' -e 'libm.so.6' -e 'ld-linux'"
-gives 'plait_call plait_call_with_workspace plait_error plait_library plait_status_text plait_workspace_bytes running running_error running_with_workspace running_workspace_bytes' \
+gives '__tvm_ffi_running plait_call plait_call_with_workspace plait_error plait_library plait_status_text plait_workspace_bytes plait_xla_cpu plait_xla_cuda running running_error running_with_workspace running_workspace_bytes' \
     sh -c "nm -D --defined-only lib/libsum.so | awk '{print \$3}' | sort | tr '\n' ' ' | sed 's/ \$//'"
 readelf -d lib/libsum.so >dynamic; has dynamic 'SONAME.*libsum.so'
 

@@ -29,7 +29,7 @@ none() { ! "$@"; }
 "$codegen" object "$source/cpu.tir" -o cpu.o && "$codegen" ptx --target sm_90a "$source/gpu.tir" -o gpu.ptx &&
     "$codegen" package --kernels cpu="$source/cpu.tir" --kernels sm_90a="$source/gpu.tir" --image sm_90a=,gpu.ptx -o package.o || exit 1
 readelf -sW package.o | awk '$5 == "GLOBAL" && $6 == "DEFAULT" && $7 != "UND" { print $8 }' | sort | tr '\n' ' ' >exported.txt
-holds "exported symbols" grep -qx 'cumulative cumulative_error cumulative_with_workspace cumulative_workspace_bytes plait_library twice twice_error twice_with_workspace twice_workspace_bytes ' exported.txt
+holds "exported symbols" grep -qx '__tvm_ffi_cumulative __tvm_ffi_twice cumulative cumulative_error cumulative_with_workspace cumulative_workspace_bytes plait_library twice twice_error twice_with_workspace twice_workspace_bytes ' exported.txt
 readelf -sW package.o | awk '$5 == "GLOBAL" && $7 == "UND" && $6 == "HIDDEN" { print $8 }' >wanted.txt
 for level in v2 v3 v4; do
     holds "package.o wants cumulative.0.$level" grep -qx "cumulative.0.$level" wanted.txt

@@ -42,6 +42,24 @@ int plait_runtime_workspace_bytes(const PlaitOperatorDescriptor *op, void *const
 const char *plait_last_error(void);
 const char *plait_last_error(void) { return "wrong"; }
 
+/* Reserved names, but those that hosts of TVM's interface look for. */
+int __tvm_ffi_twice(void *self, const void *values, int32_t count, void *result);
+int plait_runtime_tvm_call(const PlaitOperatorDescriptor *op, const void *values, int32_t count, void *result);
+int plait_runtime_tvm_call(const PlaitOperatorDescriptor *op, const void *values, int32_t count, void *result)
+{
+    call = (struct Call){.op = op, .stream = result, .workspace_bytes = (uint64_t)count};
+    call.tensors[0] = (void *)(uintptr_t)values;
+    return 44;
+}
+
+static void test_tvm(void)
+{
+    int values, result;
+    CHECK(__tvm_ffi_twice(NULL, &values, 2, &result) == 44);
+    CHECK(call.op == &plait_library.operators[1] && call.tensors[0] == &values && call.stream == &result);
+    CHECK(call.workspace_bytes == 2);
+}
+
 static void test_functions_of_name(void)
 {
     int x, x0, y, stream, workspace;
@@ -156,6 +174,7 @@ int main(void)
 {
     test_functions();
     test_functions_of_name();
+    test_tvm();
     test_library();
     test_variant();
     test_cpu_kernel();
