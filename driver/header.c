@@ -247,12 +247,19 @@ static void print_operator(Header *header, const PlaitFunction *function)
     print_prototypes(header, function);
 }
 
-/* "scan-v2.h" -> "PLAIT_LIBRARY_SCAN_V2_H". */
+/* "scan_v2.h" -> "PLAIT_LIBRARY_SCAN_V2_H"; "scan-v2.h" -> "PLAIT_LIBRARY_SCAN_V2_H_4_2D", with the characters that the
+ * guard does not tell apart in hexadecimal, so that no two headers have the same. */
 static const char *guard_of(PlaitSession *session, const char *header)
 {
+    PlaitText lost = plait_text(session->arena);
     char *guard = plait_session_text(session, "PLAIT_LIBRARY_%s", header);
+    for (const char *c = header; *c; c++) {
+        bool last_dot = *c == '.' && !strchr(c + 1, '.');
+        bool kept = islower((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '_' || last_dot;
+        if (!kept) plait_text_printf(&lost, "_%zu_%02X", (size_t)(c - header), (unsigned)(unsigned char)*c);
+    }
     for (char *c = guard; *c; c++) *c = isalnum((unsigned char)*c) ? (char)toupper((unsigned char)*c) : '_';
-    return guard;
+    return plait_session_text(session, "%s%s", guard, plait_text_string(&lost));
 }
 
 const char *plait_header_text(PlaitSession *session, const PlaitProgram *program, PlaitModule *const *modules,

@@ -15,10 +15,11 @@ static void add(PlaitSession *session, Arguments *arguments, const char *argumen
     plait_push(session->arena, arguments, argument);
 }
 
-/* Adds a linker's option: cc passes it on. */
+/* Adds a linker's option: cc passes it on as it is (-Wl, would cut a file's name at commas). */
 static void add_link(PlaitSession *session, Arguments *arguments, bool compiler, const char *option)
 {
-    add(session, arguments, compiler ? plait_session_text(session, "-Wl,%s", option) : option);
+    if (compiler) add(session, arguments, "-Xlinker");
+    add(session, arguments, option);
 }
 
 static bool run_one(PlaitSession *session, PlaitBuild *build, const char *name, Arguments *arguments, const char *help)
@@ -92,8 +93,18 @@ static void add_objects(PlaitSession *session, PlaitBuild *build, Arguments *arg
 
 bool plait_build_link(PlaitSession *session, PlaitBuild *build, const char *path)
 {
-    static const char *const options[] = {"-z,defs",    "-z,relro",        "-z,now",        "-z,noexecstack",
-                                          "-Bsymbolic", "--build-id=none", "--strip-debug", "--as-needed"};
+    static const char *const options[] = {"-z",
+                                          "defs",
+                                          "-z",
+                                          "relro",
+                                          "-z",
+                                          "now",
+                                          "-z",
+                                          "noexecstack",
+                                          "-Bsymbolic",
+                                          "--build-id=none",
+                                          "--strip-debug",
+                                          "--as-needed"};
     bool compiler = build->tools.compiler.path != NULL;
     const char *package = write_package(session, build),
                *script = package ? write_version_script(session, build) : NULL;
@@ -105,17 +116,8 @@ bool plait_build_link(PlaitSession *session, PlaitBuild *build, const char *path
     add(session, &arguments, "-o");
     add(session, &arguments, path);
     add_objects(session, build, &arguments, compiler, package);
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        bool pair = options[i][0] == '-' && options[i][1] == 'z';
-        if (pair && !compiler) {
-            add(session, &arguments, "-z");
-            add(session, &arguments, options[i] + 3);
-        } else {
-            add_link(session, &arguments, compiler, options[i]);
-        }
-    }
-    add_link(session, &arguments, compiler,
-             plait_session_text(session, compiler ? "-soname,%s" : "-soname=%s", build->request->library));
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) add_link(session, &arguments, compiler, options[i]);
+    add_link(session, &arguments, compiler, plait_session_text(session, "-soname=%s", build->request->library));
     add_link(session, &arguments, compiler, plait_session_text(session, "--version-script=%s", script));
     add(session, &arguments,
         compiler ? "-lm" : "-l:libm.so.6"); /* without a compiler there are no development links either */

@@ -1,6 +1,7 @@
 /* Operators: parameters, body, results. */
 #include <math.h>
 
+#include "ir/sample.h"
 #include "frontend/lower.h"
 
 /* ---- parameters ---- */
@@ -41,7 +42,8 @@ static double fallback_of(PlaitSema *sema, const PlaitAstParam *param, PlaitType
     plait_term_as(sema, param->fallback->span, number, (PlaitScalar)type.scalar);
     sema->builder.region = region;
     sema->builder.function->insts.count = count;
-    return number.number;
+    bool rounds = plait_scalar_is_16_bit((PlaitScalar)type.scalar); /* it stands for a tensor of such elements */
+    return rounds ? plait_scalar_round((PlaitScalar)type.scalar, number.number) : number.number;
 }
 
 static bool is_read(const PlaitAstOperator *declared, PlaitName name)

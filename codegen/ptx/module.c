@@ -207,6 +207,36 @@ static void emit_entry(PlaitEmit *emit, const PlaitFunction *kernel, const Plait
     LLVMDisposeBuilder(ptx.entry);
 }
 
+enum {
+    MOST_SLOTS = 2048
+}; /* of a tile in a thread: far above what registers hold; LLVM and ptxas would take minutes */
+
+static void find_large(void *context, PlaitValue value)
+{
+    const PlaitFunction **kernel = context;
+    if (!*kernel || plait_op_of(*kernel, value) == PLAIT_OP_TENSOR) return;
+    if (plait_ptx_shape(*kernel, plait_type_of(*kernel, value)).slots > MOST_SLOTS) *kernel = NULL;
+}
+
+/* Whether the tiles of a program have room; reports when they have not. */
+static bool fits(const PlaitFunction *kernel)
+{
+    const PlaitFunction *small = kernel;
+    plait_region_walk(kernel, kernel->body, find_large, &small);
+    if (small) return true;
+    PlaitModule *module = kernel->module;
+    uint32_t most = MOST_SLOTS * kernel->threads;
+    plait_report(module->diagnostics,
+                 (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER,
+                                   .span = kernel->span,
+                                   .found = plait_arena_printf(
+                                       module->arena, "tiles of more than %u elements, which one program of `%s` keeps",
+                                       most, plait_names_text(module->names, kernel->name)),
+                                   .expected = plait_arena_printf(module->arena, "at most %u elements", most),
+                                   .help = "make the static sizes of axes that are reduced over smaller"});
+    return false;
+}
+
 static void emit_kernel(PlaitEmit *emit, const PlaitFunction *kernel, PlaitPtxPart part)
 {
     PlaitPtxMaps maps;
@@ -221,7 +251,7 @@ void plait_ptx_emit_module(PlaitEmit *emit, const PlaitModule *module, PlaitPtxP
     for (uint32_t i = 0; i < module->functions.count; i++) {
         const PlaitFunction *kernel = module->functions.data[i];
         if (kernel->level != PLAIT_LEVEL_TILE) continue;
-        if (strcmp(plait_names_text(module->names, kernel->target), emit->target->name) == 0)
-            emit_kernel(emit, kernel, part);
+        bool own = strcmp(plait_names_text(module->names, kernel->target), emit->target->name) == 0;
+        if (own && fits(kernel)) emit_kernel(emit, kernel, part);
     }
 }
