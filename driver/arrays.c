@@ -150,14 +150,16 @@ static const void *bytes_to_write(PlaitSession *session, const PlaitArgument *ar
     return converted;
 }
 
-bool plait_argument_save(PlaitSession *session, const PlaitArgument *argument, const char *path, bool bf16_bits)
+PlaitOutputFile plait_argument_file(PlaitSession *session, const PlaitArgument *argument, const char *path,
+                                    bool bf16_bits)
 {
     PlaitText header = plait_text(session->arena);
     PlaitNpyType type = npy_type(argument->scalar, bf16_bits);
     plait_npy_header(type, argument->rank, argument->sizes, &header);
-    size_t lengths[2] = {header.length, 0};
-    const void *parts[2] = {header.data, bytes_to_write(session, argument, type, &lengths[1])};
-    if (plait_file_write_quietly(path, parts, lengths, 2)) return true;
-    plait_file_report(session, PLAIT_FILE_UNWRITABLE, path, errno);
-    return false;
+    size_t length;
+    const void *bytes = bytes_to_write(session, argument, type, &length);
+    unsigned char *data = plait_arena_array(session->arena, header.length + length, 1);
+    memcpy(data, header.data, header.length);
+    if (length) memcpy(data + header.length, bytes, length);
+    return (PlaitOutputFile){path, {data, header.length + length}};
 }

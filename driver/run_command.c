@@ -237,15 +237,18 @@ static bool call_operator(PlaitSession *session, Run *run)
     return good;
 }
 
+/* All files or none. */
 static void save_outputs(PlaitSession *session, const Run *run)
 {
+    PlaitOutputFile *files = PLAIT_NEW_ARRAY(session->arena, PlaitOutputFile, run->call.count);
+    uint32_t count = 0;
     bool bits = plait_option_given(&session->options, PLAIT_OPTION_BF16_BITS);
     for (uint32_t i = 0; i < run->call.count; i++) {
         const PlaitArgument *argument = &run->call.arguments[i];
         const char *path = argument->output ? file_for(session, PLAIT_OPTION_OUT, argument->name) : NULL;
-        if (path && !plait_argument_save(session, argument, path, bits)) return;
+        if (path) files[count++] = plait_argument_file(session, argument, path, bits);
     }
-    report(session, run);
+    if (plait_files_write(session, files, count)) report(session, run);
 }
 
 void plait_command_RUN(PlaitSession *session)

@@ -6,6 +6,7 @@ run 0 run sum.plait --in x=x.npy --out y=y.npy --out last=last.npy; has out 'y.n
 gives 'float32[1, 3, 4] 0 0.25 0.5 0.75 1 1.375 1.75 2.125 2.5 2.9375 3.375 3.8125' "$npy_tool" show y.npy
 gives 'float32[1, 4] 2.5 2.9375 3.375 3.8125' "$npy_tool" show last.npy
 cp y.npy expected.npy
+run 1 run sum.plait --in x=x.npy --out y=one.npy --out last=none/last.npy; has err 'E0610'; [ ! -e one.npy ] || fail 'one of two files was written'
 run 0 run sum.plait -i x=xf.npy --out y=y.npy; same y.npy expected.npy # the other memory order
 run 0 run sum.plait -i x=x.npy -i s0=s.npy --out last=last.npy --json; has out '"operator": "running"' '"shape": \[1, 4\]'
 gives 'float32[1, 4] 2.5 2.96875 3.4375 3.90625' "$npy_tool" show last.npy
