@@ -111,6 +111,22 @@ bool plait_has_block_programs(const PlaitFunction *kernel)
     return blocks && places;
 }
 
+bool plait_is_uniform(const PlaitFunction *kernel, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(kernel, value);
+    PlaitOp op = (PlaitOp)inst->op;
+    if (inst->type.rank > 0 || inst->type.space != PLAIT_SPACE_VALUE) return false;
+    if (op == PLAIT_OP_CONST || op == PLAIT_OP_PROGRAM || op == PLAIT_OP_SIZE) return true;
+    if (op == PLAIT_OP_ARGUMENT) {
+        const PlaitRegion *region = inst->region;
+        return plait_op_of(kernel, region->owner) == PLAIT_OP_FOR && region->params.data[0] == value;
+    }
+    if (!plait_op_is_pointwise(op)) return false;
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        if (!plait_is_uniform(kernel, inst->operands[i])) return false;
+    return true;
+}
+
 bool plait_is_workspace(const PlaitFunction *kernel, PlaitValue tensor)
 {
     PlaitName name = plait_inst(kernel, tensor)->name;

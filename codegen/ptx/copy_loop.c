@@ -1,26 +1,18 @@
 /* Copies made by the threads that compute: loops in which each thread moves 16 bytes a turn, a *unit* of neighbours
- * along the inner axis, so that their code does not grow with the tile.
- *
- * Those for products are for tensors of any strides. Those of programs that each prepare a block (passes/tile/fetch.c)
- * are started when the kernel starts and wait for nothing (PTX ISA, "cp.async"), where memory is contiguous and
- * aligned, and their elements may be read as well. Tiles of 16 bits stand as the matrix units read them (swizzle.c);
- * rows of others are apart by some bytes more than they have, so that the reads of a warp fall into different banks.
- */
+ * along the inner axis, so that their code does not grow with the tile. They take tensors of any strides; where memory
+ * is contiguous and aligned they may wait for nothing (PTX ISA, "cp.async"). */
 #include "codegen/ptx/maps.h"
 
 enum { UNIT_BYTES = 16 };
 
 typedef struct Mover {
     PlaitPtx *ptx;
+    const PlaitPtxTile *tile;
     PlaitPtxAccess access;
-    uint32_t inner, rows;   /* indices of the access that move along the inner axis and along the rows */
-    uint32_t neighbours;    /* of a unit */
-    uint32_t units, in_row; /* of the tile, of a row */
-    uint32_t byte;          /* where the tile stands */
-    uint32_t swizzled_rows; /* of a tile of 16 bits; 0: of another */
-    uint32_t pitch;         /* then: bytes from row to row */
-    LLVMValueRef base;      /* i64: address of the tile's first element */
-    LLVMValueRef inside;    /* i1: the scalar indices are inside; NULL: they always are */
+    uint32_t inner, rows; /* indices of the access that move along the inner axis and along the rows */
+    uint32_t neighbours;  /* of a unit */
+    LLVMValueRef base;    /* i64: address of the tile's first element */
+    LLVMValueRef inside;  /* i1: the scalar indices are inside; NULL: they always are */
 } Mover;
 
 static LLVMValueRef stride_of(const Mover *mover, uint32_t index)
@@ -91,7 +83,8 @@ static Unit unit_of(const Mover *mover, LLVMValueRef number)
 {
     PlaitPtx *ptx = mover->ptx;
     LLVMBuilderRef b = ptx->emit->builder;
-    LLVMValueRef in_row = plait_ptx_int32(ptx, mover->in_row), neighbours = plait_ptx_int32(ptx, mover->neighbours);
+    LLVMValueRef in_row = plait_ptx_int32(ptx, mover->tile->in_row),
+                 neighbours = plait_ptx_int32(ptx, mover->neighbours);
     Unit unit = {.row = LLVMBuildUDiv(b, number, in_row, "")};
     unit.column = LLVMBuildMul(b, LLVMBuildURem(b, number, in_row, ""), neighbours, "");
     unit.good = plait_ptx_both(ptx, mover->inside, holds(mover, mover->rows, unit.row));
@@ -109,14 +102,14 @@ static LLVMValueRef target_of(const Mover *mover, const Unit *unit)
 {
     PlaitPtx *ptx = mover->ptx;
     LLVMBuilderRef b = ptx->emit->builder;
-    if (mover->swizzled_rows) {
-        LLVMValueRef offset = plait_ptx_swizzled_offset(ptx, b, mover->swizzled_rows, unit->row, unit->column);
-        return plait_ptx_swizzled_pointer(ptx, mover->byte, mover->swizzled_rows, offset, 0, 0);
+    if (mover->tile->swizzled_rows) {
+        LLVMValueRef offset = plait_ptx_swizzled_offset(ptx, b, mover->tile->swizzled_rows, unit->row, unit->column);
+        return plait_ptx_swizzled_pointer(ptx, mover->tile->byte, mover->tile->swizzled_rows, offset, 0, 0);
     }
     uint32_t bytes = plait_scalar_bytes(mover->access.scalar);
-    LLVMValueRef offset = LLVMBuildMul(b, unit->row, plait_ptx_int32(ptx, mover->pitch / bytes), "");
+    LLVMValueRef offset = LLVMBuildMul(b, unit->row, plait_ptx_int32(ptx, mover->tile->pitch / bytes), "");
     offset = LLVMBuildAdd(b, offset, unit->column, "");
-    return plait_ptx_shared_pointer(ptx, mover->access.scalar, mover->byte, offset, 0);
+    return plait_ptx_shared_pointer(ptx, mover->access.scalar, mover->tile->byte, offset, 0);
 }
 
 /* Element by element, through registers. */
@@ -160,7 +153,7 @@ static void move_all(const Mover *mover, void (*one)(const Mover *mover, LLVMVal
 {
     PlaitPtx *ptx = mover->ptx;
     LLVMBuilderRef b = ptx->emit->builder;
-    LLVMValueRef units = plait_ptx_int32(ptx, mover->units);
+    LLVMValueRef units = plait_ptx_int32(ptx, mover->tile->units);
     LLVMBasicBlockRef before = LLVMGetInsertBlock(b);
     LLVMBasicBlockRef body = LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, "move");
     LLVMBasicBlockRef after = LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, "");
@@ -176,18 +169,41 @@ static void move_all(const Mover *mover, void (*one)(const Mover *mover, LLVMVal
     LLVMPositionBuilderAtEnd(b, after);
 }
 
-/* The mover of a tile whose neighbours in shared memory lie along `inner`. */
-static Mover mover_of(PlaitPtx *ptx, PlaitValue copy, PlaitAxis inner, uint32_t byte)
+static Mover mover_of(PlaitPtx *ptx, const PlaitPtxTile *tile)
 {
-    Mover mover = {.ptx = ptx, .access = plait_ptx_access(ptx->kernel, copy), .byte = byte};
+    Mover mover = {.ptx = ptx, .tile = tile, .access = plait_ptx_access(ptx->kernel, tile->copy)};
     mover.neighbours = UNIT_BYTES / plait_scalar_bytes(mover.access.scalar);
     for (uint32_t i = 0; i < mover.access.rank; i++) {
         if (plait_type_of(ptx->kernel, mover.access.indices[i].value).rank == 0) continue;
-        if (mover.access.indices[i].unit == inner) mover.inner = i;
+        if (mover.access.indices[i].unit == tile->inner) mover.inner = i;
         else mover.rows = i;
     }
     begin(&mover);
     return mover;
+}
+
+void plait_ptx_move_tile(PlaitPtx *ptx, const PlaitPtxTile *tile, bool may_go_on)
+{
+    LLVMBuilderRef b = ptx->emit->builder;
+    Mover mover = mover_of(ptx, tile);
+    if (may_go_on && (ptx->wide || mover.access.sure)) {
+        move_all(&mover, move_async);
+        return;
+    }
+    if (!may_go_on || !ptx->either) {
+        move_all(&mover, move);
+        return;
+    }
+    LLVMBasicBlockRef blocks[3];
+    for (uint32_t i = 0; i < 3; i++)
+        blocks[i] = LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, "");
+    LLVMBuildCondBr(b, ptx->either, blocks[0], blocks[1]);
+    for (uint32_t i = 0; i < 2; i++) {
+        LLVMPositionBuilderAtEnd(b, blocks[i]);
+        move_all(&mover, i == 0 ? move_async : move);
+        LLVMBuildBr(b, blocks[2]);
+    }
+    LLVMPositionBuilderAtEnd(b, blocks[2]);
 }
 
 bool plait_ptx_can_copy_in_loop(const PlaitPtx *ptx, PlaitValue copy)
@@ -206,215 +222,9 @@ bool plait_ptx_can_copy_in_loop(const PlaitPtx *ptx, PlaitValue copy)
 
 void plait_ptx_copy_in_loop(PlaitPtx *ptx, const PlaitPtxStage *stage, uint32_t byte)
 {
-    Mover mover = mover_of(ptx, stage->value, stage->inner, byte);
-    mover.swizzled_rows = stage->rows;
-    mover.units = stage->bytes / UNIT_BYTES;
-    mover.in_row = mover.units / stage->rows;
-    move_all(&mover, move);
+    PlaitPtxTile tile = {.copy = stage->value, .inner = stage->inner, .byte = byte, .swizzled_rows = stage->rows};
+    tile.units = stage->bytes / UNIT_BYTES;
+    tile.in_row = tile.units / stage->rows;
+    plait_ptx_move_tile(ptx, &tile, false);
     if (plait_ptx_is_hopper(ptx->emit->target)) plait_ptx_fence_async(ptx);
-}
-
-/* ---- tiles that are fetched when the kernel starts ---- */
-
-bool plait_ptx_is_fetched(const PlaitFunction *kernel, PlaitValue value)
-{
-    const PlaitInst *inst = plait_inst(kernel, value);
-    return inst->op == PLAIT_OP_COPY && !inst->region->parent && plait_has_block_programs(kernel);
-}
-
-bool plait_ptx_is_read_by_element(const PlaitFunction *kernel, PlaitValue copy)
-{
-    for (PlaitValue value = 1; value < kernel->insts.count; value++) {
-        const PlaitInst *inst = plait_inst(kernel, value);
-        if (inst->op == PLAIT_OP_CONVERT && inst->region && inst->operands[0] == copy) return true;
-    }
-    return false;
-}
-
-static uint32_t tile_of(const PlaitFunction *kernel, PlaitAxis axis) { return kernel->axes.data[axis].tile; }
-
-/* Whether both read the same elements, perhaps along axes of other names: tokens as rows and as columns. */
-static bool is_same_tile(const PlaitFunction *kernel, const PlaitInst *a, const PlaitInst *b)
-{
-    bool same = a->op == b->op && a->operand_count == b->operand_count && a->operands[0] == b->operands[0];
-    for (uint32_t i = 1; same && i < a->operand_count; i++) {
-        const PlaitInst *x = plait_inst(kernel, a->operands[i]), *y = plait_inst(kernel, b->operands[i]);
-        if (a->operands[i] == b->operands[i]) continue;
-        same = x->op == PLAIT_OP_IOTA && y->op == PLAIT_OP_IOTA && x->operand_count == y->operand_count &&
-               (x->operand_count == 0 || x->operands[0] == y->operands[0]) &&
-               tile_of(kernel, x->axes[0]) == tile_of(kernel, y->axes[0]);
-    }
-    return same;
-}
-
-PlaitValue plait_ptx_fetch_leader(const PlaitFunction *kernel, PlaitValue copy)
-{
-    const PlaitValues *body = &kernel->body->body;
-    for (uint32_t i = 0; i < body->count && body->data[i] != copy; i++)
-        if (is_same_tile(kernel, plait_inst(kernel, body->data[i]), plait_inst(kernel, copy))) return body->data[i];
-    return copy;
-}
-
-PlaitAxis plait_ptx_fetch_inner(const PlaitFunction *kernel, PlaitValue copy)
-{
-    const PlaitInst *inst = plait_inst(kernel, copy);
-    return plait_inst(kernel, inst->operands[inst->operand_count - 1])->axes[0];
-}
-
-static PlaitAxis outer_of(const PlaitFunction *kernel, PlaitValue copy)
-{
-    PlaitType type = plait_type_of(kernel, copy);
-    return type.axes[type.axes[0] == plait_ptx_fetch_inner(kernel, copy)];
-}
-
-PlaitPtxStage plait_ptx_fetch_stage(const PlaitFunction *kernel, PlaitValue copy)
-{
-    PlaitType type = plait_type_of(kernel, copy);
-    PlaitPtxStage stage = {
-        .value = copy, .scalar = (PlaitScalar)type.scalar, .inner = plait_ptx_fetch_inner(kernel, copy)};
-    PlaitPtxShape shape = plait_ptx_shape(kernel, type);
-    if (plait_scalar_is_16_bit(stage.scalar)) plait_ptx_swizzle(&stage, &shape);
-    return stage;
-}
-
-/* Of other tiles: a warp reads four rows of 32 bytes at a time. */
-static uint32_t pitch_of(const PlaitFunction *kernel, PlaitValue copy)
-{
-    uint32_t bytes = plait_scalar_bytes((PlaitScalar)plait_type_of(kernel, copy).scalar);
-    return tile_of(kernel, plait_ptx_fetch_inner(kernel, copy)) * bytes + 8 * bytes;
-}
-
-uint32_t plait_ptx_fetch_bytes(const PlaitFunction *kernel, PlaitValue copy)
-{
-    PlaitPtxStage stage = plait_ptx_fetch_stage(kernel, copy);
-    return stage.bytes ? stage.bytes : pitch_of(kernel, copy) * tile_of(kernel, outer_of(kernel, copy));
-}
-
-static Mover mover_of_fetched(PlaitPtx *ptx, PlaitValue copy)
-{
-    PlaitPtxStage stage = plait_ptx_fetch_stage(ptx->kernel, copy);
-    Mover mover = mover_of(ptx, copy, stage.inner, ptx->kept_at[copy] - 1);
-    mover.swizzled_rows = stage.rows;
-    mover.pitch = pitch_of(ptx->kernel, copy);
-    mover.in_row =
-        stage.bytes ? stage.bytes / UNIT_BYTES / stage.rows : tile_of(ptx->kernel, stage.inner) / mover.neighbours;
-    mover.units =
-        stage.bytes ? stage.bytes / UNIT_BYTES : mover.in_row * tile_of(ptx->kernel, outer_of(ptx->kernel, copy));
-    return mover;
-}
-
-void plait_ptx_fetch(PlaitPtx *ptx, PlaitValue copy)
-{
-    LLVMBuilderRef b = ptx->emit->builder;
-    if (plait_ptx_fetch_leader(ptx->kernel, copy) != copy) return;
-    Mover mover = mover_of_fetched(ptx, copy);
-    if (ptx->wide || mover.access.sure) {
-        move_all(&mover, move_async);
-    } else if (!ptx->either) {
-        move_all(&mover, move);
-    } else {
-        LLVMBasicBlockRef blocks[3];
-        for (uint32_t i = 0; i < 3; i++)
-            blocks[i] = LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, "");
-        LLVMBuildCondBr(b, ptx->either, blocks[0], blocks[1]);
-        for (uint32_t i = 0; i < 2; i++) {
-            LLVMPositionBuilderAtEnd(b, blocks[i]);
-            move_all(&mover, i == 0 ? move_async : move);
-            LLVMBuildBr(b, blocks[2]);
-        }
-        LLVMPositionBuilderAtEnd(b, blocks[2]);
-    }
-    plait_ptx_asm(ptx, LLVMVoidTypeInContext(ptx->emit->context), "cp.async.commit_group;", "~{memory}", NULL, 0);
-}
-
-/* Fetched tiles come in the order of the kernel's body. */
-void plait_ptx_fetch_wait(PlaitPtx *ptx, PlaitValue copy)
-{
-    const PlaitValues *body = &ptx->kernel->body->body;
-    PlaitValue leader = plait_ptx_fetch_leader(ptx->kernel, copy);
-    uint32_t later = 0;
-    bool passed = false, waited = ptx->kept_done[leader];
-    if (!ptx->kept_at[copy] || ptx->kept_done[copy]) return;
-    ptx->kept_done[copy] = true;
-    for (uint32_t i = 0; i < body->count; i++) {
-        PlaitValue value = body->data[i];
-        if (!ptx->kept_at[value] || !plait_ptx_is_fetched(ptx->kernel, value)) continue;
-        if (plait_ptx_fetch_leader(ptx->kernel, value) != value) continue;
-        if (passed) later++;
-        else ptx->kept_done[value] = true;
-        passed |= value == leader;
-    }
-    if (waited) return;
-    const char *text = plait_arena_printf(ptx->emit->arena, "cp.async.wait_group %u;", later);
-    plait_ptx_asm(ptx, LLVMVoidTypeInContext(ptx->emit->context), text, "~{memory}", NULL, 0);
-    if (plait_ptx_is_hopper(ptx->emit->target)) plait_ptx_fence_async(ptx);
-    plait_ptx_barrier(ptx);
-}
-
-/* How a thread reads the elements of a fetched tile. */
-typedef struct Reader {
-    PlaitPtx *ptx;
-    PlaitPtxStage stage;
-    PlaitScalar scalar;
-    uint32_t byte, pitch; /* pitch: in elements, where it is not swizzled */
-    LLVMValueRef moving;  /* i32: bytes to add; NULL: none */
-    LLVMValueRef
-        thread; /* i32: of the thread's own part of the position: a byte where it is swizzled, else an element */
-} Reader;
-
-static Reader reader_of(PlaitPtx *ptx, PlaitValue copy, const PlaitPtxAxis *inner, const PlaitPtxAxis *outer)
-{
-    const PlaitPtxMap *map = plait_ptx_map_of(ptx->maps, copy);
-    Reader reader = {.ptx = ptx, .stage = plait_ptx_fetch_stage(ptx->kernel, copy)};
-    reader.byte = map ? map->byte : ptx->kept_at[copy] - 1;
-    reader.moving = map ? plait_ptx_copy_offset(ptx, copy) : NULL;
-    LLVMValueRef column = plait_ptx_field(ptx, inner), row = plait_ptx_field(ptx, outer);
-    reader.scalar = reader.stage.scalar;
-    reader.pitch = pitch_of(ptx->kernel, copy) / plait_scalar_bytes(reader.scalar);
-    if (!column) column = plait_ptx_int32(ptx, 0);
-    if (!row) row = plait_ptx_int32(ptx, 0);
-    if (reader.stage.bytes) {
-        reader.thread = plait_ptx_swizzled_offset(ptx, ptx->entry, reader.stage.rows, row, column);
-        return reader;
-    }
-    row = LLVMBuildMul(ptx->entry, row, plait_ptx_int32(ptx, reader.pitch), "");
-    reader.thread = LLVMBuildAdd(ptx->entry, row, column, "");
-    return reader;
-}
-
-static LLVMValueRef place_of(const Reader *reader, uint32_t row, uint32_t column)
-{
-    PlaitPtx *ptx = reader->ptx;
-    if (reader->stage.bytes) {
-        LLVMValueRef moving = reader->moving,
-                     pointer =
-                         plait_ptx_swizzled_pointer(ptx, reader->byte, reader->stage.rows, reader->thread, row, column);
-        LLVMTypeRef int8 = LLVMInt8TypeInContext(ptx->emit->context);
-        return moving ? LLVMBuildInBoundsGEP2(ptx->emit->builder, int8, pointer, &moving, 1, "") : pointer;
-    }
-    return plait_ptx_shared_pointer(reader->ptx, reader->scalar, reader->byte, reader->thread,
-                                    row * reader->pitch + column);
-}
-
-/* Neighbours that a thread holds are read at once. */
-void plait_ptx_read_fetched(PlaitPtx *ptx, PlaitValue value, PlaitValue copy)
-{
-    const PlaitPtxShape *shape = plait_ptx_shape_of(ptx, value);
-    uint32_t inner = shape->axes[0].axis == plait_ptx_fetch_inner(ptx->kernel, copy) ? 0 : 1,
-             step = inner ? 1 : shape->axes[1].slots;
-    if (ptx->maps) plait_ptx_copy_wait(ptx, copy);
-    else plait_ptx_fetch_wait(ptx, copy);
-    Reader reader = reader_of(ptx, copy, &shape->axes[inner], &shape->axes[1 - inner]);
-    uint32_t vec = shape->axes[inner].vec, bytes = plait_scalar_bytes(reader.scalar);
-    while (vec * bytes > UNIT_BYTES || shape->axes[inner].tile % vec) vec /= 2;
-    LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, shape->slots), loaded[UNIT_BYTES];
-    for (uint32_t slot = 0; slot < shape->slots; slot++) {
-        if (plait_ptx_axis_slot(shape, slot, inner) % vec != 0) continue;
-        uint32_t at[2];
-        for (uint32_t i = 0; i < 2; i++)
-            at[i] = plait_ptx_static_position(&shape->axes[i], plait_ptx_axis_slot(shape, slot, i));
-        plait_ptx_shared_load(ptx, reader.scalar, place_of(&reader, at[1 - inner], at[inner]), vec, loaded);
-        for (uint32_t i = 0; i < vec; i++) slots[slot + i * step] = loaded[i];
-    }
-    if (ptx->maps) plait_ptx_copies_release_read(ptx, value);
 }

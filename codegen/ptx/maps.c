@@ -15,29 +15,13 @@
 
 enum { MOST_RANK = 5, MOST_BOX = 256, MOST_SHARED = 227 * 1024, BARRIER_BYTES = 8 };
 
-bool plait_ptx_is_uniform(const PlaitFunction *kernel, PlaitValue value)
-{
-    const PlaitInst *inst = plait_inst(kernel, value);
-    PlaitOp op = (PlaitOp)inst->op;
-    if (inst->type.rank > 0 || inst->type.space != PLAIT_SPACE_VALUE) return false;
-    if (op == PLAIT_OP_CONST || op == PLAIT_OP_PROGRAM || op == PLAIT_OP_SIZE) return true;
-    if (op == PLAIT_OP_ARGUMENT) {
-        const PlaitRegion *region = inst->region;
-        return plait_op_of(kernel, region->owner) == PLAIT_OP_FOR && region->params.data[0] == value;
-    }
-    if (!plait_op_is_pointwise(op)) return false;
-    for (uint32_t i = 0; i < inst->operand_count; i++)
-        if (!plait_ptx_is_uniform(kernel, inst->operands[i])) return false;
-    return true;
-}
-
 /* Whether a unit index begins at a uniform scalar. */
 static bool begins_uniform(const PlaitFunction *kernel, PlaitValue index)
 {
     const PlaitInst *inst = plait_inst(kernel, index);
     for (uint32_t i = 0; i < inst->operand_count; i++) {
         bool tile = plait_type_of(kernel, inst->operands[i]).rank > 0;
-        if (tile ? !begins_uniform(kernel, inst->operands[i]) : !plait_ptx_is_uniform(kernel, inst->operands[i]))
+        if (tile ? !begins_uniform(kernel, inst->operands[i]) : !plait_is_uniform(kernel, inst->operands[i]))
             return false;
     }
     return true;
@@ -82,7 +66,7 @@ static bool describe(const PlaitFunction *kernel, PlaitValue copy, PlaitPtxMap *
     for (uint32_t i = 0; i < access.rank; i++) {
         const PlaitPtxIndex *index = &access.indices[i];
         if (plait_type_of(kernel, index->value).rank == 0) {
-            if (!plait_ptx_is_uniform(kernel, index->value)) return false;
+            if (!plait_is_uniform(kernel, index->value)) return false;
             continue;
         }
         bool inner = i + 1 == access.rank;
@@ -100,8 +84,8 @@ static bool stands_well(const PlaitFunction *kernel, const PlaitInst *inst)
     const PlaitRegion *region = inst->region;
     if (!region->parent) return true;
     const PlaitInst *loop = plait_inst(kernel, region->owner);
-    return !region->parent->parent && loop->op == PLAIT_OP_FOR && plait_ptx_is_uniform(kernel, loop->operands[0]) &&
-           plait_ptx_is_uniform(kernel, loop->operands[1]);
+    return !region->parent->parent && loop->op == PLAIT_OP_FOR && plait_is_uniform(kernel, loop->operands[0]) &&
+           plait_is_uniform(kernel, loop->operands[1]);
 }
 
 static void find_copy(void *context, PlaitValue value)

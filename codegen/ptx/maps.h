@@ -35,9 +35,6 @@ bool plait_ptx_is_late(const PlaitFunction *kernel, const PlaitSlots *slots);
 uint32_t plait_ptx_maps_threads(const PlaitFunction *kernel);
 const PlaitPtxMap *plait_ptx_map_of(const PlaitPtxMaps *maps, PlaitValue copy); /* NULL: none */
 
-/* Whether every program computes the value from its numbers, loop positions and sizes alone. */
-bool plait_ptx_is_uniform(const PlaitFunction *kernel, PlaitValue value);
-
 /* ---- copies.c ---- */
 void plait_ptx_init_barriers(PlaitPtx *ptx);
 void plait_ptx_copy_issue(PlaitPtx *ptx, PlaitValue copy);
@@ -50,8 +47,21 @@ void plait_ptx_copies_release_read(PlaitPtx *ptx, PlaitValue convert);
 LLVMValueRef plait_ptx_copy_offset(PlaitPtx *ptx, PlaitValue copy);
 
 /* ---- copy_loop.c: copies by the threads that compute ---- */
+/* A tile that is moved, and where it stands then. */
+typedef struct PlaitPtxTile {
+    PlaitValue copy;
+    PlaitAxis inner;        /* neighbours in shared memory lie along this axis */
+    uint32_t byte;          /* of shared memory */
+    uint32_t units, in_row; /* of 16 bytes: of the tile, of a row */
+    uint32_t swizzled_rows; /* of a tile as the matrix units read it; 0: of another */
+    uint32_t pitch;         /* then: bytes from row to row */
+} PlaitPtxTile;
+/* `may_go_on`: without waiting for what it moves, where memory is contiguous and aligned; in one cp.async group. */
+void plait_ptx_move_tile(PlaitPtx *ptx, const PlaitPtxTile *tile, bool may_go_on);
 bool plait_ptx_can_copy_in_loop(const PlaitPtx *ptx, PlaitValue copy);
 void plait_ptx_copy_in_loop(PlaitPtx *ptx, const PlaitPtxStage *stage, uint32_t byte);
+
+/* ---- fetch.c: tiles whose elements are read ---- */
 /* Copies that are fetched when the kernel starts, those among them that have a place in shared memory: */
 void plait_ptx_fetch(PlaitPtx *ptx, PlaitValue copy);      /* starts one */
 void plait_ptx_fetch_wait(PlaitPtx *ptx, PlaitValue copy); /* until it is there, for all threads */

@@ -207,9 +207,8 @@ static void emit_entry(PlaitEmit *emit, const PlaitFunction *kernel, const Plait
     LLVMDisposeBuilder(ptx.entry);
 }
 
-enum {
-    MOST_SLOTS = 2048
-}; /* of a tile in a thread: far above what registers hold; LLVM and ptxas would take minutes */
+/* Of a tile in a thread: far above what registers hold; LLVM and ptxas would take minutes. */
+enum { MOST_SLOTS = 2048 };
 
 static void find_large(void *context, PlaitValue value)
 {

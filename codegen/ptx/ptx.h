@@ -134,8 +134,7 @@ PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, bool maps, uint32_t 
 uint32_t plait_ptx_scratch_bytes(const PlaitPtxScratch *scratch);
 /* Whether the value is a copy of the version with maps, which is not staged. */
 bool plait_ptx_is_copied(const PlaitFunction *kernel, PlaitValue value, bool maps);
-/* Whether the value is a copy that is fetched when the kernel starts; bytes of shared memory that it takes
- * (copy_loop.c).
+/* Whether the value is a copy that is fetched when the kernel starts; bytes of shared memory that it takes (fetch.c).
  */
 bool plait_ptx_is_fetched(const PlaitFunction *kernel, PlaitValue value);
 uint32_t plait_ptx_fetch_bytes(const PlaitFunction *kernel, PlaitValue copy);

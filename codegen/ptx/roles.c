@@ -41,7 +41,7 @@ static void copy_region(PlaitPtx *ptx, const PlaitRegion *region, uint32_t warp,
             PlaitPtxLoop loop = plait_ptx_loop_begin(ptx, value, false);
             copy_region(ptx, inst->body, warp, warps);
             plait_ptx_loop_end(ptx, &loop);
-        } else if (plait_ptx_is_uniform(ptx->kernel, value)) {
+        } else if (plait_is_uniform(ptx->kernel, value)) {
             plait_ptx_emit_inst(ptx, value);
         }
     }

@@ -8,7 +8,7 @@
 #include "codegen/ptx/ptx.h"
 
 enum { ALIGNMENT = PLAIT_PTX_SWIZZLE_BYTES, MOST_KEPT = 100 * 1024, MOST_DOUBLED = 96 * 1024 };
-/* Of a program that each prepares a block: two of them fit into a multiprocessor's 228 KB, beside 1 KB for each. */
+/* Of a program that prepares a block: two of them fit into a multiprocessor's 228 KB, beside 1 KB for each. */
 enum { MOST_OF_TWO = 113 * 1024, FETCHED_STEP = 4 * 1024 };
 
 static uint32_t aligned(uint32_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
@@ -103,12 +103,13 @@ static PlaitPtxScratch plan(const PlaitFunction *kernel, bool maps, uint32_t *ke
 
 PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, bool maps, uint32_t *kept_at)
 {
-    uint32_t fetched = MOST_OF_TWO;
-    for (;;) {
-        PlaitPtxScratch scratch = plan(kernel, maps, kept_at, fetched);
-        if (fetched < FETCHED_STEP || plait_ptx_scratch_bytes(&scratch) <= MOST_OF_TWO) return scratch;
+    uint32_t fetched = maps || !plait_has_block_programs(kernel) ? 0 : MOST_OF_TWO;
+    PlaitPtxScratch scratch = plan(kernel, maps, kept_at, fetched);
+    while (fetched >= FETCHED_STEP && plait_ptx_scratch_bytes(&scratch) > MOST_OF_TWO) {
         fetched -= FETCHED_STEP;
+        scratch = plan(kernel, maps, kept_at, fetched);
     }
+    return scratch;
 }
 
 uint32_t plait_ptx_scratch_bytes(const PlaitPtxScratch *scratch)

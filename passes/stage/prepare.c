@@ -143,18 +143,19 @@ static PlaitType hoisted_type(const Prepare *prepare, PlaitType type)
     return result;
 }
 
-/* Whether a value made before the fold, or read there, is 0 at places that have no token. Reads of values over all
- * tokens are 0 where there is none. */
-static bool is_zero_outside(const Prepare *prepare, PlaitValue value)
+/* Whether a value made before the fold, or read there, is 0 at places along `tokens` (time or twin) that have no token.
+ * Reads of values over all tokens are 0 where there is none. */
+static bool is_zero_outside(const Prepare *prepare, PlaitValue value, PlaitAxis tokens)
 {
     const PlaitInst *inst = def(prepare, value);
-    if (!in_body(prepare, value)) return plait_type_has(inst->type, prepare->time);
-    if (inst->op == PLAIT_OP_GATHER)
-        return plait_reads_block(prepare->function, inst, def(prepare, prepare->fold)) &&
-               is_zero_outside(prepare, inst->operands[0]);
-    if (inst->op == PLAIT_OP_CAST || inst->op == PLAIT_OP_NEG) return is_zero_outside(prepare, inst->operands[0]);
-    return (inst->op == PLAIT_OP_SUB || inst->op == PLAIT_OP_ADD) && is_zero_outside(prepare, inst->operands[0]) &&
-           is_zero_outside(prepare, inst->operands[1]);
+    if (!in_body(prepare, value)) return plait_type_has(inst->type, tokens);
+    if (inst->op == PLAIT_OP_GATHER) /* at the other places of the block */
+        return tokens == prepare->twin && plait_reads_block(prepare->function, inst, def(prepare, prepare->fold)) &&
+               is_zero_outside(prepare, inst->operands[0], prepare->time);
+    if (inst->op == PLAIT_OP_CAST || inst->op == PLAIT_OP_NEG)
+        return is_zero_outside(prepare, inst->operands[0], tokens);
+    return (inst->op == PLAIT_OP_SUB || inst->op == PLAIT_OP_ADD) &&
+           is_zero_outside(prepare, inst->operands[0], tokens) && is_zero_outside(prepare, inst->operands[1], tokens);
 }
 
 /* Whether a value is one of a few numbers: finite, that is. */
@@ -170,11 +171,11 @@ static bool is_choice_of_numbers(const Prepare *prepare, PlaitValue value)
            is_choice_of_numbers(prepare, inst->operands[2]);
 }
 
-/* Whether a product of two is 0 at places that have no token. */
-static bool is_product_zero_outside(const Prepare *prepare, PlaitValue a, PlaitValue b)
+/* Whether a product of two is 0 at places along `tokens` that have no token. */
+static bool is_product_zero_outside(const Prepare *prepare, PlaitValue a, PlaitValue b, PlaitAxis tokens)
 {
-    return (is_zero_outside(prepare, a) && is_choice_of_numbers(prepare, b)) ||
-           (is_zero_outside(prepare, b) && is_choice_of_numbers(prepare, a));
+    return (is_zero_outside(prepare, a, tokens) && is_choice_of_numbers(prepare, b)) ||
+           (is_zero_outside(prepare, b, tokens) && is_choice_of_numbers(prepare, a));
 }
 
 /* A sum over the tokens of a block, without places that have none. A product keeps its form: it may be one of matrices.
@@ -197,7 +198,7 @@ static PlaitValue hoist_reduce(Prepare *prepare, const PlaitInst *inst)
         PlaitValue factors[2] = {hoist(prepare, x.operands[0]), hoist(prepare, x.operands[1])};
         uint32_t side = plait_type_has(plait_type_of(prepare->function, x.operands[0]), tokens) ? 0 : 1;
         PlaitValue zero = plait_build_const(b, (PlaitScalar)x.type.scalar, 0);
-        if (!is_product_zero_outside(prepare, x.operands[0], x.operands[1]))
+        if (!is_product_zero_outside(prepare, x.operands[0], x.operands[1], tokens))
             factors[side] = plait_build_select(b, here, factors[side], zero);
         PlaitValue product = plait_build_binary(b, PLAIT_OP_MUL, factors[0], factors[1]);
         return plait_build_reduce(b, PLAIT_OP_REDUCE_SUM, product, 0, axes, inst->axis_count);

@@ -152,9 +152,10 @@ static bool has_products(const PlaitFunction *kernel, const PlaitRegion *region)
 static void approximate_tanh(Exponents *exponents, PlaitValue value)
 {
     PlaitInst *inst = plait_inst(exponents->kernel, value);
-    bool *seen = PLAIT_NEW_ARRAY(exponents->kernel->module->arena, bool, exponents->kernel->insts.count);
     if (inst->op != PLAIT_OP_TANH || inst->type.scalar != PLAIT_F32 || exponents->blocks) return;
-    if (!has_products(exponents->kernel, inst->region) || is_carried(exponents, value, seen)) return;
+    if (!has_products(exponents->kernel, inst->region)) return;
+    bool *seen = PLAIT_NEW_ARRAY(exponents->kernel->module->arena, bool, exponents->kernel->insts.count);
+    if (is_carried(exponents, value, seen)) return;
     inst->op = PLAIT_OP_TANH_APPROX;
     exponents->changed = true;
 }

@@ -73,30 +73,18 @@ static bool is_tile_of_rows(const Fetch *fetch, const PlaitInst *load)
     return tiles == 2;
 }
 
-/* Whether every thread has the value from program numbers, loop positions and sizes. */
-static bool is_uniform(const Fetch *fetch, PlaitValue value)
-{
-    const PlaitInst *inst = def(fetch, value);
-    if (inst->type.rank > 0) return false;
-    if (inst->op == PLAIT_OP_CONST || inst->op == PLAIT_OP_PROGRAM || inst->op == PLAIT_OP_SIZE) return true;
-    if (inst->op == PLAIT_OP_ARGUMENT) return inst->region->params.data[0] == value;
-    for (uint32_t i = 0; i < inst->operand_count; i++)
-        if (!is_uniform(fetch, inst->operands[i])) return false;
-    return plait_op_is_pointwise((PlaitOp)inst->op);
-}
-
-/* Whether the copy engine finds the tile: rows of neighbours along two axes, of 16 positions each or all that there
- * are.
- */
+/* Whether the copy engine finds the tile (as codegen/ptx/maps.c asks): rows of neighbours along two axes, of 16
+ * positions each or all that there are. */
 static bool is_box(const Fetch *fetch, const PlaitInst *load)
 {
     uint32_t tiles = 0;
     for (uint32_t i = 1; i < load->operand_count; i++) {
         const PlaitInst *index = def(fetch, load->operands[i]);
         bool last = i + 1 == load->operand_count;
-        if (index->type.rank == 0 && (last || !is_uniform(fetch, load->operands[i]))) return false;
+        if (index->type.rank == 0 && (last || !plait_is_uniform(fetch->kernel, load->operands[i]))) return false;
         if (index->type.rank == 0) continue;
-        if (index->op != PLAIT_OP_IOTA || (index->operand_count && !is_uniform(fetch, index->operands[0])))
+        if (index->op != PLAIT_OP_IOTA ||
+            (index->operand_count && !plait_is_uniform(fetch->kernel, index->operands[0])))
             return false;
         const PlaitAxisInfo *axis = &fetch->kernel->axes.data[index->axes[0]];
         if (axis->tile % BOX_UNIT != 0 && axis->size != (int64_t)axis->tile) return false;
