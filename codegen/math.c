@@ -1,19 +1,27 @@
 /* Exponentials, logarithms, roots, tanh and erf, for f32 and f64, scalars and vectors: no branches, no calls.
  * Nothing here becomes a libm call on x86 or an intrinsic that NVPTX cannot select.
  *
- *   exp     x = n ln2 + r with |r| <= ln2 / 2 (Cody and Waite: n ln2 in two parts), e^x = 2^n (1 + r + r^2 P(r)); 2^n
- * in two factors, so that denormal and infinite results come out by themselves expm1   2 (2^(n-1) q + (2^(n-1) - 1/2))
- * with q = r + r^2 P(r) log     x = 2^k (1 + f), ln x = k ln2 + ln(1 + f); f32 by a polynomial in f, f64 by one in s =
- * f / (2 + f) log1p   u = 1 + x, what the sum lost is added to f again tanh    -t / (2 + t) with t = expm1(-2 |x|) erf
- * x (1 + P(x^2)) below 1, 1 - e^-Q(|x|) from there on
+ * exp: x = n ln2 + r with |r| <= ln2 / 2 (Cody and Waite: n ln2 in two parts), e^x = 2^n (1 + r + r^2 P(r)); 2^n in two
+ * factors, so that denormal and infinite results come out by themselves.
  *
- * On a GPU f32 uses the approximate units (bounds from the PTX ISA manual, "Floating Point Instructions"; in
- * parentheses what tests/codegen/math/gpu.c measured for the whole operation on an H100): exp     ex2.approx.ftz: 2
- * ulp; t = x log2(e) is rounded, the rest x - t ln2 (exact to 2^-40) is put back to first order; results below 2^-126
- * are 0 (2.5 ulp below 0, 2.0 above: the unit cuts off, and toward 0 for negative t) div     div.full: 2 ulp over the
- * whole range (2.0); by a constant: times its reciprocal, 1.5 ulp; 1 / x: rcp.approx, 1 ulp sqrt    sqrt.approx: 2^-23
- * (0.94); rsqrt: rsqrt.approx: 2^-22.9 (1.5); tanh, which divides (3.0) lg2.approx is not used: near 1 its error is
- * absolute, 2^-22.
+ * expm1: 2 (2^(n-1) q + (2^(n-1) - 1/2)) with q = r + r^2 P(r).
+ *
+ * log: x = 2^k (1 + f), ln x = k ln2 + ln(1 + f); f32 by a polynomial in f, f64 by one in s = f / (2 + f). log1p: u = 1
+ * + x, what the sum lost is added to f again.
+ *
+ * tanh: -t / (2 + t) with t = expm1(-2 |x|). erf: x (1 + P(x^2)) below 1, 1 - e^-Q(|x|) from there on.
+ *
+ * On a GPU f32 uses the approximate units. Bounds from the PTX ISA manual, "Floating Point Instructions"; in
+ * parentheses what tests/codegen/math/gpu.c measured for the whole operation on an H100.
+ *
+ * exp: ex2.approx.ftz, 2 ulp; t = x log2(e) is rounded, the rest x - t ln2 (exact to 2^-40) is put back to first order;
+ * results below 2^-126 are 0 (2.5 ulp below 0, 2.0 above: the unit cuts off, and toward 0 for negative t).
+ *
+ * log, log1p: near 1 the polynomial, elsewhere lg2.approx: 2^-22 absolute between 1/2 and 2, relative elsewhere
+ * (LOGULP).
+ *
+ * div: div.full, 2 ulp over the whole range (2.0); by a constant: times its reciprocal, 1.5 ulp; 1 / x: rcp.approx, 1
+ * ulp. sqrt: sqrt.approx, 2^-23 (0.94). rsqrt: rsqrt.approx, 2^-22.9 (1.5). tanh divides (3.0).
  */
 #include "codegen/math.h"
 
@@ -72,7 +80,7 @@ static LLVMValueRef exp_by_unit(const PlaitMath *m, LLVMValueRef x)
     exponent = plait_emit_intrinsic(emit, "llvm.minimum", (LLVMValueRef[]){exponent, number(m, 127.99999)}, 2);
     LLVMValueRef rest = fused(m, exponent, number(m, -0.693147182), x);
     rest = fused(m, exponent, number(m, 1.90465421e-09), rest);
-    LLVMValueRef power = plait_math_ptx(m, "ex2.approx.ftz.f32 $0, $1;", &exponent, 1);
+    LLVMValueRef power = plait_math_ptx(m, "llvm.nvvm.ex2.approx.ftz", &exponent, 1);
     return fused(m, power, rest, power);
 }
 
@@ -84,7 +92,7 @@ LLVMValueRef plait_math_exp(const PlaitMath *m, LLVMValueRef x)
 /* 2^n e^(r ln2) with n the whole number next to x and r = x - n, exactly; the unit of a GPU does it by itself. */
 static LLVMValueRef exp2_of(const PlaitMath *m, LLVMValueRef x)
 {
-    if (uses_approximate_units(m)) return plait_math_ptx(m, "ex2.approx.ftz.f32 $0, $1;", &x, 1);
+    if (uses_approximate_units(m)) return plait_math_ptx(m, "llvm.nvvm.ex2.approx.ftz", &x, 1);
     LLVMBuilderRef b = m->emit->builder;
     double log2_e = 1.4426950408889634;
     x = at_most(m, at_least(m, x, m->format->exp_lowest * log2_e), m->format->exp_highest * log2_e);
@@ -158,8 +166,20 @@ static LLVMValueRef log_at_ends(const PlaitMath *m, LLVMValueRef x, LLVMValueRef
     return choose(m, less(m, x, pole), number(m, NAN), result);
 }
 
+/* ln u with u = 1 + f: f - f^2 / 2 + f^3 P(f) where the polynomial holds, elsewhere the unit of a GPU. */
+static LLVMValueRef log_by_unit(const PlaitMath *m, LLVMValueRef u, LLVMValueRef f)
+{
+    LLVMValueRef tail = fused(m, plait_math_polynomial(m, &m->format->log, f), f, number(m, -0.5));
+    LLVMValueRef near_one = fused(m, times(m, f, f), tail, f);
+    LLVMValueRef far = times(m, plait_math_ptx(m, "llvm.nvvm.lg2.approx.f", &u, 1), number(m, 0.69314718055994531));
+    /* 1/2 (sqrt(2) + sqrt(1/2)) - 1 and half of what is between them */
+    LLVMValueRef from_middle = magnitude(m, minus(m, f, number(m, 0.060660172)));
+    return choose(m, less(m, from_middle, number(m, 0.353553391)), near_one, far);
+}
+
 LLVMValueRef plait_math_log(const PlaitMath *m, LLVMValueRef x)
 {
+    if (uses_approximate_units(m)) return log_by_unit(m, x, minus(m, x, number(m, 1)));
     PlaitMathSplit split = plait_math_split(m, x);
     return log_at_ends(m, x, number(m, 0), log_of_parts(m, split.exponent, split.fraction));
 }
@@ -168,6 +188,7 @@ static LLVMValueRef log1p_of(const PlaitMath *m, LLVMValueRef x)
 {
     LLVMValueRef one = number(m, 1);
     LLVMValueRef sum = plus(m, x, one);
+    if (uses_approximate_units(m)) return log_by_unit(m, sum, x);
     LLVMValueRef x_in_sum = minus(m, sum, one);
     LLVMValueRef lost = plus(m, minus(m, one, minus(m, sum, x_in_sum)), minus(m, x, x_in_sum));
     PlaitMathSplit split = plait_math_split(m, sum);

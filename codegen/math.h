@@ -164,7 +164,7 @@ typedef struct PlaitMathSplit {
 } PlaitMathSplit;
 PlaitMathSplit plait_math_split(const PlaitMath *m, LLVMValueRef x);
 
-/* One PTX instruction on f32, on every lane: `text` has the operands $0 (result), $1, ... */
+/* One PTX instruction on f32, on every lane: `text` has the operands $0 (result), $1, ..., or names an intrinsic. */
 LLVMValueRef plait_math_ptx(const PlaitMath *m, const char *text, const LLVMValueRef *operands, uint32_t count);
 
 #endif

@@ -8,12 +8,12 @@
 
 const char *const plait_stage_pipeline[] = {"canonicalise", "cse", "dce", TO_FOLDS, NULL};
 /* On the CPU tokens one after another in registers are as good: there are no matrix units to win. */
-const char *const plait_stage_pipeline_gpu[] = {"canonicalise", "cse",     "dce",     "chunk",  "cse",
-                                                "dce",          "prepare", "segment", TO_FOLDS, NULL};
+const char *const plait_stage_pipeline_gpu[] = {"canonicalise", "cse", "dce",     "split",   "dce",    "chunk",
+                                                "cse",          "dce", "prepare", "segment", TO_FOLDS, NULL};
 
 static const char *const cpu_tile_pipeline[] = {"canonicalise", "cse", "dce", NULL};
-static const char *const gpu_tile_pipeline[] = {"canonicalise", "cse", "dce",    "matrix", "exponent", "cse", "dce",
-                                                "sink",         "dce", "layout", "copy",   "ahead",    NULL};
+static const char *const gpu_tile_pipeline[] = {"canonicalise", "cse", "dce",    "matrix", "exponent", "cse",     "dce",
+                                                "sink",         "dce", "layout", "copy",   "ahead",    "shorten", NULL};
 
 static void run_names(PlaitModule *module, const char *const *names, const PlaitPassOptions *options)
 {

@@ -175,13 +175,15 @@ void plait_ptx_store(PlaitPtx *ptx, PlaitScalar scalar, uint32_t count, LLVMValu
         for (uint32_t i = 0; i < count; i++)
             value = LLVMBuildInsertElement(b, value, to_memory(ptx, scalar, stored[i]), plait_ptx_int32(ptx, i), "");
     }
+    Parts parts = parts_of(ptx, bytes);
+    LLVMTypeRef words = parts.count > 1 ? LLVMVectorType(parts.type, parts.count) : parts.type;
+    /* 16-bit numbers as pairs, as they are rounded. */
+    if (!predicate && count > 1) value = LLVMBuildBitCast(b, value, words, "");
     if (!predicate) {
         LLVMSetAlignment(LLVMBuildStore(b, value, global_pointer(ptx, address)), bytes);
         return;
     }
-    Parts parts = parts_of(ptx, bytes);
-    if (parts.bits == 8) value = LLVMBuildZExt(b, value, parts.type, "");
-    else value = LLVMBuildBitCast(b, value, parts.count > 1 ? LLVMVectorType(parts.type, parts.count) : parts.type, "");
+    value = parts.bits == 8 ? LLVMBuildZExt(b, value, parts.type, "") : LLVMBuildBitCast(b, value, words, "");
     predicated_store(ptx, parts, address, predicate, value);
 }
 

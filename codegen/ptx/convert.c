@@ -65,7 +65,7 @@ void plait_ptx_emit_convert(PlaitPtx *ptx, PlaitValue value)
     const PlaitPtxShape *from = plait_ptx_shape_of(ptx, source), *to = plait_ptx_shape_of(ptx, value);
     PlaitScalar scalar = (PlaitScalar)plait_type_of(ptx->kernel, value).scalar;
     LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, to->slots), first = plait_ptx_first_copy(ptx, from);
-    uint32_t byte = plait_ptx_scratch(ptx);
+    uint32_t byte = plait_ptx_scratch(ptx, value);
     for (uint32_t slot = 0; slot < from->slots; slot++) {
         Place place = place_of(ptx, from, slot, to);
         LLVMValueRef predicate = plait_ptx_both(ptx, first, plait_ptx_valid(ptx, from, slot));

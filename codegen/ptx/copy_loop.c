@@ -106,10 +106,8 @@ static LLVMValueRef target_of(const Mover *mover, const Unit *unit)
         LLVMValueRef offset = plait_ptx_swizzled_offset(ptx, b, mover->tile->swizzled_rows, unit->row, unit->column);
         return plait_ptx_swizzled_pointer(ptx, mover->tile->byte, mover->tile->swizzled_rows, offset, 0, 0);
     }
-    uint32_t bytes = plait_scalar_bytes(mover->access.scalar);
-    LLVMValueRef offset = LLVMBuildMul(b, unit->row, plait_ptx_int32(ptx, mover->tile->pitch / bytes), "");
-    offset = LLVMBuildAdd(b, offset, unit->column, "");
-    return plait_ptx_shared_pointer(ptx, mover->access.scalar, mover->tile->byte, offset, 0);
+    LLVMValueRef offset = plait_ptx_line_offset(ptx, b, mover->tile, unit->row, unit->column);
+    return plait_ptx_shared_byte(ptx, offset, mover->tile->byte);
 }
 
 /* Element by element, through registers. */

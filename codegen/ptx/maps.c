@@ -157,7 +157,7 @@ static void follow(PlaitPtxMaps *maps, PlaitPtxMap *map)
 static void place(const PlaitFunction *kernel, PlaitPtxMaps *maps)
 {
     uint32_t *kept_at = PLAIT_NEW_ARRAY(kernel->module->arena, uint32_t, kernel->insts.count);
-    PlaitPtxScratch scratch = plait_ptx_plan(kernel, true, kept_at);
+    PlaitPtxScratch scratch = plait_ptx_plan(kernel, true, maps->one_half, kept_at);
     uint32_t byte = plait_ptx_scratch_bytes(&scratch);
     for (uint32_t i = 0; i < maps->count; i++) {
         if (maps->data[i].follows) continue;
@@ -186,11 +186,14 @@ bool plait_ptx_maps(const PlaitFunction *kernel, const PlaitTarget *target, Plai
     uint32_t stages = 1;
     for (uint32_t i = 0; i < maps->count; i++)
         if (maps->data[i].stages > stages) stages = maps->data[i].stages;
+    maps->one_half = false;
     do { /* as many tiles on the way as there is room for beside the kernel's other needs */
         for (uint32_t i = 0; i < maps->count; i++)
             if (maps->data[i].stages > stages) maps->data[i].stages = stages;
         place(kernel, maps);
     } while (maps->bytes > MOST_SHARED && stages-- > 1);
+    maps->one_half = maps->bytes > MOST_SHARED;
+    if (maps->one_half) place(kernel, maps);
     return maps->bytes <= MOST_SHARED;
 }
 

@@ -26,6 +26,7 @@ typedef struct PlaitPtxMaps {
     PlaitPtxMap *data;
     uint32_t count, parameters;
     uint32_t bytes; /* of shared memory in all */
+    bool one_half;  /* there is no room for two halves of scratch */
 } PlaitPtxMaps;
 
 /* False when the kernel has no such version on the target. */
@@ -67,6 +68,9 @@ void plait_ptx_fetch(PlaitPtx *ptx, PlaitValue copy);      /* starts one */
 void plait_ptx_fetch_wait(PlaitPtx *ptx, PlaitValue copy); /* until it is there, for all threads */
 /* `value`: a `convert` of a copy that was fetched, or is the copy engine's. */
 void plait_ptx_read_fetched(PlaitPtx *ptx, PlaitValue value, PlaitValue copy);
+/* The byte of an element of a tile that is not swizzled, from its start; i32. */
+LLVMValueRef plait_ptx_line_offset(PlaitPtx *ptx, LLVMBuilderRef b, const PlaitPtxTile *tile, LLVMValueRef row,
+                                   LLVMValueRef column);
 /* Whether some `convert` reads the copy; where it then stands, if it has 16 bits (`bytes` 0: it has not). */
 bool plait_ptx_is_read_by_element(const PlaitFunction *kernel, PlaitValue copy);
 PlaitPtxStage plait_ptx_fetch_stage(const PlaitFunction *kernel, PlaitValue copy);

@@ -65,7 +65,7 @@ static LLVMValueRef packed(PlaitPtx *ptx, LLVMValueRef low, LLVMValueRef high)
     LLVMBuilderRef b = ptx->emit->builder;
     LLVMTypeRef i32 = LLVMInt32TypeInContext(ptx->emit->context);
     if (LLVMTypeOf(low) == LLVMFloatTypeInContext(ptx->emit->context))
-        return plait_ptx_asm(ptx, i32, "cvt.rn.bf16x2.f32 $0, $1, $2;", "=r,f,f", (LLVMValueRef[]){high, low}, 2);
+        return LLVMBuildBitCast(b, plait_ptx_rounded_pair(ptx, PLAIT_BF16, low, high), i32, "");
     LLVMValueRef pair = LLVMGetPoison(LLVMVectorType(LLVMTypeOf(low), 2));
     pair = LLVMBuildInsertElement(b, pair, low, LLVMConstInt(i32, 0, 0), "");
     pair = LLVMBuildInsertElement(b, pair, high, LLVMConstInt(i32, 1, 0), "");

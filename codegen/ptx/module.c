@@ -197,7 +197,7 @@ static void emit_entry(PlaitEmit *emit, const PlaitFunction *kernel, const Plait
     ptx.tensor_use = PLAIT_NEW_ARRAY(emit->arena, uint8_t, count);
     ptx.shapes = PLAIT_NEW_ARRAY(emit->arena, PlaitPtxShape *, count);
     ptx.kept_at = PLAIT_NEW_ARRAY(emit->arena, uint32_t, count);
-    ptx.scratch = plait_ptx_plan(kernel, maps != NULL, ptx.kept_at);
+    ptx.scratch = plait_ptx_plan(kernel, maps != NULL, maps && maps->one_half, ptx.kept_at);
     if (ptx.scratch.bytes || ptx.scratch.kept || maps) ptx.shared = shared_array(emit);
     plait_ptx_note_order(&ptx);
     create_function(&ptx);

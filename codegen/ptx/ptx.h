@@ -32,6 +32,9 @@ typedef struct PlaitPtxScratch {
     uint32_t kept;   /* bytes of operands staged once before a loop */
     bool maps;       /* the version whose copies are not staged */
     uint32_t slack;  /* bytes behind all that surplus positions may read */
+    /* Of programs that prepare a block (share.c), by value; else NULL: */
+    uint32_t *own; /* 1 + byte of an operation's own scratch; 0: it has none */
+    bool *reused;  /* something else has stood in its place */
 } PlaitPtxScratch;
 
 /* A thread's part of the positions along an axis with such a layout. */
@@ -129,8 +132,9 @@ LLVMValueRef plait_ptx_shuffle(PlaitPtx *ptx, LLVMValueRef value, PlaitScalar sc
 void plait_ptx_barrier(PlaitPtx *ptx);
 
 /* ---- shared.c ---- */
-/* `maps`: without copies. `kept_at`: zeroed, by value; gets where kept operands stand. */
-PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, bool maps, uint32_t *kept_at);
+/* `maps`: without copies. `one_half`: scratch has no second half. `kept_at`: zeroed, by value; gets where kept operands
+ * stand. */
+PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, bool maps, bool one_half, uint32_t *kept_at);
 uint32_t plait_ptx_scratch_bytes(const PlaitPtxScratch *scratch);
 /* Whether the value is a copy of the version with maps, which is not staged. */
 bool plait_ptx_is_copied(const PlaitFunction *kernel, PlaitValue value, bool maps);
@@ -142,11 +146,15 @@ uint32_t plait_ptx_fetch_bytes(const PlaitFunction *kernel, PlaitValue copy);
 PlaitAxis plait_ptx_fetch_inner(const PlaitFunction *kernel, PlaitValue copy);
 /* The first of the copies of the same elements, which share a place. */
 PlaitValue plait_ptx_fetch_leader(const PlaitFunction *kernel, PlaitValue copy);
-/* Begins a use of scratch: gives its first byte (i32 constant offset) after a barrier where one is needed. Write, then
- * plait_ptx_barrier, then read. */
-uint32_t plait_ptx_scratch(PlaitPtx *ptx);
+/* Bytes of scratch that the operation needs, with what has a place of its own (`kept_at` not 0). */
+uint32_t plait_ptx_operation_bytes(const PlaitFunction *kernel, PlaitValue value, bool maps, const uint32_t *kept_at);
+/* Begins a use of scratch by the operation (0: a product): gives its first byte (i32 constant offset) after a barrier
+ * where one is needed. Write, then plait_ptx_barrier, then read. */
+uint32_t plait_ptx_scratch(PlaitPtx *ptx, PlaitValue value);
 /* Around the body of a loop: a use in it may follow the last use of the turn before. */
 void plait_ptx_scratch_loop(PlaitPtx *ptx, const PlaitRegion *body);
+/* The address of byte `byte` plus `offset` (i32, NULL: 0) of shared memory. */
+LLVMValueRef plait_ptx_shared_byte(PlaitPtx *ptx, LLVMValueRef offset, uint32_t byte);
 /* The address of element `element` (i32, NULL: 0) plus `fixed` of an array of `scalar` at byte `byte` of shared memory.
  */
 LLVMValueRef plait_ptx_shared_pointer(PlaitPtx *ptx, PlaitScalar scalar, uint32_t byte, LLVMValueRef element,
@@ -219,6 +227,8 @@ void plait_ptx_emit_matrix_dot(PlaitPtx *ptx, PlaitValue value);
 /* ---- region.c ---- */
 void plait_ptx_emit_region(PlaitPtx *ptx, const PlaitRegion *region);
 void plait_ptx_emit_inst(PlaitPtx *ptx, PlaitValue value);
+/* Two f32 values rounded to a vector of two of a 16-bit type, by one instruction. */
+LLVMValueRef plait_ptx_rounded_pair(PlaitPtx *ptx, PlaitScalar scalar, LLVMValueRef low, LLVMValueRef high);
 LLVMValueRef *plait_ptx_new_slots(PlaitPtx *ptx, PlaitValue value, uint32_t count);
 
 #endif

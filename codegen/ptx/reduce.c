@@ -10,7 +10,7 @@ typedef struct Reduction {
     PlaitPtx *ptx;
     PlaitOp op;
     PlaitScalar scalar;
-    PlaitValue operand;
+    PlaitValue value, operand;
     const PlaitPtxShape *in, *out;
     LLVMValueRef *results; /* by slot of `out` */
 } Reduction;
@@ -92,7 +92,7 @@ static void reduce_warps(Reduction *reduction, uint32_t bits)
     PlaitPtx *ptx = reduction->ptx;
     LLVMBuilderRef b = ptx->emit->builder;
     LLVMTypeRef i32 = LLVMInt32TypeInContext(ptx->emit->context);
-    uint32_t byte = plait_ptx_scratch(ptx), threads = ptx->kernel->threads;
+    uint32_t byte = plait_ptx_scratch(ptx, reduction->value), threads = ptx->kernel->threads;
     for (uint32_t i = 0; i < reduction->out->slots; i++)
         plait_ptx_shared_store(ptx, reduction->scalar,
                                plait_ptx_shared_pointer(ptx, reduction->scalar, byte, ptx->thread, i * threads),
@@ -117,7 +117,8 @@ void plait_ptx_emit_reduce(PlaitPtx *ptx, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(ptx->kernel, value);
     Reduction reduction = {
-        .ptx = ptx, .op = (PlaitOp)inst->op, .scalar = (PlaitScalar)inst->type.scalar, .operand = inst->operands[0]};
+        .ptx = ptx, .op = (PlaitOp)inst->op, .scalar = (PlaitScalar)inst->type.scalar, .value = value};
+    reduction.operand = inst->operands[0];
     reduction.in = plait_ptx_shape_of(ptx, reduction.operand);
     reduction.out = plait_ptx_shape_of(ptx, value);
     reduction.results = plait_ptx_new_slots(ptx, value, reduction.out->slots);

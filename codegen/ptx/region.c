@@ -63,6 +63,12 @@ static uint32_t neighbour_step(const PlaitPtxShape *shape)
     return best;
 }
 
+LLVMValueRef plait_ptx_rounded_pair(PlaitPtx *ptx, PlaitScalar scalar, LLVMValueRef low, LLVMValueRef high)
+{
+    const char *name = scalar == PLAIT_BF16 ? "llvm.nvvm.ff2bf16x2.rn" : "llvm.nvvm.ff2f16x2.rn";
+    return plait_emit_intrinsic(ptx->emit, name, (LLVMValueRef[]){high, low}, 2);
+}
+
 /* f32 -> 16 bits, two neighbours in one instruction: one at a time takes four times as long. */
 static void emit_rounding(PlaitPtx *ptx, PlaitValue value)
 {
@@ -71,17 +77,12 @@ static void emit_rounding(PlaitPtx *ptx, PlaitValue value)
     LLVMBuilderRef b = ptx->emit->builder;
     LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, shape->slots);
     uint32_t step = neighbour_step(shape);
-    LLVMTypeRef i32 = LLVMInt32TypeInContext(ptx->emit->context);
-    LLVMTypeRef pair_type = LLVMVectorType(plait_emit_type(ptx->emit, (PlaitScalar)inst->type.scalar, 1), 2);
-    const char *text =
-        inst->type.scalar == PLAIT_BF16 ? "cvt.rn.bf16x2.f32 $0, $1, $2;" : "cvt.rn.f16x2.f32 $0, $1, $2;";
     for (uint32_t slot = 0; slot < shape->slots; slot++) {
         LLVMValueRef low = plait_ptx_operand(ptx, inst->operands[0], shape, slot);
         if (slots[slot]) continue;
         uint32_t other = slot + step;
         LLVMValueRef high = other < shape->slots ? plait_ptx_operand(ptx, inst->operands[0], shape, other) : low;
-        LLVMValueRef pair = plait_ptx_asm(ptx, i32, text, "=r,f,f", (LLVMValueRef[]){high, low}, 2);
-        pair = LLVMBuildBitCast(b, pair, pair_type, "");
+        LLVMValueRef pair = plait_ptx_rounded_pair(ptx, (PlaitScalar)inst->type.scalar, low, high);
         slots[slot] = LLVMBuildExtractElement(b, pair, plait_ptx_int32(ptx, 0), "");
         if (other < shape->slots) slots[other] = LLVMBuildExtractElement(b, pair, plait_ptx_int32(ptx, 1), "");
     }
@@ -95,12 +96,62 @@ static bool rounds_pairs(PlaitPtx *ptx, PlaitValue value)
            plait_ptx_shape_of(ptx, value)->slots > 1;
 }
 
+/* A choice between pairs of 16-bit neighbours by one condition, as a choice between words. */
+static void select_pair(PlaitPtx *ptx, PlaitValue value, uint32_t slot, uint32_t other, LLVMValueRef condition)
+{
+    const PlaitInst *inst = plait_inst(ptx->kernel, value);
+    const PlaitPtxShape *shape = plait_ptx_shape_of(ptx, value);
+    LLVMBuilderRef b = ptx->emit->builder;
+    LLVMTypeRef pair_type = LLVMVectorType(plait_emit_type(ptx->emit, (PlaitScalar)inst->type.scalar, 1), 2),
+                i32 = LLVMInt32TypeInContext(ptx->emit->context);
+    LLVMValueRef words[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        LLVMValueRef pair = LLVMGetPoison(pair_type);
+        for (uint32_t k = 0; k < 2; k++) {
+            LLVMValueRef element = plait_ptx_operand(ptx, inst->operands[1 + i], shape, k ? other : slot);
+            pair = LLVMBuildInsertElement(b, pair, element, plait_ptx_int32(ptx, k), "");
+        }
+        words[i] = LLVMBuildBitCast(b, pair, i32, "");
+    }
+    LLVMValueRef chosen = LLVMBuildSelect(b, condition, words[0], words[1], "");
+    chosen = LLVMBuildBitCast(b, chosen, pair_type, "");
+    ptx->values[value][slot] = LLVMBuildExtractElement(b, chosen, plait_ptx_int32(ptx, 0), "");
+    ptx->values[value][other] = LLVMBuildExtractElement(b, chosen, plait_ptx_int32(ptx, 1), "");
+}
+
+static bool selects_pairs(PlaitPtx *ptx, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(ptx->kernel, value);
+    return inst->op == PLAIT_OP_SELECT && plait_scalar_is_16_bit((PlaitScalar)inst->type.scalar);
+}
+
+static void emit_select(PlaitPtx *ptx, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(ptx->kernel, value);
+    const PlaitPtxShape *shape = plait_ptx_shape_of(ptx, value);
+    LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, shape->slots), operands[3];
+    uint32_t step = neighbour_step(shape);
+    for (uint32_t slot = 0; slot < shape->slots; slot++) {
+        if (slots[slot]) continue;
+        for (uint32_t i = 0; i < 3; i++) operands[i] = plait_ptx_operand(ptx, inst->operands[i], shape, slot);
+        uint32_t other = slot + step;
+        bool pair = slot / step % 2 == 0 && other < shape->slots &&
+                    plait_ptx_operand(ptx, inst->operands[0], shape, other) == operands[0];
+        if (pair) select_pair(ptx, value, slot, other, operands[0]);
+        else slots[slot] = pointwise(ptx, inst, operands);
+    }
+}
+
 static void emit_pointwise(PlaitPtx *ptx, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(ptx->kernel, value);
     const PlaitPtxShape *shape = plait_ptx_shape_of(ptx, value);
     if (rounds_pairs(ptx, value)) {
         emit_rounding(ptx, value);
+        return;
+    }
+    if (selects_pairs(ptx, value)) {
+        emit_select(ptx, value);
         return;
     }
     LLVMValueRef *slots = plait_ptx_new_slots(ptx, value, shape->slots), operands[3];

@@ -5,11 +5,9 @@
  * the use after the next writes again, so that no further barrier is needed; in a loop with an odd number of uses, or
  * with one half only, a use waits first. `last_half` says which half may still be read by a slower thread.
  */
-#include "codegen/ptx/ptx.h"
+#include "codegen/ptx/share.h"
 
 enum { ALIGNMENT = PLAIT_PTX_SWIZZLE_BYTES, MOST_KEPT = 100 * 1024, MOST_DOUBLED = 96 * 1024 };
-/* Of a program that prepares a block: two of them fit into a multiprocessor's 228 KB, beside 1 KB for each. */
-enum { MOST_OF_TWO = 113 * 1024, FETCHED_STEP = 4 * 1024 };
 
 static uint32_t aligned(uint32_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
@@ -18,7 +16,6 @@ typedef struct Planner {
     PlaitPtxScratch scratch;
     uint32_t *kept_at; /* relative to the end of the scratch */
     uint8_t *manners;  /* by value: how products want it staged, a bit for each of the two ways */
-    uint32_t fetched;  /* bytes that fetched tiles may take */
 } Planner;
 
 static void note_manner(void *context, PlaitValue value)
@@ -29,19 +26,6 @@ static void note_manner(void *context, PlaitValue value)
         PlaitPtxStage stage = plait_ptx_stage(planner->kernel, value, side);
         planner->manners[stage.value] |= (uint8_t)(stage.swizzled ? 2 : 1);
     }
-}
-
-static void plan_fetched(void *context, PlaitValue value)
-{
-    Planner *planner = context;
-    if (!plait_ptx_is_fetched(planner->kernel, value)) return;
-    uint32_t bytes = aligned(plait_ptx_fetch_bytes(planner->kernel, value));
-    PlaitValue leader = plait_ptx_fetch_leader(planner->kernel, value);
-    if (leader != value) planner->kept_at[value] = planner->kept_at[leader];
-    if (leader != value) return;
-    if (planner->scratch.kept + bytes > planner->fetched) return;
-    planner->kept_at[value] = planner->scratch.kept + 1;
-    planner->scratch.kept += bytes;
 }
 
 static void plan_kept(void *context, PlaitValue value)
@@ -61,7 +45,7 @@ static void plan_kept(void *context, PlaitValue value)
     }
 }
 
-static uint32_t bytes_of(const PlaitFunction *kernel, PlaitValue value, bool maps, const uint32_t *kept_at)
+uint32_t plait_ptx_operation_bytes(const PlaitFunction *kernel, PlaitValue value, bool maps, const uint32_t *kept_at)
 {
     PlaitOp op = plait_op_of(kernel, value);
     if (op == PLAIT_OP_DOT) return plait_ptx_dot_bytes(kernel, value, maps, kept_at);
@@ -73,8 +57,14 @@ static uint32_t bytes_of(const PlaitFunction *kernel, PlaitValue value, bool map
 static void plan_scratch(void *context, PlaitValue value)
 {
     Planner *planner = context;
-    uint32_t bytes = aligned(bytes_of(planner->kernel, value, planner->scratch.maps, planner->kept_at));
+    uint32_t bytes =
+        aligned(plait_ptx_operation_bytes(planner->kernel, value, planner->scratch.maps, planner->kept_at));
     if (bytes > planner->scratch.bytes) planner->scratch.bytes = bytes;
+}
+
+static void plan_slack(void *context, PlaitValue value)
+{
+    Planner *planner = context;
     if (plait_op_of(planner->kernel, value) != PLAIT_OP_DOT) return;
     uint32_t reach = plait_ptx_dot_reach(planner->kernel, value);
     if (reach > planner->scratch.slack) planner->scratch.slack = reach;
@@ -85,31 +75,22 @@ bool plait_ptx_is_copied(const PlaitFunction *kernel, PlaitValue value, bool map
     return maps && plait_op_of(kernel, value) == PLAIT_OP_COPY;
 }
 
-static PlaitPtxScratch plan(const PlaitFunction *kernel, bool maps, uint32_t *kept_at, uint32_t fetched)
+PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, bool maps, bool one_half, uint32_t *kept_at)
 {
-    Planner planner = {.kernel = kernel, .scratch = {.maps = maps}, .kept_at = kept_at, .fetched = fetched};
+    Planner planner = {.kernel = kernel, .scratch = {.maps = maps}, .kept_at = kept_at};
+    PlaitPtxScratch *scratch = &planner.scratch;
     planner.manners = PLAIT_NEW_ARRAY(kernel->module->arena, uint8_t, kernel->insts.count);
-    for (PlaitValue value = 0; value < kernel->insts.count; value++) kept_at[value] = 0;
     plait_region_walk(kernel, kernel->body, note_manner, &planner);
-    if (!maps) plait_region_walk(kernel, kernel->body, plan_fetched, &planner);
+    bool shared = !maps && plait_has_block_programs(kernel);
+    plait_region_walk(kernel, kernel->body, plan_slack, &planner);
+    if (shared && plait_ptx_share(kernel, planner.manners, scratch, kept_at)) return *scratch;
+    for (PlaitValue value = 0; value < kernel->insts.count; value++) kept_at[value] = 0;
     plait_region_walk(kernel, kernel->body, plan_kept, &planner);
     plait_region_walk(kernel, kernel->body, plan_scratch, &planner);
-    PlaitPtxScratch *scratch = &planner.scratch;
-    scratch->halves = 2 * scratch->bytes + scratch->kept <= MOST_DOUBLED ? 2 : 1;
+    scratch->halves = !one_half && 2 * scratch->bytes + scratch->kept <= MOST_DOUBLED ? 2 : 1;
     for (PlaitValue value = 0; value < kernel->insts.count; value++)
         if (kept_at[value]) kept_at[value] += scratch->halves * scratch->bytes;
     return *scratch;
-}
-
-PlaitPtxScratch plait_ptx_plan(const PlaitFunction *kernel, bool maps, uint32_t *kept_at)
-{
-    uint32_t fetched = maps || !plait_has_block_programs(kernel) ? 0 : MOST_OF_TWO;
-    PlaitPtxScratch scratch = plan(kernel, maps, kept_at, fetched);
-    while (fetched >= FETCHED_STEP && plait_ptx_scratch_bytes(&scratch) > MOST_OF_TWO) {
-        fetched -= FETCHED_STEP;
-        scratch = plan(kernel, maps, kept_at, fetched);
-    }
-    return scratch;
 }
 
 uint32_t plait_ptx_scratch_bytes(const PlaitPtxScratch *scratch)
@@ -121,12 +102,17 @@ uint32_t plait_ptx_scratch_bytes(const PlaitPtxScratch *scratch)
 uint32_t plait_ptx_shared_bytes(const PlaitFunction *kernel)
 {
     uint32_t *kept_at = PLAIT_NEW_ARRAY(kernel->module->arena, uint32_t, kernel->insts.count);
-    PlaitPtxScratch scratch = plait_ptx_plan(kernel, false, kept_at);
+    PlaitPtxScratch scratch = plait_ptx_plan(kernel, false, false, kept_at);
     return plait_ptx_scratch_bytes(&scratch);
 }
 
-uint32_t plait_ptx_scratch(PlaitPtx *ptx)
+uint32_t plait_ptx_scratch(PlaitPtx *ptx, PlaitValue value)
 {
+    if (ptx->scratch.own && ptx->scratch.own[value]) {
+        plait_ptx_barrier(ptx);
+        ptx->last_half = PLAIT_HALF_ANY;
+        return ptx->scratch.own[value] - 1;
+    }
     bool wait = ptx->last_half == PLAIT_HALF_ANY || (ptx->scratch.halves == 1 && ptx->last_half != PLAIT_HALF_NONE);
     if (wait) plait_ptx_barrier(ptx);
     uint32_t half = !wait && ptx->last_half == 0 ? 1 : 0;
@@ -140,7 +126,7 @@ static uint32_t uses_in(const PlaitPtx *ptx, const PlaitRegion *region, bool *ne
     uint32_t uses = 0;
     for (uint32_t i = 0; i < region->body.count; i++) {
         PlaitValue value = region->body.data[i];
-        uses += bytes_of(ptx->kernel, value, ptx->scratch.maps, ptx->kept_at) > 0;
+        uses += plait_ptx_operation_bytes(ptx->kernel, value, ptx->scratch.maps, ptx->kept_at) > 0;
         const PlaitRegion *inner = plait_inst(ptx->kernel, value)->body;
         bool deeper = false;
         if (inner && (uses_in(ptx, inner, &deeper) || deeper)) *nested = true;
@@ -156,17 +142,19 @@ void plait_ptx_scratch_loop(PlaitPtx *ptx, const PlaitRegion *body)
     else if (uses && ptx->last_half == PLAIT_HALF_NONE) ptx->last_half = ptx->scratch.halves == 2 ? 1 : 0;
 }
 
+LLVMValueRef plait_ptx_shared_byte(PlaitPtx *ptx, LLVMValueRef offset, uint32_t byte)
+{
+    LLVMBuilderRef b = ptx->emit->builder;
+    LLVMTypeRef int8 = LLVMInt8TypeInContext(ptx->emit->context);
+    LLVMValueRef pointer = ptx->shared, rest = plait_ptx_int32(ptx, byte);
+    if (offset) pointer = LLVMBuildInBoundsGEP2(b, int8, pointer, &offset, 1, "");
+    return LLVMBuildInBoundsGEP2(b, int8, pointer, &rest, 1, "");
+}
+
 LLVMValueRef plait_ptx_shared_pointer(PlaitPtx *ptx, PlaitScalar scalar, uint32_t byte, LLVMValueRef element,
                                       uint32_t fixed)
 {
-    LLVMBuilderRef b = ptx->emit->builder;
-    LLVMTypeRef int8 = LLVMInt8TypeInContext(ptx->emit->context), int32 = LLVMInt32TypeInContext(ptx->emit->context);
     uint32_t bytes = plait_scalar_bytes(scalar);
-    LLVMValueRef pointer = ptx->shared;
-    if (element) {
-        LLVMValueRef offset = LLVMBuildMul(b, element, LLVMConstInt(int32, bytes, 0), "");
-        pointer = LLVMBuildInBoundsGEP2(b, int8, pointer, &offset, 1, "");
-    }
-    LLVMValueRef rest = LLVMConstInt(int32, byte + fixed * bytes, 0);
-    return LLVMBuildInBoundsGEP2(b, int8, pointer, &rest, 1, "");
+    if (element) element = LLVMBuildMul(ptx->emit->builder, element, plait_ptx_int32(ptx, bytes), "");
+    return plait_ptx_shared_byte(ptx, element, byte + fixed * bytes);
 }

@@ -303,7 +303,7 @@ void plait_ptx_emit_solve(PlaitPtx *ptx, PlaitValue value)
 {
     Solve solve = describe(ptx->kernel, value);
     solve.ptx = ptx;
-    solve.matrix = plait_ptx_scratch(ptx);
+    solve.matrix = plait_ptx_scratch(ptx, value);
     solve.x = solve.matrix + matrix_bytes(&solve);
     write(&solve, solve.inst->operands[0], true);
     write(&solve, solve.inst->operands[1], false);

@@ -116,6 +116,12 @@ void plait_ptx_stage_write(PlaitPtx *ptx, const PlaitPtxStage *stage, uint32_t b
     }
 }
 
+/* Whether something else has stood where the value is kept. */
+static bool was_used(const PlaitPtx *ptx, PlaitValue value)
+{
+    return ptx->scratch.reused && ptx->scratch.reused[value];
+}
+
 static void stage_one(PlaitPtx *ptx, PlaitPtxStage *stage, uint32_t scratch)
 {
     uint32_t kept = ptx->kept_at[stage->value];
@@ -127,8 +133,8 @@ static void stage_one(PlaitPtx *ptx, PlaitPtxStage *stage, uint32_t scratch)
     }
     stage->byte = kept ? kept - 1 : scratch;
     if (!stage->value || (kept && ptx->kept_done[stage->value])) return;
-    if (kept && plait_inst(ptx->kernel, stage->value)->region->parent)
-        plait_ptx_barrier(ptx); /* a loop comes here again */
+    if (kept && (plait_inst(ptx->kernel, stage->value)->region->parent || was_used(ptx, stage->value)))
+        plait_ptx_barrier(ptx); /* a loop comes here again, or something else stood there */
     ptx->kept_done[stage->value] = kept != 0;
     plait_ptx_stage_write(ptx, stage, stage->byte);
 }
@@ -144,7 +150,7 @@ void plait_ptx_stage_both(PlaitPtx *ptx, PlaitPtxStage *const stages[2])
         there[side] = elsewhere || ptx->kept_at[value];
         ready[side] = elsewhere || (there[side] && ptx->kept_done[value]);
     }
-    uint32_t scratch = there[0] && there[1] ? 0 : plait_ptx_scratch(ptx);
+    uint32_t scratch = there[0] && there[1] ? 0 : plait_ptx_scratch(ptx, 0);
     stage_one(ptx, a, scratch);
     if (!there[0]) scratch += plait_ptx_stage_room(a);
     bool same = b->value == a->value && b->inner == a->inner && !there[0];
@@ -177,6 +183,7 @@ static void keep(void *context, PlaitValue value)
             plait_region_inside(home, keeper->body))
             continue;
         if (!keeper->staged && home->parent) plait_ptx_barrier(ptx); /* an outer loop comes here again */
+        else if (was_used(ptx, stage.value)) plait_ptx_barrier(ptx);
         plait_ptx_stage_write(ptx, &stage, ptx->kept_at[stage.value] - 1);
         ptx->kept_done[stage.value] = true;
         keeper->staged = true;

@@ -6,6 +6,7 @@
  *   x + 0, x * 1, -(-x), not not x, x and true, ... -> x      (never x * 0: x may be NaN)
  *   cast to the own type, broadcast to the own axes, broadcast under a pointwise operation that broadcasts anyway -> x
  *   gather of x along t at position t -> x
+ *   Tile IR: what is loaded where an index is inside of the tensor, else 0 -> what is loaded
  *   Tile IR: positions from a + a number b -> positions from a + b; those from a, less a -> those from 0
  *   x / c -> x * (1 / c);   the largest of c x, c > 0 -> c times the largest x
  *   a reduction over axes of run-time and of static size -> over the static ones first
@@ -206,10 +207,40 @@ static PlaitValue simplify_unary(Rewriter *rewriter, PlaitBuilder *builder, Plai
     return 0;
 }
 
+static bool are_same_positions(const Rewriter *rewriter, PlaitValue a, PlaitValue b)
+{
+    const PlaitInst *x = def(rewriter, a), *y = def(rewriter, b);
+    bool iotas = x->op == PLAIT_OP_IOTA && y->op == PLAIT_OP_IOTA && x->axes[0] == y->axes[0];
+    return a == b ||
+           (iotas && x->operand_count == y->operand_count && (!x->operand_count || x->operands[0] == y->operands[0]));
+}
+
+/* Tile IR: whether `value`, loaded and perhaps widened, is 0 where the condition does not hold: an index is then
+ * outside of its tensor. */
+static bool is_zero_unless(const Rewriter *rewriter, PlaitValue value, PlaitValue condition)
+{
+    const PlaitFunction *function = rewriter->function;
+    const PlaitInst *load = def(rewriter, value), *less = def(rewriter, condition);
+    while (load->op == PLAIT_OP_CAST) load = def(rewriter, load->operands[0]);
+    if (load->op != PLAIT_OP_LOAD || less->op != PLAIT_OP_LT) return false;
+    const PlaitInst *size = def(rewriter, less->operands[1]);
+    if (size->op != PLAIT_OP_SIZE) return false;
+    for (uint32_t i = 1; i < load->operand_count; i++) {
+        PlaitAxis along = plait_type_of(function, load->operands[0]).axes[i - 1];
+        if (plait_axis_extent_of(function, along) == plait_axis_extent_of(function, size->axes[0]) &&
+            are_same_positions(rewriter, load->operands[i], less->operands[0]))
+            return true;
+    }
+    return false;
+}
+
 static PlaitValue simplify_select(Rewriter *rewriter, PlaitValue value)
 {
     const PlaitInst *inst = def(rewriter, value);
     double condition;
+    if (rewriter->function->level == PLAIT_LEVEL_TILE && is_number(rewriter, inst->operands[2], 0) &&
+        is_zero_unless(rewriter, inst->operands[1], inst->operands[0]))
+        return same_type(rewriter, value, inst->operands[1]);
     if (inst->operands[1] == inst->operands[2]) return same_type(rewriter, value, inst->operands[1]);
     if (!is_const(rewriter, inst->operands[0], &condition)) return 0;
     return same_type(rewriter, value, inst->operands[condition != 0 ? 1 : 2]);

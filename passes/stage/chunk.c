@@ -29,6 +29,7 @@
 #include "ir/order.h"
 #include "passes/passes.h"
 #include "passes/stage/chunk_parts.h"
+#include "passes/stage/split.h"
 #include "passes/stage/storage.h"
 
 enum { LEAST_SIZE = 16, MOST_SIZE = 256 };
@@ -150,6 +151,8 @@ static bool check(PlaitChunk *chunk)
     if (chunk->count == 0) return plait_chunk_give_up(chunk, chunk->scan, "no carry");
     if (scan->axis_count > 1) return plait_chunk_give_up(chunk, chunk->scan, "it runs in segments");
     if (scan->ints[0] != 1) return plait_chunk_give_up(chunk, chunk->scan, "a scan that walks backwards");
+    if (!chunk->any_size && plait_is_scan_of_long_vectors(chunk->function, chunk->scan))
+        return plait_chunk_give_up(chunk, chunk->scan, "a vector of more than 128 positions");
     if (!check_body(chunk)) return false;
     for (uint32_t i = 0; i < chunk->count; i++)
         if (!check_carry(chunk, i)) return false;

@@ -12,6 +12,7 @@
  */
 #include "ir/clone.h"
 #include "passes/passes.h"
+#include "passes/tile/registers.h"
 
 enum { MOST_REGISTERS = 16 }; /* of a thread, for all that a loop has loaded ahead */
 
@@ -48,21 +49,6 @@ static bool follows_position(const Ahead *ahead, const PlaitRegion *region, Plai
     for (uint32_t i = 0; i < inst->operand_count; i++)
         if (!follows_position(ahead, region, inst->operands[i])) return false;
     return true;
-}
-
-/* Registers of a thread that a tile takes. */
-static uint32_t registers(const Ahead *ahead, PlaitType type)
-{
-    const PlaitLayout *layout = &ahead->kernel->layouts.data[type.layout];
-    uint32_t count = 1;
-    for (uint32_t i = 0; i < type.rank; i++) {
-        uint32_t bits = 0, tile = ahead->kernel->axes.data[type.axes[i]].tile;
-        for (uint32_t k = 0; k < layout->count; k++)
-            if (layout->axes[k].axis == type.axes[i])
-                bits = (uint32_t)__builtin_popcount(plait_layout_threads(&layout->axes[k]));
-        count *= (tile + (1u << bits) - 1) >> bits;
-    }
-    return count;
 }
 
 static bool goes_ahead(const Ahead *ahead, const PlaitRegion *region, PlaitValue value)
@@ -128,6 +114,17 @@ static void rename(PlaitFunction *kernel, PlaitRegion *region, const PlaitValue 
     plait_rename(region->yields.data, region->yields.count, map, count);
 }
 
+/* Registers of what the loop loads for its next turn already. */
+static uint32_t loaded_ahead(const Ahead *ahead, const PlaitRegion *region)
+{
+    uint32_t held = 0;
+    for (uint32_t i = 0; i < region->yields.count; i++) {
+        const PlaitInst *inst = def(ahead, region->yields.data[i]);
+        if (inst->op == PLAIT_OP_LOAD && inst->region == region) held += plait_tile_slots(ahead->kernel, inst->type);
+    }
+    return held;
+}
+
 /* Rewrites the loop, which comes next in `home`. */
 static void rewrite_loop(Ahead *ahead, PlaitRegion *home, PlaitValue loop)
 {
@@ -136,10 +133,10 @@ static void rewrite_loop(Ahead *ahead, PlaitRegion *home, PlaitValue loop)
     const PlaitInst inst = *plait_inst(kernel, loop);
     PlaitRegion *region = inst.body;
     PlaitValues body = region->body, loads = {0};
-    uint32_t held = 0;
+    uint32_t held = loaded_ahead(ahead, region);
     for (uint32_t i = 0; i < body.count; i++) {
         if (!goes_ahead(ahead, region, body.data[i])) continue;
-        uint32_t count = registers(ahead, def(ahead, body.data[i])->type);
+        uint32_t count = plait_tile_slots(kernel, def(ahead, body.data[i])->type);
         if (held + count > MOST_REGISTERS) continue;
         held += count;
         plait_push(arena, &loads, body.data[i]);

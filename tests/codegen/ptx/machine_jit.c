@@ -63,15 +63,15 @@ static Stand stands[] = {
     {"llvm.nvvm.read.ptx.sreg.ctaid.x", "test_program_number", 0},
     {"llvm.nvvm.barrier.cta.sync.aligned.all", "test_barrier", 0},
     {"llvm.nvvm.shfl.sync.bfly.i32", "test_shuffle", 0},
-    {"ex2.approx", "test_ex2", 0},
-    {"lg2.approx", "test_lg2", 0},
+    {"llvm.nvvm.ex2.approx", "test_ex2", 0},
+    {"llvm.nvvm.lg2.approx", "test_lg2", 0},
     {"rcp.approx", "test_rcp", 0},
     {"rsqrt.approx", "test_rsqrt", 0},
     {"sqrt.approx", "test_sqrt", 0},
     {"div.full", "test_div", 0},
     {"tanh.approx", "test_tanh", 0},
-    {"cvt.rn.bf16x2.f32", "test_pack", 0},
-    {"cvt.rn.f16x2.f32", "test_pack_f16", 0},
+    {"llvm.nvvm.ff2bf16x2.rn", "test_pack", 0},
+    {"llvm.nvvm.ff2f16x2.rn", "test_pack_f16", 0},
     {"shfl.sync.idx.b32 $0, $1, 0, 31, -1;", "test_first_lane", 0},
     {"ldmatrix.sync.aligned.m8n8.x4.shared.b16", "test_ldmatrix", 0},
     {"ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16", "test_ldmatrix_trans", 0},
@@ -176,10 +176,16 @@ static void rewrite_store(Rewriter *rewriter, LLVMValueRef call, const char *tex
 static LLVMValueRef rewrite_call(Rewriter *rewriter, LLVMValueRef call, const char *symbol)
 {
     LLVMValueRef operands[8];
-    LLVMTypeRef type = LLVMGetCalledFunctionType(call);
-    for (uint32_t i = 0; i < LLVMGetNumArgOperands(call); i++) operands[i] = LLVMGetOperand(call, i);
-    return LLVMBuildCall2(rewriter->builder, type, declare(rewriter, symbol, type), operands,
-                          LLVMGetNumArgOperands(call), "");
+    LLVMTypeRef types[8], type = LLVMGetCalledFunctionType(call), result = LLVMGetReturnType(type);
+    uint32_t count = LLVMGetNumArgOperands(call);
+    for (uint32_t i = 0; i < count; i++) {
+        operands[i] = LLVMGetOperand(call, i);
+        types[i] = LLVMTypeOf(operands[i]);
+    }
+    bool pair = LLVMGetTypeKind(result) == LLVMVectorTypeKind; /* of 16 bits: C has it as a word */
+    if (pair) type = LLVMFunctionType(LLVMInt32TypeInContext(rewriter->context), types, count, 0);
+    LLVMValueRef value = LLVMBuildCall2(rewriter->builder, type, declare(rewriter, symbol, type), operands, count, "");
+    return pair ? LLVMBuildBitCast(rewriter->builder, value, result, "") : value;
 }
 
 static LLVMValueRef read_registers(Rewriter *rewriter, LLVMTypeRef type)
