@@ -17,8 +17,8 @@
  * exp: ex2.approx.ftz, 2 ulp; t = x log2(e) is rounded, the rest x - t ln2 (exact to 2^-40) is put back to first order;
  * results below 2^-126 are 0 (2.5 ulp below 0, 2.0 above: the unit cuts off, and toward 0 for negative t).
  *
- * log, log1p: near 1 the polynomial, elsewhere lg2.approx: 2^-22 absolute between 1/2 and 2, relative elsewhere
- * (LOGULP).
+ * log, log1p: near 1 the polynomial, elsewhere lg2.approx: 2^-22 absolute between 1/2 and 2, relative elsewhere (4.6,
+ * 5.8: just beyond where the polynomial holds).
  *
  * div: div.full, 2 ulp over the whole range (2.0); by a constant: times its reciprocal, 1.5 ulp; 1 / x: rcp.approx, 1
  * ulp. sqrt: sqrt.approx, 2^-23 (0.94). rsqrt: rsqrt.approx, 2^-22.9 (1.5). tanh divides (3.0).
