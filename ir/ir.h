@@ -182,7 +182,7 @@ static inline int64_t plait_block_count(int64_t extent, int64_t block) { return 
 /* Whether the kernel has a program for each block of an axis, which has all places of the block at once. */
 bool plait_has_block_programs(const PlaitFunction *kernel);
 /* Whether every program, and every thread of it, computes the value of Tile IR from the program's numbers, loop
- * positions and sizes alone. */
+ * positions, sizes and whole numbers in workspaces of earlier kernels alone. */
 bool plait_is_uniform(const PlaitFunction *kernel, PlaitValue value);
 /* A fold over blocks of tokens: what walks along its axis and computes something at each token. */
 static inline bool plait_is_block_fold(const PlaitInst *inst)

@@ -111,6 +111,19 @@ bool plait_has_block_programs(const PlaitFunction *kernel)
     return blocks && places;
 }
 
+/* Whether the kernel reads a number that an earlier one made: it is the same whoever reads it, and whenever. */
+static bool is_uniform_load(const PlaitFunction *kernel, const PlaitInst *load)
+{
+    if (load->type.scalar != PLAIT_I32 || !plait_is_workspace(kernel, load->operands[0])) return false;
+    for (PlaitValue value = 1; value < kernel->insts.count; value++) {
+        const PlaitInst *inst = plait_inst(kernel, value);
+        if (inst->op == PLAIT_OP_STORE && inst->region && inst->operands[0] == load->operands[0]) return false;
+    }
+    for (uint32_t i = 1; i < load->operand_count; i++)
+        if (!plait_is_uniform(kernel, load->operands[i])) return false;
+    return true;
+}
+
 bool plait_is_uniform(const PlaitFunction *kernel, PlaitValue value)
 {
     const PlaitInst *inst = plait_inst(kernel, value);
@@ -121,6 +134,7 @@ bool plait_is_uniform(const PlaitFunction *kernel, PlaitValue value)
         const PlaitRegion *region = inst->region;
         return plait_op_of(kernel, region->owner) == PLAIT_OP_FOR && region->params.data[0] == value;
     }
+    if (op == PLAIT_OP_LOAD) return is_uniform_load(kernel, inst);
     if (!plait_op_is_pointwise(op)) return false;
     for (uint32_t i = 0; i < inst->operand_count; i++)
         if (!plait_is_uniform(kernel, inst->operands[i])) return false;

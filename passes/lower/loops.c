@@ -1,5 +1,5 @@
 /* Loops of a kernel: folds, the loop along the axis of its scans, and those of scans inside it. */
-#include "passes/lower/lower.h"
+#include "passes/lower/bounds.h"
 
 /* A carry of a loop being written: region parameter, initial and next value. No parameter: it is kept in memory. */
 typedef struct Carry {
@@ -30,6 +30,16 @@ static bool finish_carry(PlaitLowering *lowering, Carry *carry, PlaitValue yield
     return true;
 }
 
+PlaitValue plait_lower_for(PlaitLowering *lowering, PlaitRegion *home, PlaitRegion *region, PlaitAxis axis,
+                           int64_t step, const PlaitValue *operands, uint32_t count)
+{
+    PlaitBuilder builder = {lowering->kernel, home, lowering->span};
+    PlaitValue loop = plait_build_owner(&builder, PLAIT_OP_FOR, operands, count, region);
+    plait_set_axes(lowering->kernel, loop, &axis, 1);
+    plait_set_ints(lowering->kernel, loop, &step, 1);
+    return loop;
+}
+
 /* Writes the loop itself, its carries in the order of the region's parameters. */
 static PlaitValue build_for(PlaitLowering *lowering, PlaitRegion *home, PlaitRegion *region, PlaitAxis axis,
                             int64_t step, PlaitValue from, PlaitValue to, const Carries *carries)
@@ -44,11 +54,7 @@ static PlaitValue build_for(PlaitLowering *lowering, PlaitRegion *home, PlaitReg
         operands[i + 2] = carry->initial;
         plait_yield(kernel, region, carry->next);
     }
-    PlaitBuilder builder = {kernel, home, lowering->span};
-    PlaitValue loop = plait_build_owner(&builder, PLAIT_OP_FOR, operands, count + 2, region);
-    plait_set_axes(kernel, loop, &axis, 1);
-    plait_set_ints(kernel, loop, &step, 1);
-    return loop;
+    return plait_lower_for(lowering, home, region, axis, step, operands, count + 2);
 }
 
 /* Binds the operator's results of `owner` below `count` to the results of the loop. */
@@ -96,8 +102,8 @@ static void forget_body(PlaitLowering *lowering, const PlaitRegion *body)
     for (uint32_t i = 0; i < body->params.count; i++) forget(lowering, body->params.data[i]);
 }
 
-/* Writes the loop over [from, to). */
-static bool write_loop(FoldLoop *fold, PlaitValue from, PlaitValue to, bool masked)
+/* Writes the loop over [from, to). `rest`: what its tiles need of the mask; NULL: all of it. */
+static bool write_loop(FoldLoop *fold, PlaitValue from, PlaitValue to, const PlaitValues *rest)
 {
     PlaitLowering *lowering = fold->lowering;
     PlaitFunction *kernel = lowering->kernel;
@@ -112,12 +118,15 @@ static bool write_loop(FoldLoop *fold, PlaitValue from, PlaitValue to, bool mask
         if (!add_carry(lowering, &fold->carries, fold->region, fold->inst->body->params.data[i], fold->state[i],
                        &inside))
             return false;
-    PlaitAxis before = lowering->unmasked;
-    lowering->unmasked = masked ? PLAIT_NO_AXIS : fold->axis; /* of this loop: its body may be inside another's */
+    PlaitAxis before = lowering->unmasked; /* of this loop: its body may be inside another's */
+    PlaitValues rest_before = lowering->rest;
+    lowering->unmasked = rest ? fold->axis : PLAIT_NO_AXIS;
+    lowering->rest = rest ? *rest : (PlaitValues){0};
     bool good = true;
     for (uint32_t i = 0; i < fold->count && good; i++)
         good = finish_carry(lowering, &fold->carries.data[i], fold->inst->body->yields.data[i], &inside);
     lowering->unmasked = before;
+    lowering->rest = rest_before;
     if (!good) return false;
     fold->loop = build_for(lowering, fold->home, fold->region, fold->axis, fold->tile, from, to, &fold->carries);
     PlaitBuilder outside = {kernel, fold->home, lowering->span};
@@ -168,24 +177,62 @@ static bool is_too_short(const FoldLoop *fold, PlaitValue from, PlaitValue to)
     return base_of(kernel, from, &first) == base_of(kernel, to, &last) && last - first < (int64_t)fold->tile;
 }
 
-/* Three loops where the masks are known to let a range of tiles through whole: up to it, over it without masks, and the
- * rest; the first only when the range has a lower end. Inside of the kernel's loop there is one, with masks. */
+/* Up to `last` positions alone let every tile through, but the other conjuncts of the mask need not: a loop with those,
+ * then, where data gives a range that they let through as well, one without. Returns where they end; 0 after
+ * reporting. */
+static PlaitValue write_rest(FoldLoop *fold, const PlaitDataBounds *data, const PlaitFullRange *full, PlaitValue from,
+                             PlaitValue last)
+{
+    PlaitLowering *lowering = fold->lowering;
+    if (!data) return write_loop(fold, from, last, &full->rest) ? last : 0;
+    PlaitValue full_from = plait_load_bound(lowering, data, PLAIT_BOUND_FULL_FROM),
+               full_to = plait_load_bound(lowering, data, PLAIT_BOUND_FULL_TO);
+    full_to = plait_lower_binary(lowering, PLAIT_OP_MIN, full->to, full_to);
+    PlaitValue first = plait_lower_binary(lowering, PLAIT_OP_MIN, last, tiles_end(fold, from, full_from, true));
+    PlaitValue end = tiles_end(fold, first, full_to, false);
+    return write_loop(fold, from, first, &full->rest) && write_loop(fold, first, end, &(PlaitValues){0}) ? end : 0;
+}
+
+/* The bounds that data gives the fold, if what all rows see is among them and nothing else is in the mask. */
+static const PlaitDataBounds *full_by_data(const PlaitDataBounds *data, const PlaitValues *rest)
+{
+    if (!data || data->count <= PLAIT_BOUND_FULL_FROM) return NULL;
+    for (uint32_t i = 0; i < rest->count; i++) {
+        bool known = false;
+        for (uint32_t k = 0; k < data->mask.count; k++) known |= data->mask.list[k].conjunct == rest->data[i];
+        if (!known) return NULL;
+    }
+    return data;
+}
+
+/* Several loops where conditions on positions are known to let a range of tiles through whole: up to it, over it with
+ * what else is in the mask, and the rest; the first only when the range has a lower end. Where data bounds the fold
+ * only, the range is the whole axis. Inside of the kernel's loop there is one, with masks. */
 static bool write_loops(FoldLoop *fold)
 {
     PlaitLowering *lowering = fold->lowering;
-    PlaitValue from, to, full_from = 0, full_to;
+    const PlaitDataBounds *data = plait_data_bounds_of(lowering, fold->fold, fold->places);
+    PlaitFullRange full = {0};
+    PlaitValue from, to;
     plait_lower_fold_range(lowering, fold->fold, &from, &to);
-    bool split = fold->tile > 1 && !lowering->loop_region &&
-                 plait_lower_fold_full(lowering, fold->fold, &full_from, &full_to) &&
-                 !is_too_short(fold, full_from, full_to);
-    if (!split) return write_loop(fold, from, to, true);
-    if (full_from) {
-        PlaitValue first = plait_lower_binary(lowering, PLAIT_OP_MIN, to, tiles_end(fold, from, full_from, true));
-        if (!write_loop(fold, from, first, true)) return false;
+    bool split = fold->tile > 1 && !lowering->loop_region && plait_lower_fold_full(lowering, fold->fold, &full) &&
+                 !is_too_short(fold, full.from, full.to);
+    if (data) {
+        from = plait_lower_binary(lowering, PLAIT_OP_MAX, from, plait_load_bound(lowering, data, PLAIT_BOUND_FROM));
+        to = plait_lower_binary(lowering, PLAIT_OP_MIN, to, plait_load_bound(lowering, data, PLAIT_BOUND_TO));
+        if (split) full.to = plait_lower_binary(lowering, PLAIT_OP_MIN, full.to, to);
+    }
+    data = full_by_data(data, &full.rest);
+    if (!split || (full.everywhere && full.rest.count && !data)) return write_loop(fold, from, to, NULL);
+    if (full.from) {
+        PlaitValue first = plait_lower_binary(lowering, PLAIT_OP_MIN, to, tiles_end(fold, from, full.from, true));
+        if (!write_loop(fold, from, first, NULL)) return false;
         from = first;
     }
-    PlaitValue last = tiles_end(fold, from, full_to, false);
-    return write_loop(fold, from, last, false) && write_loop(fold, last, to, true);
+    PlaitValue last = tiles_end(fold, from, full.to, false);
+    if (full.rest.count) last = write_rest(fold, data, &full, from, last);
+    else if (!write_loop(fold, from, last, &full.rest)) return false;
+    return last && write_loop(fold, last, to, NULL);
 }
 
 /* Where a fold's loops go: into the loop of the scan whose body it stands in, and further inside when its results are

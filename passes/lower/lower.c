@@ -6,7 +6,7 @@
  */
 #include <math.h>
 
-#include "passes/lower/lower.h"
+#include "passes/lower/bounds.h"
 
 typedef struct Lowerer {
     const PlaitFunction *operator_;
@@ -15,6 +15,7 @@ typedef struct Lowerer {
     const PlaitTileTarget *target;
     PlaitName *tensor_names; /* by value of the operator: parameters and what kernels make */
     PlaitType *tensor_types; /* of those, with the axes in the order of memory */
+    uint32_t kernel_count;
 } Lowerer;
 
 static const char *text_of(const PlaitModule *module, PlaitName name) { return plait_names_text(module->names, name); }
@@ -307,41 +308,119 @@ static void sort_types(PlaitFunction *kernel)
     }
 }
 
-static bool lower_kernel(Lowerer *lowerer, PlaitValue owner, uint32_t number)
+static PlaitLowering begin_kernel(Lowerer *lowerer, PlaitValue owner, PlaitKernelPlan plan)
 {
     const PlaitFunction *operator_ = lowerer->operator_;
     PlaitModule *module = lowerer->module;
     PlaitArena *arena = module->arena;
-    const char *name = plait_arena_printf(arena, "%s.%u", text_of(module, lowerer->signature->name), number);
+    const char *name =
+        plait_arena_printf(arena, "%s.%u", text_of(module, lowerer->signature->name), lowerer->kernel_count++);
     PlaitFunction *kernel = plait_function_create(module, PLAIT_LEVEL_TILE, plait_names_add(module->names, name));
     kernel->of = lowerer->signature->name;
     kernel->target = plait_names_add(module->names, lowerer->target->name);
     for (uint32_t i = 0; i < operator_->axes.count; i++) plait_axis_add(kernel, operator_->axes.data[i]);
-    PlaitLowering lowering = {.arena = arena,
-                              .signature = lowerer->signature,
-                              .unmasked = PLAIT_NO_AXIS,
-                              .operator_ = operator_,
-                              .region = plait_inst(operator_, owner)->body,
-                              .kernel = kernel,
-                              .target = lowerer->target,
-                              .tensor_names = lowerer->tensor_names,
-                              .tensor_types = lowerer->tensor_types,
-                              .tensors = PLAIT_NEW_ARRAY(arena, PlaitValue, operator_->insts.count),
-                              .memo = PLAIT_NEW_ARRAY(arena, PlaitMemo *, operator_->insts.count),
-                              .scans = PLAIT_NEW_ARRAY(arena, PlaitScan *, operator_->insts.count),
-                              .carried = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count),
-                              .moves = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count),
-                              .effort = PLAIT_NEW_ARRAY(arena, uint8_t, operator_->insts.count)};
-    lowering.plan = plait_plan_kernel(operator_, lowering.region, lowerer->target);
+    return (PlaitLowering){.arena = arena,
+                           .signature = lowerer->signature,
+                           .unmasked = PLAIT_NO_AXIS,
+                           .operator_ = operator_,
+                           .region = plait_inst(operator_, owner)->body,
+                           .kernel = kernel,
+                           .target = lowerer->target,
+                           .plan = plan,
+                           .tensor_names = lowerer->tensor_names,
+                           .tensor_types = lowerer->tensor_types,
+                           .tensors = PLAIT_NEW_ARRAY(arena, PlaitValue, operator_->insts.count),
+                           .memo = PLAIT_NEW_ARRAY(arena, PlaitMemo *, operator_->insts.count),
+                           .scans = PLAIT_NEW_ARRAY(arena, PlaitScan *, operator_->insts.count),
+                           .carried = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count),
+                           .moves = PLAIT_NEW_ARRAY(arena, bool, operator_->insts.count),
+                           .effort = PLAIT_NEW_ARRAY(arena, uint8_t, operator_->insts.count)};
+}
+
+/* ---- bounds by data ---- */
+
+/* The axis that counts blocks of so many positions: of the signature, behind those of the operator. */
+static PlaitAxis axis_of_blocks(Lowerer *lowerer, PlaitAxis axis, uint32_t block)
+{
+    PlaitSignature *signature = lowerer->signature;
+    const char *rows = text_of(lowerer->module, signature->axes.data[axis].name);
+    const char *text = plait_arena_printf(lowerer->module->arena, "%s.blocks%u", rows, block);
+    PlaitAxisInfo info = {.name = plait_names_add(lowerer->module->names, text),
+                          .role = PLAIT_ROLE_BATCH,
+                          .size = PLAIT_RUNTIME_SIZE,
+                          .same_as = axis,
+                          .block = block};
+    int64_t size = signature->axes.data[axis].size;
+    if (size != PLAIT_RUNTIME_SIZE) info.size = plait_block_count(size, block);
+    PlaitAxis known = plait_axis_find_in(signature->axes.data, signature->axes.count, info.name);
+    if (known != PLAIT_NO_AXIS) return known;
+    plait_push(lowerer->module->arena, &signature->axes, info);
+    return (PlaitAxis)(signature->axes.count - 1);
+}
+
+static void add_block_axes(PlaitLowering *lowering)
+{
+    for (uint32_t i = lowering->operator_->axes.count; i < lowering->signature->axes.count; i++)
+        plait_axis_add(lowering->kernel, lowering->signature->axes.data[i]);
+}
+
+static void add_workspaces(Lowerer *lowerer, const PlaitKernelPlan *plan, PlaitDataBounds *bounds)
+{
+    PlaitType type = plait_lower_memory_order(lowerer->operator_, bounds->mask.axes);
+    if (bounds->rows != PLAIT_NO_AXIS) {
+        bounds->blocks = axis_of_blocks(lowerer, bounds->rows, plan->axes[bounds->rows].tile);
+        type = plait_type_with(plait_type_without(type, bounds->rows), bounds->blocks);
+    }
+    bounds->type = type;
+    for (uint32_t i = 0; i < bounds->count; i++) {
+        bounds->names[i] = plait_lower_workspace(lowerer->module, lowerer->signature, lowerer->target);
+        add_tensor(lowerer, bounds->names[i], PLAIT_TENSOR_WORKSPACE, type, (double)NAN);
+    }
+}
+
+typedef PLAIT_VECTOR(PlaitDataBounds) BoundsList;
+
+/* Writes kernels that compute the bounds which data gives the folds of a kernel with that plan. */
+static bool lower_bounds(Lowerer *lowerer, PlaitValue owner, const PlaitKernelPlan *plan, BoundsList *list)
+{
+    const PlaitFunction *operator_ = lowerer->operator_;
+    const PlaitRegion *region = plait_inst(operator_, owner)->body;
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        PlaitDataMask mask;
+        if (!plait_find_data_mask(operator_, region, plan, region->body.data[i], &mask)) continue;
+        PlaitDataBounds bounds = plait_data_bounds(operator_, plan, &mask);
+        add_workspaces(lowerer, plan, &bounds);
+        PlaitLowering lowering =
+            begin_kernel(lowerer, owner, plait_plan_data_bounds(operator_, plan, &mask, lowerer->target));
+        lowering.span = plait_inst(operator_, mask.fold)->span;
+        place_axes(&lowering);
+        add_block_axes(&lowering);
+        uint32_t tile = plan->axes[plait_inst(operator_, mask.fold)->axes[0]].tile;
+        if (!plait_write_data_bounds(&lowering, &bounds, tile)) return false;
+        sort_types(lowering.kernel);
+        plait_push(lowerer->module->arena, list, bounds);
+    }
+    return true;
+}
+
+static bool lower_kernel(Lowerer *lowerer, PlaitValue owner)
+{
+    const PlaitFunction *operator_ = lowerer->operator_;
+    PlaitKernelPlan plan = plait_plan_kernel(operator_, plait_inst(operator_, owner)->body, lowerer->target);
+    BoundsList bounds = {0};
+    if (!lower_bounds(lowerer, owner, &plan, &bounds)) return false;
+    PlaitLowering lowering = begin_kernel(lowerer, owner, plan);
     if (!no_long_tile(&lowering, owner)) return false;
+    lowering.bounds = bounds.data, lowering.bound_count = bounds.count;
     find_carried(&lowering, lowering.region);
     find_moves(&lowering);
     if (lowering.plan.twin != PLAIT_NO_AXIS || lowering.plan.places) find_effort(&lowering, lowering.region);
     place_axes(&lowering);
+    add_block_axes(&lowering);
     Stores inside = {lowerer, owner, true}, after = {lowerer, owner, false};
     if (lowering.plan.loop != PLAIT_NO_AXIS) plait_lower_loop(&lowering, write_stores, &inside);
     if (!lowering.failed) write_stores(&lowering, &lowering.outer, &after);
-    sort_types(kernel);
+    sort_types(lowering.kernel);
     return !lowering.failed;
 }
 
@@ -349,11 +428,10 @@ static bool lower_operator(Lowerer *lowerer)
 {
     const PlaitFunction *operator_ = lowerer->operator_;
     bool good = true;
-    uint32_t number = 0;
     make_signature(lowerer);
     for (uint32_t i = 0; i < operator_->body->body.count; i++)
         if (plait_op_of(operator_, operator_->body->body.data[i]) == PLAIT_OP_KERNEL)
-            good = lower_kernel(lowerer, operator_->body->body.data[i], number++) && good;
+            good = lower_kernel(lowerer, operator_->body->body.data[i]) && good;
     return good;
 }
 
@@ -373,7 +451,8 @@ PlaitModule *plait_lower_to_tiles(const PlaitModule *module, const PlaitTileTarg
                            signature,
                            target,
                            PLAIT_NEW_ARRAY(arena, PlaitName, operator_->insts.count),
-                           PLAIT_NEW_ARRAY(arena, PlaitType, operator_->insts.count)};
+                           PLAIT_NEW_ARRAY(arena, PlaitType, operator_->insts.count),
+                           0};
         good = lower_operator(&lowerer) && good;
     }
     if (!good) return NULL;

@@ -92,8 +92,11 @@ typedef struct PlaitLowering {
     PlaitMemo **memo;              /* by value of the operator */
     PlaitScan **scans;             /* by value of the operator: of scans, once their loops are begun */
     bool *carried;                 /* by value of the operator: depends on a carry of the kernel's loop */
-    bool *moves;              /* by value of the operator: a reduction or a convolution of the kernel, or made of one */
-    PlaitAxis unmasked;       /* a fold's axis, while a loop is written whose tiles need no mask; else PLAIT_NO_AXIS */
+    bool *moves;        /* by value of the operator: a reduction or a convolution of the kernel, or made of one */
+    PlaitAxis unmasked; /* a fold's axis, while a loop is written whose tiles need of its mask .. */
+    PlaitValues rest;   /* .. only these conjuncts, or none; else PLAIT_NO_AXIS */
+    const struct PlaitDataBounds *bounds; /* of the kernel's folds (bounds.h) */
+    uint32_t bound_count;
     uint8_t *effort;          /* by value of the operator: PlaitEffort */
     PlaitPlaces outer;        /* places in the kernel's body */
     PlaitRegion *loop_region; /* while the loop is being written */
@@ -174,8 +177,17 @@ bool plait_lower_walk(PlaitLowering *lowering, PlaitType type, PlaitRegion *home
                       PlaitVisitPlaces *visit, void *context);
 /* The range of positions of a fold that any mask lets through, for the rows of this program (ranges.c). */
 void plait_lower_fold_range(PlaitLowering *lowering, PlaitValue fold, PlaitValue *from, PlaitValue *to);
-/* The range of positions that all masks let through for all rows of this program; `from` 0: there is no lower end.
- * False when a mask is not such that one is known. */
-bool plait_lower_fold_full(PlaitLowering *lowering, PlaitValue fold, PlaitValue *from, PlaitValue *to);
+/* The range of positions that all masks let through for all rows of this program, as far as they are conditions on
+ * positions. */
+typedef struct PlaitFullRange {
+    PlaitValue from, to; /* `from` 0: there is no lower end */
+    PlaitValues rest;    /* the other conjuncts, of the fold's only mask */
+    bool everywhere;     /* there are no such conditions: it is the whole axis */
+} PlaitFullRange;
+/* False when none is known. */
+bool plait_lower_fold_full(PlaitLowering *lowering, PlaitValue fold, PlaitFullRange *range);
+/* Writes a loop with that region; operands: from, to, initial carries. */
+PlaitValue plait_lower_for(PlaitLowering *lowering, PlaitRegion *home, PlaitRegion *region, PlaitAxis axis,
+                           int64_t step, const PlaitValue *operands, uint32_t count);
 
 #endif

@@ -7,18 +7,16 @@
  *
  * So does a number that is the same for all of a program's rows, whatever it is made of: s >= x.
  *
- * Where every mask is such a conjunction, the same bounds at the row where they are narrowest give the positions that
- * all masks let through for all rows: tiles inside of them need no mask.
+ * The same bounds at the row where they are narrowest give the positions that all masks let through for all rows: tiles
+ * inside of them need no mask, but for conjuncts of other forms.
  */
 #include "ir/affine.h"
-#include "passes/lower/lower.h"
+#include "passes/lower/masks.h"
 
 typedef struct Bounds {
     PlaitLowering *lowering;
     PlaitAxis axis;
-    PlaitValue masks[8];
-    uint32_t mask_count;
-    bool unmasked; /* a reduction without a mask, or too many masks */
+    PlaitFoldMasks masks;
 } Bounds;
 
 typedef struct Range {
@@ -105,22 +103,6 @@ static PlaitValue least_of_program(Bounds *bounds, PlaitValue mask)
     return plait_lower_value(lowering, inst->operands[1], &lowering->outer);
 }
 
-static void collect_masks(Bounds *bounds, const PlaitRegion *region)
-{
-    const PlaitFunction *operator_ = bounds->lowering->operator_;
-    for (uint32_t i = 0; i < region->body.count; i++) {
-        const PlaitInst *inst = plait_inst(operator_, region->body.data[i]);
-        if (!plait_op_is_reduce((PlaitOp)inst->op) || inst->axes[0] != bounds->axis) continue;
-        if (inst->operand_count < 2 || bounds->mask_count == 8) {
-            bounds->unmasked = true;
-            continue;
-        }
-        bool known = false;
-        for (uint32_t k = 0; k < bounds->mask_count; k++) known |= bounds->masks[k] == inst->operands[1];
-        if (!known) bounds->masks[bounds->mask_count++] = inst->operands[1];
-    }
-}
-
 /* The last rows see most positions: their programs run longest, and so begin first. */
 static void begin_with_last_rows(PlaitLowering *lowering)
 {
@@ -135,13 +117,13 @@ void plait_lower_fold_range(PlaitLowering *lowering, PlaitValue fold, PlaitValue
     Bounds bounds = {.lowering = lowering, .axis = inst->axes[0]};
     *from = plait_lower_i32(lowering, 0);
     *to = plait_lower_size(lowering, bounds.axis);
-    collect_masks(&bounds, inst->body);
-    if (bounds.unmasked || bounds.mask_count == 0) return;
+    bounds.masks = plait_fold_masks(lowering->operator_, fold);
+    if (bounds.masks.unmasked || bounds.masks.count == 0) return;
     Range all = {0};
-    for (uint32_t i = 0; i < bounds.mask_count; i++) {
+    for (uint32_t i = 0; i < bounds.masks.count; i++) {
         Range range = {.bounds = &bounds};
-        plait_affine_conditions(lowering->operator_, bounds.masks[i], add_bound, &range);
-        range.from = narrower(lowering, PLAIT_OP_MAX, range.from, least_of_program(&bounds, bounds.masks[i]));
+        plait_affine_conditions(lowering->operator_, bounds.masks.data[i], add_bound, &range);
+        range.from = narrower(lowering, PLAIT_OP_MAX, range.from, least_of_program(&bounds, bounds.masks.data[i]));
         bool first = i == 0;
         all.from = first                    ? range.from
                    : all.from && range.from ? plait_lower_binary(lowering, PLAIT_OP_MIN, all.from, range.from)
@@ -155,17 +137,33 @@ void plait_lower_fold_range(PlaitLowering *lowering, PlaitValue fold, PlaitValue
     if (all.to) begin_with_last_rows(lowering);
 }
 
-bool plait_lower_fold_full(PlaitLowering *lowering, PlaitValue fold, PlaitValue *from, PlaitValue *to)
+/* Narrows the range by the conjunct; false, leaving it, when that is no such condition. */
+static bool narrow_full(Range *range, PlaitValue conjunct)
+{
+    Range narrowed = *range;
+    bool known = plait_affine_conditions(range->bounds->lowering->operator_, conjunct, add_bound, &narrowed);
+    if (!known || narrowed.unknown) return false;
+    *range = narrowed;
+    return true;
+}
+
+bool plait_lower_fold_full(PlaitLowering *lowering, PlaitValue fold, PlaitFullRange *full)
 {
     const PlaitInst *inst = plait_inst(lowering->operator_, fold);
-    Bounds bounds = {.lowering = lowering, .axis = inst->axes[0]};
+    Bounds bounds = {lowering, inst->axes[0], plait_fold_masks(lowering->operator_, fold)};
     Range range = {.bounds = &bounds, .full = true};
-    collect_masks(&bounds, inst->body);
-    if (bounds.mask_count == 8) return false;
-    for (uint32_t i = 0; i < bounds.mask_count; i++)
-        if (!plait_affine_conditions(lowering->operator_, bounds.masks[i], add_bound, &range)) return false;
-    if (range.unknown) return false;
-    *from = range.from;
-    *to = narrower(lowering, PLAIT_OP_MIN, range.to, plait_lower_size(lowering, bounds.axis));
+    *full = (PlaitFullRange){.everywhere = true};
+    if (bounds.masks.count == PLAIT_MOST_MASKS) return false;
+    for (uint32_t i = 0; i < bounds.masks.count; i++) {
+        PlaitValues conjuncts = plait_mask_conjuncts(lowering->operator_, bounds.masks.data[i]);
+        for (uint32_t k = 0; k < conjuncts.count; k++) {
+            if (narrow_full(&range, conjuncts.data[k])) full->everywhere = false;
+            else plait_push(lowering->arena, &full->rest, conjuncts.data[k]);
+        }
+    }
+    /* One rest is left of all reductions. */
+    if (full->rest.count && (bounds.masks.unmasked || bounds.masks.count > 1)) return false;
+    full->from = range.from;
+    full->to = narrower(lowering, PLAIT_OP_MIN, range.to, plait_lower_size(lowering, bounds.axis));
     return true;
 }

@@ -35,13 +35,24 @@ static bool is_zero_ahead(const PlaitLowering *lowering, PlaitValue value)
     return otherwise->op == PLAIT_OP_CONST && otherwise->number == 0;
 }
 
+/* What a loop's tiles need of the mask; 0: nothing. */
+static PlaitValue lower_rest(PlaitLowering *lowering, const PlaitPlaces *places)
+{
+    PlaitValue mask = 0;
+    for (uint32_t i = 0; i < lowering->rest.count; i++) {
+        PlaitValue conjunct = plait_lower_value(lowering, lowering->rest.data[i], places);
+        mask = mask && conjunct ? plait_lower_binary(lowering, PLAIT_OP_AND, mask, conjunct) : conjunct;
+    }
+    return mask;
+}
+
 /* The mask of a reduction: the program's own, and that positions of a fold's last tile are inside. 0: none. */
 static PlaitValue lower_mask(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
 {
     bool unmasked = inst->axis_count == 1 && inst->axes[0] == lowering->unmasked;
-    PlaitValue mask =
-        inst->operand_count == 2 && !unmasked ? plait_lower_value(lowering, inst->operands[1], places) : 0;
-    for (uint32_t i = 0; i < inst->axis_count && !unmasked; i++) {
+    if (unmasked) return lower_rest(lowering, places);
+    PlaitValue mask = inst->operand_count == 2 ? plait_lower_value(lowering, inst->operands[1], places) : 0;
+    for (uint32_t i = 0; i < inst->axis_count; i++) {
         PlaitAxis axis = inst->axes[i];
         PlaitAxisUse use = lowering->plan.axes[axis].use;
         int64_t size = lowering->operator_->axes.data[axis].size;
