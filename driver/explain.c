@@ -5,6 +5,7 @@
 
 #include "ir/text.h"
 #include "passes/lower/kept.h"
+#include "passes/lower/skipped.h"
 #include "passes/stage/classify.h"
 
 typedef struct Collector {
@@ -121,6 +122,23 @@ static void add_keeps(Collector *collector, const PlaitTileTarget *target, Plait
     }
 }
 
+static void add_skips(Collector *collector, const PlaitTileTarget *target)
+{
+    PlaitSession *session = collector->session;
+    PlaitSkippedTilesList list = plait_skipped_tiles(collector->function, collector->region, target);
+    for (uint32_t i = 0; i < list.count; i++) {
+        PlaitText tensors = plait_text(session->arena);
+        for (uint32_t k = 0; k < list.data[i].tensors.count; k++) {
+            bool workspace;
+            plait_text_add(&tensors, k ? ", " : "");
+            plait_text_add(&tensors, flow_name(session, collector->function, list.data[i].tensors.data[k], &workspace));
+        }
+        const char *axis = plait_axis_text(collector->function, list.data[i].axis);
+        plait_push(session->arena, &collector->kernel->skips,
+                   (PlaitSkips){plait_session_text(session, "%s", axis), plait_text_string(&tensors)});
+    }
+}
+
 static double flow_bytes(const PlaitFlows *flows)
 {
     double bytes = 0;
@@ -140,6 +158,7 @@ static void add_kernel(PlaitSession *session, const PlaitFunction *function, con
     plait_region_walk(function, inst->body, add_reads, &collector);
     add_writes(&collector, value);
     add_keeps(&collector, &(PlaitTileTarget){.name = "", .gpu = !forms}, forms);
+    add_skips(&collector, &(PlaitTileTarget){.name = "", .gpu = !forms});
     kernel.cost = plait_cost_count_region(function, inst->body, extents);
     list->cost.operations += kernel.cost.operations;
     list->cost.functions += kernel.cost.functions;

@@ -26,12 +26,18 @@ typedef struct PlaitFlow {
 } PlaitFlow;
 typedef PLAIT_VECTOR(PlaitFlow) PlaitFlows;
 
+/* A fold of a kernel that skips tiles. */
+typedef struct PlaitSkips {
+    const char *axis, *tensors; /* whose smallest and largest numbers tell */
+} PlaitSkips;
+
 typedef struct PlaitKernelFacts {
     const char *name;
     PlaitStageList stages;
     PlaitFlows reads, writes;
     PlaitFlows keeps; /* what its scans have in memory from position to position */
-    PlaitCost cost;   /* without bytes: those are in the flows */
+    PLAIT_VECTOR(PlaitSkips) skips;
+    PlaitCost cost; /* without bytes: those are in the flows */
 } PlaitKernelFacts;
 
 /* The kernels of one kind of target. */

@@ -87,6 +87,10 @@ static void print_kernels(const PlaitKernelList *list, const char *heading, Plai
         print_flows("writes", &list->kernels.data[k].writes, text);
         if (list->kernels.data[k].keeps.count)
             print_flows("keeps in memory from token to token", &list->kernels.data[k].keeps, text);
+        for (uint32_t i = 0; i < list->kernels.data[k].skips.count; i++) {
+            const PlaitSkips *skips = &list->kernels.data[k].skips.data[i];
+            plait_text_printf(text, "        tiles of %s bounded by min and max of %s\n", skips->axis, skips->tensors);
+        }
         plait_text_add(text, "        does ");
         print_work(&list->kernels.data[k].cost, text);
         plait_text_add(text, "\n");
@@ -176,6 +180,19 @@ static void json_flows(const char *name, const PlaitFlows *flows, PlaitText *tex
     plait_text_add(text, "]");
 }
 
+static void json_skips(const PlaitKernelFacts *kernel, PlaitText *text)
+{
+    plait_text_add(text, ", \"skips\": [");
+    for (uint32_t i = 0; i < kernel->skips.count; i++) {
+        plait_text_add(text, i ? ", {" : "{");
+        json_member(text, "axis", kernel->skips.data[i].axis);
+        plait_text_add(text, ", ");
+        json_member(text, "tensors", kernel->skips.data[i].tensors);
+        plait_text_add(text, "}");
+    }
+    plait_text_add(text, "]");
+}
+
 static void json_kernels(const char *name, const PlaitKernelList *list, PlaitText *text)
 {
     plait_text_printf(text, ", \"%s\": [", name);
@@ -188,6 +205,7 @@ static void json_kernels(const char *name, const PlaitKernelList *list, PlaitTex
         json_flows("reads", &kernel->reads, text);
         json_flows("writes", &kernel->writes, text);
         json_flows("keeps", &kernel->keeps, text);
+        json_skips(kernel, text);
         plait_text_printf(text, ", \"operations\": %.0f, \"functions\": %.0f}", kernel->cost.operations,
                           kernel->cost.functions);
     }

@@ -14,12 +14,12 @@ typedef struct PlaitDataBounds {
     PlaitAxis rows, blocks;             /* the kernel's rows, and the axis that counts their blocks; or PLAIT_NO_AXIS */
     PlaitType type;                     /* of the workspaces: i32 over the mask's axes, with `blocks` for the rows */
     PlaitName names[PLAIT_MOST_BOUNDS]; /* by PlaitBound */
-    uint32_t count;                     /* 2 where it is not known which positions all rows see */
+    uint32_t count;                     /* 2 where it is not asked, or not known, which positions all rows see */
 } PlaitDataBounds;
 
 /* The bounds that the mask gives a kernel with that plan, without the names. */
 PlaitDataBounds plait_data_bounds(const PlaitFunction *operator_, const PlaitKernelPlan *plan,
-                                  const PlaitDataMask *mask);
+                                  const PlaitDataMask *mask, const PlaitTileTarget *target);
 /* The plan of the kernel that computes them for one with the plan `plan`. */
 PlaitKernelPlan plait_plan_data_bounds(const PlaitFunction *operator_, const PlaitKernelPlan *plan,
                                        const PlaitDataMask *mask, const PlaitTileTarget *target);

@@ -177,9 +177,8 @@ static bool is_too_short(const FoldLoop *fold, PlaitValue from, PlaitValue to)
     return base_of(kernel, from, &first) == base_of(kernel, to, &last) && last - first < (int64_t)fold->tile;
 }
 
-/* Up to `last` positions alone let every tile through, but the other conjuncts of the mask need not: a loop with those,
- * then, where data gives a range that they let through as well, one without. Returns where they end; 0 after
- * reporting. */
+/* Up to `last` positions let every tile through, but the other conjuncts of the mask need not: a loop with those, then,
+ * where data gives a range that they let through as well, one without. Returns where they end; 0 after reporting. */
 static PlaitValue write_rest(FoldLoop *fold, const PlaitDataBounds *data, const PlaitFullRange *full, PlaitValue from,
                              PlaitValue last)
 {
@@ -205,6 +204,19 @@ static const PlaitDataBounds *full_by_data(const PlaitDataBounds *data, const Pl
     return data;
 }
 
+/* The first position is rounded down to a tile: as many tiles as from that position on, and accesses that are known to
+ * be aligned. */
+static void narrow_by_data(FoldLoop *fold, const PlaitDataBounds *data, PlaitValue *from, PlaitValue *to)
+{
+    PlaitLowering *lowering = fold->lowering;
+    PlaitValue first = plait_load_bound(lowering, data, PLAIT_BOUND_FROM),
+               end = plait_load_bound(lowering, data, PLAIT_BOUND_TO), tile = plait_lower_i32(lowering, fold->tile);
+    first = plait_lower_binary(lowering, PLAIT_OP_FLOORDIV, first, tile);
+    first = plait_lower_binary(lowering, PLAIT_OP_MUL, first, tile);
+    *from = plait_lower_binary(lowering, PLAIT_OP_MAX, *from, first);
+    *to = plait_lower_binary(lowering, PLAIT_OP_MIN, *to, end);
+}
+
 /* Several loops where conditions on positions are known to let a range of tiles through whole: up to it, over it with
  * what else is in the mask, and the rest; the first only when the range has a lower end. Where data bounds the fold
  * only, the range is the whole axis. Inside of the kernel's loop there is one, with masks. */
@@ -217,11 +229,8 @@ static bool write_loops(FoldLoop *fold)
     plait_lower_fold_range(lowering, fold->fold, &from, &to);
     bool split = fold->tile > 1 && !lowering->loop_region && plait_lower_fold_full(lowering, fold->fold, &full) &&
                  !is_too_short(fold, full.from, full.to);
-    if (data) {
-        from = plait_lower_binary(lowering, PLAIT_OP_MAX, from, plait_load_bound(lowering, data, PLAIT_BOUND_FROM));
-        to = plait_lower_binary(lowering, PLAIT_OP_MIN, to, plait_load_bound(lowering, data, PLAIT_BOUND_TO));
-        if (split) full.to = plait_lower_binary(lowering, PLAIT_OP_MIN, full.to, to);
-    }
+    if (data) narrow_by_data(fold, data, &from, &to);
+    if (data && split) full.to = plait_lower_binary(lowering, PLAIT_OP_MIN, full.to, to);
     data = full_by_data(data, &full.rest);
     if (!split || (full.everywhere && full.rest.count && !data)) return write_loop(fold, from, to, NULL);
     if (full.from) {

@@ -388,7 +388,7 @@ static bool lower_bounds(Lowerer *lowerer, PlaitValue owner, const PlaitKernelPl
     for (uint32_t i = 0; i < region->body.count; i++) {
         PlaitDataMask mask;
         if (!plait_find_data_mask(operator_, region, plan, region->body.data[i], &mask)) continue;
-        PlaitDataBounds bounds = plait_data_bounds(operator_, plan, &mask);
+        PlaitDataBounds bounds = plait_data_bounds(operator_, plan, &mask, lowerer->target);
         add_workspaces(lowerer, plan, &bounds);
         PlaitLowering lowering =
             begin_kernel(lowerer, owner, plait_plan_data_bounds(operator_, plan, &mask, lowerer->target));

@@ -171,5 +171,6 @@ bool plait_find_data_mask(const PlaitFunction *operator_, const PlaitRegion *reg
     *mask = (PlaitDataMask){.fold = fold, .axes = plait_type(PLAIT_I32)};
     PlaitValues conjuncts = plait_mask_conjuncts(operator_, masks.data[0]);
     for (uint32_t i = 0; i < conjuncts.count; i++) find_comparison(&finder, conjuncts.data[i], mask);
+    mask->alone = mask->count == conjuncts.count;
     return mask->count > 0;
 }

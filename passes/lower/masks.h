@@ -29,6 +29,7 @@ typedef struct PlaitDataMask {
     PlaitValue fold;
     PlaitComparison list[PLAIT_MOST_COMPARISONS];
     uint32_t count;
+    bool alone;     /* the mask has no other conjuncts */
     PlaitType axes; /* on which they depend, without the fold's: one position a program, or the block of rows */
 } PlaitDataMask;
 
