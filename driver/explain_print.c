@@ -89,7 +89,8 @@ static void print_kernels(const PlaitKernelList *list, const char *heading, Plai
             print_flows("keeps in memory from token to token", &list->kernels.data[k].keeps, text);
         for (uint32_t i = 0; i < list->kernels.data[k].skips.count; i++) {
             const PlaitSkips *skips = &list->kernels.data[k].skips.data[i];
-            plait_text_printf(text, "        tiles of %s bounded by min and max of %s\n", skips->axis, skips->tensors);
+            plait_text_printf(text, "        tiles of %s bounded by min and max of %s, which a kernel before finds\n",
+                              skips->axis, skips->tensors);
         }
         plait_text_add(text, "        does ");
         print_work(&list->kernels.data[k].cost, text);

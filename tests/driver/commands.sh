@@ -154,6 +154,19 @@ operator heads(x : f32[t, h]) -> (y : f32[t]) { y = max[h](x) }
 END
 run 0 explain attends.plait --operator attends; has out 'attend  along s (line 5)' 'attend  along s (line 6)'
 run 0 explain attends.plait --operator heads; has out 'gating  reductions over h, block by block'; if grep -q attend out; then fail 'a reduction over heads is no attend'; fi
+# Tiles that data bounds.
+cat >documents.plait <<'END'
+axis t : time
+axis d = 8
+operator documents(q, k, v : f32[t, d], doc : i32[t], n : i32) -> (y : f32[t, d])
+{
+    attend s where s <= t and doc@s == doc and s < n { y = sum(sum[d](q * k@s) * v@s) }
+}
+operator causal(q, k, v : f32[t, d]) -> (y : f32[t, d]) { attend s where s <= t { y = sum(sum[d](q * k@s) * v@s) } }
+END
+run 0 explain documents.plait --operator documents; has out '^        tiles of s bounded by min and max of doc, n, which a kernel before finds$'
+run 0 explain documents.plait --operator documents --json; has out '"skips": \[{"axis": "s", "tensors": "doc, n"}\]'
+run 0 explain documents.plait --operator causal; if grep -q bounded out; then fail 'positions are no data'; fi
 # What runs inside a scan, and what it keeps in memory.
 cat >grid.plait <<'END'
 axis b : batch

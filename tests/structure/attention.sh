@@ -18,11 +18,16 @@ fail() {
     failures=$((failures + 1))
 }
 
-# A letter for each loop over s; "?" where conditions on s are computed and no score is selected.
+# A letter for each loop of products over s; "?" where conditions on s are computed and no score is selected, "d" where
+# none of them compares positions.
 loops() {
     awk '
-        / = for .*axes = \[s\]/ { inside = 1; selects = 0; conditions = 0; next }
-        inside && /^  }/ { printf "%s", selects ? "m" : conditions ? "?" : "-"; inside = 0 }
+        / = for .*axes = \[s\]/ { inside = 1; products = 0; selects = 0; conditions = 0; positions = 0; next }
+        inside && /^  }/ && products { printf "%s", selects ? (positions ? "m" : "d") : conditions ? "?" : "-" }
+        inside && /^  }/ { inside = 0 }
+        / = dot / { products++ }
+        / = iota / { iota[$1] = 1 }
+        / = l[et] / { sub(/,$/, "", $4); positions += iota[$4] == 1 }
         inside {
             type = $0
             sub(/.* : /, "", type)
@@ -81,13 +86,14 @@ check_ptx() {
     [ -x "$ptxas" ] && assemble
 }
 
-while read -r name loops; do
+while read -r name loops on_cpu; do
     case $name in '#'* | '') continue ;; esac
     file=$examples/$name/$name.plait
     [ -f "$file" ] || file=$(dirname "$expected")/$name.plait
     for target in cpu sm_80 sm_90a; do
         count=$((count + 1))
-        check_tiles "$loops"
+        [ "$target" = cpu ] && check_tiles "${on_cpu:-$loops}"
+        [ "$target" = cpu ] || check_tiles "$loops"
         [ "$target" = cpu ] || check_ptx
     done
 done <"$expected"

@@ -1,13 +1,14 @@
 /* A mask bounds the loop of its fold: the loop of the emitted Tile IR begins at the first position that the mask lets
  * through for a row of its block and ends after the last one, at every block, for the CPU and for a GPU. What the
- * compiler cannot bound is walked whole. A fold may be several loops, of which one leaves the masks out: over the tiles
- * that they let through whole.
+ * compiler cannot bound is walked whole; bounds.c has what data bounds. A fold may be several loops, of which one
+ * leaves the masks out: over the tiles that they let through whole.
  */
 #include <stdio.h>
 
 #include "ir/text.h"
 #include "passes/passes.h"
 #include "tests/frontend/cases.h"
+#include "tests/structure/fold_loops.h"
 #include "tests/support/check.h"
 
 enum { FAR = 1024 }; /* no bound below is farther from 0 */
@@ -64,42 +65,13 @@ static const struct {
     {ATTEND("where s <= 200 - t"), mirrored},
     {ATTEND("where s <= 2 * t"), twice},
     {ATTEND("where s <= t and (t - s) % 3 == 0"), causal},
-    {ATTEND("where s <= t and n@s == n"), causal},
     {ATTEND("where s <= t or s < 40"), whole},
-    {ATTEND("where s <= n"), whole},
     {ATTEND("where 2 * s <= t"), whole},
     {"y = conv[t](q, k)", causal}, /* as long as the sequence */
 };
 
-/* Where a kernel is looked at: the first row of the program's block, and the number of positions. */
-typedef struct Place {
-    const PlaitFunction *kernel;
-    int64_t row, size;
-} Place;
-
-/* The number that a scalar of the kernel's body has at a place. */
-static int64_t number_at(const Place *place, PlaitValue value)
-{
-    const PlaitInst *inst = plait_inst(place->kernel, value);
-    int64_t a = inst->operand_count > 0 ? number_at(place, inst->operands[0]) : 0;
-    int64_t b = inst->operand_count > 1 ? number_at(place, inst->operands[1]) : 0;
-    switch ((int)inst->op) {
-    case PLAIT_OP_CONST: return (int64_t)inst->number;
-    case PLAIT_OP_SIZE: return place->size;
-    case PLAIT_OP_PROGRAM: return place->row;
-    case PLAIT_OP_NEG: return -a;
-    case PLAIT_OP_ADD: return a + b;
-    case PLAIT_OP_SUB: return a - b;
-    case PLAIT_OP_MUL: return a * b;
-    case PLAIT_OP_FLOORDIV: return b ? (a - (a % b + b) % b) / b : 0;
-    case PLAIT_OP_MIN: return a < b ? a : b;
-    case PLAIT_OP_MAX: return a > b ? a : b;
-    default: CHECK(!"an operation of a loop's bound"); return 0;
-    }
-}
-
 /* Sets the first position and the one after the last that the mask lets through for a row of the block. */
-static void expected_range(Mask *mask, const Place *place, int64_t rows, int64_t *from, int64_t *to)
+static void expected_range(Mask *mask, const FoldPlace *place, int64_t rows, int64_t *from, int64_t *to)
 {
     int64_t least = FAR, most = -FAR;
     for (int64_t t = place->row; t < place->row + rows; t++)
@@ -112,32 +84,8 @@ static void expected_range(Mask *mask, const Place *place, int64_t rows, int64_t
     *to = most + 1 < place->size ? most + 1 : place->size;
 }
 
-enum { MOST_LOOPS = 4 };
-
-/* The loops of a kernel, one after another: the parts of one fold. */
-typedef struct Loops {
-    const PlaitFunction *kernel;
-    const PlaitInst *loop[MOST_LOOPS];
-    uint32_t selects[MOST_LOOPS], most_selects, count;
-} Loops;
-
-static Loops find_loops(const PlaitFunction *kernel)
-{
-    Loops loops = {.kernel = kernel};
-    for (uint32_t i = 0; i < kernel->body->body.count && loops.count < MOST_LOOPS; i++) {
-        const PlaitInst *inst = plait_inst(kernel, kernel->body->body.data[i]);
-        if (inst->op != PLAIT_OP_FOR) continue;
-        uint32_t *selects = &loops.selects[loops.count];
-        for (uint32_t k = 0; k < inst->body->body.count; k++)
-            *selects += plait_op_of(kernel, inst->body->body.data[k]) == PLAIT_OP_SELECT;
-        if (*selects > loops.most_selects) loops.most_selects = *selects;
-        loops.loop[loops.count++] = inst;
-    }
-    return loops;
-}
-
 /* Whether the mask lets every position of [from, to) through for every row of the block. */
-static bool lets_through(Mask *mask, const Place *place, int64_t rows, int64_t from, int64_t to)
+static bool lets_through(Mask *mask, const FoldPlace *place, int64_t rows, int64_t from, int64_t to)
 {
     bool all = to <= place->size;
     for (int64_t s = from; s < to; s++)
@@ -146,7 +94,8 @@ static bool lets_through(Mask *mask, const Place *place, int64_t rows, int64_t f
 }
 
 /* A loop without the masks that the others have walks whole tiles that are let through, and leaves none of them. */
-static bool right_tiles(const Loops *loops, uint32_t number, const Place *place, Mask *all, int64_t from, int64_t to)
+static bool right_tiles(const FoldLoops *loops, uint32_t number, const FoldPlace *place, Mask *all, int64_t from,
+                        int64_t to)
 {
     int64_t rows = loops->kernel->axes.data[0].tile, tile = loops->loop[number]->ints[0];
     bool masked = loops->selects[number] == loops->most_selects, split = false, right = true;
@@ -156,14 +105,14 @@ static bool right_tiles(const Loops *loops, uint32_t number, const Place *place,
 }
 
 /* Together the loops go, without a gap and no position twice, over what the mask lets through. */
-static void check_place(const Loops *loops, const Place *place, const char *statement, Masks masks)
+static void check_place(const FoldLoops *loops, const FoldPlace *place, const char *statement, Masks masks)
 {
     int64_t first, end, begin = 0, at = 0;
     bool right = true, any = false;
     expected_range(masks.some, place, loops->kernel->axes.data[0].tile, &first, &end);
     for (uint32_t i = 0; i < loops->count; i++) {
         const PlaitInst *loop = loops->loop[i];
-        int64_t from = number_at(place, loop->operands[0]), to = number_at(place, loop->operands[1]);
+        int64_t from = fold_number(place, loop->operands[0]), to = fold_number(place, loop->operands[1]);
         if (from >= to) continue;
         if (any) right &= from == at && (from - begin) % loop->ints[0] == 0;
         else begin = from;
@@ -186,14 +135,14 @@ static void check_target(const PlaitModule *module, const PlaitTileTarget *targe
     CHECK(tiles && tiles->functions.count == 1);
     if (!tiles) return;
     const PlaitFunction *kernel = tiles->functions.data[0];
-    const Loops loops = find_loops(kernel);
+    const FoldLoops loops = fold_loops(kernel);
     int64_t rows = kernel->axes.data[0].tile;
     CHECK(rows > 1 && kernel->grid.data[0].block == rows && loops.count > 0);
     for (uint32_t i = 0; i < loops.count; i++)
         CHECK(loops.loop[i]->ints[0] == kernel->axes.data[loops.loop[i]->axes[0]].tile && loops.loop[i]->ints[0] > 1);
     for (int i = 0; i < 3; i++)
         for (int64_t row = 0; row < sizes[i]; row += rows)
-            check_place(&loops, &(Place){kernel, row, sizes[i]}, statement, masks);
+            check_place(&loops, &(FoldPlace){.kernel = kernel, .row = row, .size = sizes[i]}, statement, masks);
 }
 
 static void check_case(PlaitArena *arena, const char *statement, Mask *mask)
