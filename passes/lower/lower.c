@@ -350,18 +350,22 @@ static PlaitAxis axis_of_blocks(Lowerer *lowerer, PlaitAxis axis, uint32_t block
                           .size = PLAIT_RUNTIME_SIZE,
                           .same_as = axis,
                           .block = block};
-    int64_t size = signature->axes.data[axis].size;
-    if (size != PLAIT_RUNTIME_SIZE) info.size = plait_block_count(size, block);
     PlaitAxis known = plait_axis_find_in(signature->axes.data, signature->axes.count, info.name);
     if (known != PLAIT_NO_AXIS) return known;
     plait_push(lowerer->module->arena, &signature->axes, info);
     return (PlaitAxis)(signature->axes.count - 1);
 }
 
-static void add_block_axes(PlaitLowering *lowering)
+/* The bounds with the axis of blocks as the kernel has it, once its own axes are placed. */
+static PlaitDataBounds in_kernel(const PlaitLowering *lowering, PlaitDataBounds bounds)
 {
-    for (uint32_t i = lowering->operator_->axes.count; i < lowering->signature->axes.count; i++)
-        plait_axis_add(lowering->kernel, lowering->signature->axes.data[i]);
+    if (bounds.blocks == PLAIT_NO_AXIS) return bounds;
+    PlaitAxisInfo info = lowering->signature->axes.data[bounds.blocks];
+    PlaitAxis axis = plait_axis_find(lowering->kernel, info.name);
+    if (axis == PLAIT_NO_AXIS) axis = plait_axis_add(lowering->kernel, info);
+    bounds.type = plait_type_with(plait_type_without(bounds.type, bounds.blocks), axis);
+    bounds.blocks = axis;
+    return bounds;
 }
 
 static void add_workspaces(Lowerer *lowerer, const PlaitKernelPlan *plan, PlaitDataBounds *bounds)
@@ -394,9 +398,9 @@ static bool lower_bounds(Lowerer *lowerer, PlaitValue owner, const PlaitKernelPl
             begin_kernel(lowerer, owner, plait_plan_data_bounds(operator_, plan, &mask, lowerer->target));
         lowering.span = plait_inst(operator_, mask.fold)->span;
         place_axes(&lowering);
-        add_block_axes(&lowering);
+        PlaitDataBounds own = in_kernel(&lowering, bounds);
         uint32_t tile = plan->axes[plait_inst(operator_, mask.fold)->axes[0]].tile;
-        if (!plait_write_data_bounds(&lowering, &bounds, tile)) return false;
+        if (!plait_write_data_bounds(&lowering, &own, tile)) return false;
         sort_types(lowering.kernel);
         plait_push(lowerer->module->arena, list, bounds);
     }
@@ -411,12 +415,12 @@ static bool lower_kernel(Lowerer *lowerer, PlaitValue owner)
     if (!lower_bounds(lowerer, owner, &plan, &bounds)) return false;
     PlaitLowering lowering = begin_kernel(lowerer, owner, plan);
     if (!no_long_tile(&lowering, owner)) return false;
-    lowering.bounds = bounds.data, lowering.bound_count = bounds.count;
     find_carried(&lowering, lowering.region);
     find_moves(&lowering);
     if (lowering.plan.twin != PLAIT_NO_AXIS || lowering.plan.places) find_effort(&lowering, lowering.region);
     place_axes(&lowering);
-    add_block_axes(&lowering);
+    for (uint32_t i = 0; i < bounds.count; i++) bounds.data[i] = in_kernel(&lowering, bounds.data[i]);
+    lowering.bounds = bounds.data, lowering.bound_count = bounds.count;
     Stores inside = {lowerer, owner, true}, after = {lowerer, owner, false};
     if (lowering.plan.loop != PLAIT_NO_AXIS) plait_lower_loop(&lowering, write_stores, &inside);
     if (!lowering.failed) write_stores(&lowering, &lowering.outer, &after);

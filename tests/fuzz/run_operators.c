@@ -69,10 +69,11 @@ static void draw_extents(Trial *trial)
     plait_extents_complete(function, trial->extents);
 }
 
-/* Kernels and signatures have the operator's axes first, then ones of static size. */
-static int64_t extent_of(const Trial *trial, PlaitAxis axis, int64_t size)
+/* Kernels and signatures have the operator's axes first, then ones of static size and of blocks of the operator's. */
+static int64_t extent_of(const Trial *trial, PlaitAxis axis, const PlaitAxisInfo *info)
 {
-    return size == PLAIT_RUNTIME_SIZE ? trial->extents[axis] : size;
+    if (info->size != PLAIT_RUNTIME_SIZE) return info->size;
+    return info->block ? plait_block_count(trial->extents[info->same_as], info->block) : trial->extents[axis];
 }
 
 /* Memory for one tensor, its axes in a drawn order with a drawn gap, filled with bytes that are NaN in every float
@@ -92,7 +93,7 @@ static void make_memory(Trial *trial, Memory *memory, const PlaitSignature *sign
     int64_t stride = plain || plait_random_below(&trial->random, 4) ? 1 : 2;
     for (uint32_t k = type.rank; k-- > 0;) {
         uint32_t i = order[k];
-        memory->sizes[i] = extent_of(trial, type.axes[i], signature->axes.data[type.axes[i]].size);
+        memory->sizes[i] = extent_of(trial, type.axes[i], &signature->axes.data[type.axes[i]]);
         memory->strides[i] = stride;
         memory->count *= memory->sizes[i];
         stride *= memory->sizes[i] + (plain || plait_random_below(&trial->random, 4) ? 0 : 3);
@@ -140,7 +141,7 @@ static const int64_t *make_slots(const Trial *trial, const PlaitFunction *kernel
         for (uint32_t k = 0; k < memory->type.rank; k++) values[slots.tensor_slot[i] + 1 + k] = memory->strides[k];
     }
     for (uint32_t i = 0; i < kernel->axes.count; i++)
-        values[slots.axis_slot[i]] = extent_of(trial, (PlaitAxis)i, kernel->axes.data[i].size);
+        values[slots.axis_slot[i]] = extent_of(trial, (PlaitAxis)i, &kernel->axes.data[i]);
     return values;
 }
 
