@@ -73,6 +73,8 @@ def draw(random, name, scalar, shape):
         value = random.random(shape) < 0.7
         value[..., 0] = True  # a row of which nothing is visible has no defined softmax
         return value
+    if scalar == "i32":
+        return random.integers(0, 4, shape).astype(np.int32)
     if name in ("lower", "delta"):
         value = random.random(shape) * (0.9 if name == "lower" else 0.1)
     else:

@@ -33,6 +33,13 @@ def sigmoid_attention(q, k, v):
     return {"o": attention_rows(q, k, v, lambda x, t, b, h: np.where(s <= t, sigmoid(x - np.log(n)), 0))}
 
 
+def packed_attention(q, k, v, doc):
+    s = np.arange(q.shape[1])
+    rows = [attention_rows(q[b : b + 1], k[b : b + 1], v[b : b + 1],
+                           lambda x, t, _, h, d=doc[b]: only(x, (s <= t) & (d == d[t]))) for b in range(q.shape[0])]
+    return {"o": np.concatenate(rows)}
+
+
 def forgetting_attention(q, k, v, f):
     log_gate = -softplus(-f)
     s = np.arange(q.shape[1])
