@@ -33,7 +33,8 @@ typedef struct Form {
     bool has_factor; /* that is not 1, nor -1 */
     bool negated;    /* the factor is -1 */
     AxisSet factor;  /* axes of the state along which the factor varies */
-    bool contracted; /* the carry enters summed over `lost` */
+    AxisSet along;   /* axes that the carries which enter have */
+    bool contracted; /* a carry enters summed over `lost` */
     bool low_rank;   /* ... and then multiplied by something that varies along them again */
     AxisSet lost;
     bool crossed;       /* another carry of the group enters */
@@ -177,6 +178,7 @@ static Form add_forms(const Classifier *classifier, PlaitValue x, Form a, PlaitV
     sum.has_factor = a.has_factor || b.has_factor || (a.direct && b.direct); /* a S + b S has the factor a + b */
     sum.negated = !sum.has_factor && (a.negated || b.negated);
     sum.factor = a.factor | b.factor;
+    sum.along = a.along | b.along;
     sum.contracted = a.contracted || b.contracted;
     sum.low_rank = a.low_rank || b.low_rank;
     sum.lost = a.lost | b.lost;
@@ -215,13 +217,21 @@ static Form scale_form(const Classifier *classifier, Form form, PlaitValue by, P
 static Form reduce_form(const Classifier *classifier, PlaitValue value, Form form)
 {
     const PlaitInst *inst = plait_inst(classifier->function, value);
+    AxisSet summed = 0, own = axes_of(classifier, classifier->body->params.data[classifier->self]);
     if (inst->op != PLAIT_OP_REDUCE_SUM || form.kind != FORM_AFFINE) return other(value);
     for (uint32_t i = 0; i < inst->axis_count; i++)
-        if (inst->axes[i] < 64) form.lost |= (AxisSet)1 << inst->axes[i];
-    form.contracted |= form.direct;
-    form.direct = false;
-    form.has_factor = form.negated = false;
-    form.factor = 0;
+        if (inst->axes[i] < 64) summed |= (AxisSet)1 << inst->axes[i];
+    if (summed & form.along) {
+        form.contracted = true;
+        form.lost |= summed;
+        form.low_rank |= !(summed & own); /* a carry without these axes: it is multiplied where it enters the other */
+        form.direct = form.has_factor = form.negated = false;
+        form.factor = 0;
+    } else { /* the factor is summed */
+        form.has_factor |= form.direct;
+        form.negated = false;
+        form.factor &= ~summed;
+    }
     form.unstructured |= form.products != 0; /* a reduced input is a vector */
     form.products = 0;
     return form;
@@ -265,7 +275,7 @@ static Form compute_form(Classifier *classifier, PlaitValue value)
     if (!(classifier->uses[value] & classifier->group)) return (Form){.kind = FORM_INDEPENDENT};
     if (inst->op == PLAIT_OP_ARGUMENT) {
         bool self = classifier->body->params.data[classifier->self] == value;
-        return (Form){.kind = FORM_AFFINE, .direct = self, .crossed = !self};
+        return (Form){.kind = FORM_AFFINE, .direct = self, .crossed = !self, .along = axes_of(classifier, value)};
     }
     if (inst->op == PLAIT_OP_NEG) {
         Form form = form_of(classifier, inst->operands[0]);
@@ -346,9 +356,10 @@ static AxisSet state_axes(const Classifier *classifier, PlaitValue param)
 
 static PlaitScanClassId class_of_affine(const Classifier *classifier, const Form *form, uint64_t own_uses)
 {
+    if (form->dense || (form->contracted && !form->low_rank))
+        return form->crossed ? PLAIT_SCAN_COUPLED_DENSE : PLAIT_SCAN_DENSE;
+    if (form->contracted) return form->crossed ? PLAIT_SCAN_COUPLED_LOW_RANK : PLAIT_SCAN_LOW_RANK;
     if (form->crossed) return PLAIT_SCAN_COUPLED;
-    if (form->dense) return PLAIT_SCAN_DENSE;
-    if (form->contracted) return form->low_rank ? PLAIT_SCAN_LOW_RANK : PLAIT_SCAN_DENSE;
     if (!form->direct) return PLAIT_SCAN_OVERWRITTEN;
     if ((own_uses & classifier->maxima) && form->has_factor && !form->unscaled) return PLAIT_SCAN_STABILISED;
     if (!form->has_factor && !form->negated) return PLAIT_SCAN_SUM;
@@ -394,7 +405,7 @@ static PlaitCarryClass classify_carry(Classifier *classifier, uint32_t carry)
         result.reason =
             plait_arena_printf(arena, "`%s` of the carry", plait_written(plait_inst(function, form.culprit)));
     }
-    if (result.id == PLAIT_SCAN_DENSE)
+    if (result.id == PLAIT_SCAN_DENSE || result.id == PLAIT_SCAN_COUPLED_DENSE)
         result.reason = form.dense ? "other positions of the state are read"
                                    : "a reduction over the state that is not expanded by a product again";
     return result;
@@ -417,6 +428,24 @@ static void find_reads(const Classifier *classifier, const PlaitValue *values, u
                 find_reads(classifier, inst->body->yields.data, inst->body->yields.count, argument, next, seen, result);
         }
     }
+}
+
+/* What is not affine spoils the carries that it feeds and is fed by, and what mixes elements of the state mixes theirs.
+ */
+static void spread_classes(PlaitArena *arena, PlaitScanClass *scan, const uint64_t *reach)
+{
+    PlaitScanClassId own[64];
+    for (uint32_t i = 0; i < scan->count; i++) own[i] = scan->carries[i].id;
+    for (uint32_t i = 0; i < scan->count; i++)
+        for (uint32_t k = 0; k < scan->count; k++) {
+            PlaitCarryClass *carry = &scan->carries[i];
+            bool together = k != i && (reach[i] >> k & 1) && (reach[k] >> i & 1);
+            if (!together || own[k] <= carry->id || own[k] <= PLAIT_SCAN_COUPLED) continue;
+            carry->id = own[k];
+            carry->reason =
+                plait_arena_printf(arena, "it feeds carry %u, which %s, and is fed by it", k + 1,
+                                   own[k] == PLAIT_SCAN_NONLINEAR ? "is not affine" : "mixes elements of the state");
+        }
 }
 
 PlaitScanClass plait_classify_scan(const PlaitFunction *function, PlaitValue scan)
@@ -448,16 +477,7 @@ PlaitScanClass plait_classify_scan(const PlaitFunction *function, PlaitValue sca
             result.carries[i] = classify_carry(&classifier, i);
             if (plait_scan_is_maximum(result.carries[i].id)) classifier.maxima |= (uint64_t)1 << i;
         }
-    for (uint32_t i = 0; i < count; i++) /* one that is not affine spoils those it feeds and is fed by */
-        for (uint32_t k = 0; k < count; k++) {
-            bool together = k != i && (reach[i] >> k & 1) && (reach[k] >> i & 1);
-            if (!together || result.carries[k].id != PLAIT_SCAN_NONLINEAR ||
-                result.carries[i].id == PLAIT_SCAN_NONLINEAR)
-                continue;
-            result.carries[i].id = PLAIT_SCAN_NONLINEAR;
-            result.carries[i].reason =
-                plait_arena_printf(arena, "it feeds carry %u, which is not affine, and is fed by it", k + 1);
-        }
+    spread_classes(arena, &result, reach);
     for (uint32_t i = 0; i < count; i++) {
         bool *seen = PLAIT_NEW_ARRAY(arena, bool, function->insts.count);
         find_reads(&classifier, inst->body->yields.data + count, outputs, inst->body->params.data[i],

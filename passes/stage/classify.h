@@ -23,7 +23,7 @@ typedef struct PlaitCarryClass {
     bool has_input;        /* something independent of the carry is added */
     bool read_before, read_after; /* whether outputs read the carry before the token, after it */
     uint64_t feeds;               /* bit i: carry i appears in this carry's next value (i != itself) */
-    const char *reason;           /* for NONLINEAR and DENSE: which operation prevented more; else "" */
+    const char *reason;           /* which operation, or which other carry, prevented more; "": none did */
     PlaitSpan where;              /* of that operation */
 } PlaitCarryClass;
 
