@@ -3,8 +3,8 @@
  *   1. Which carries appear in which next values gives a graph; carries on a cycle of it (beyond a carry and itself)
  * form a group that is treated as one unknown, all other carries count as known: they are computed first.
  *   2. For each group every value of the body gets a form: independent; affine, as the set of ways in which the carry
- * enters (direct with a factor, reduced over axes of the state, expanded again: a low-rank term); a maximum with it; or
- * other, with the operation that made it so.
+ * enters (direct with a factor, reduced over axes of the state, expanded again: a low-rank term); a maximum or minimum
+ * with it; or other, with the operation that made it so.
  *   3. The form of the next value gives the class.
  */
 #include "passes/stage/classify.h"
@@ -22,7 +22,7 @@ static const struct {
 const char *plait_scan_class_text(PlaitScanClassId id) { return class_rows[id].text; }
 const char *plait_scan_class_allows(PlaitScanClassId id) { return class_rows[id].allows; }
 
-typedef enum FormKind { FORM_INDEPENDENT, FORM_AFFINE, FORM_MAXIMUM, FORM_OTHER } FormKind;
+typedef enum FormKind { FORM_INDEPENDENT, FORM_AFFINE, FORM_EXTREME, FORM_OTHER } FormKind;
 
 /* Axes of the state as a set of at most 64 axis numbers. */
 typedef uint64_t AxisSet;
@@ -42,8 +42,9 @@ typedef struct Form {
     uint32_t products;  /* of which these are products of separate axes of the state */
     bool unstructured;  /* and some are not */
     bool dense;         /* the carry enters through other positions of the state */
-    bool shifted;       /* of FORM_MAXIMUM: something is added before it is taken */
-    bool unscaled;      /* a factor or an input depends on a running maximum other than as stabilised sums do */
+    bool minimum;       /* of FORM_EXTREME: not a maximum */
+    bool shifted;       /* of FORM_EXTREME: something is added before it is taken */
+    bool unscaled;      /* a factor or an input depends on a running extreme other than as stabilised sums do */
     PlaitValue culprit; /* for FORM_OTHER */
 } Form;
 
@@ -51,12 +52,13 @@ typedef struct Classifier {
     const PlaitFunction *function;
     const PlaitRegion *body;
     PlaitAxis time;
-    AxisSet state;   /* axes of the group's carries, without time and batch-like ones */
-    uint64_t group;  /* bits of the carries treated as unknown */
-    uint32_t self;   /* the carry whose next value is asked for */
-    uint64_t *uses;  /* by value: bits of the carries it depends on */
-    uint64_t maxima; /* carries known to be running maxima */
-    Form *forms;     /* by value, for the present group and self */
+    AxisSet state;     /* axes of the group's carries, without time and batch-like ones */
+    uint64_t group;    /* bits of the carries treated as unknown */
+    uint32_t self;     /* the carry whose next value is asked for */
+    uint64_t *uses;    /* by value: bits of the carries it depends on */
+    uint64_t extremes; /* carries known to be running maxima or minima */
+    uint64_t minima;   /* ... minima */
+    Form *forms;       /* by value, for the present group and self */
     bool *known;
 } Classifier;
 
@@ -69,7 +71,7 @@ static AxisSet axes_of(const Classifier *classifier, PlaitValue value)
     return set;
 }
 
-/* The coefficient of `wanted` in a sum of values; *clean is cleared when another term depends on a running maximum. */
+/* The coefficient of `wanted` in a sum of values; *clean is cleared when another term depends on a running extreme. */
 static int coefficient_in(const Classifier *classifier, PlaitValue value, PlaitValue wanted, PlaitValue also,
                           bool *clean)
 {
@@ -86,40 +88,41 @@ static int coefficient_in(const Classifier *classifier, PlaitValue value, PlaitV
         return inst->op == PLAIT_OP_ADD ? a + b : a - b;
     }
     default:
-        if (classifier->uses[value] & classifier->maxima) *clean = false;
+        if (classifier->uses[value] & classifier->extremes) *clean = false;
         return 0;
     }
 }
 
-/* Whether `value` is exp(.. + before * m - m') for a running maximum m and its next value m', and the rest knows no
- * maximum. */
+/* Whether `value` is exp(.. + before * m - m') for a running maximum m and its next value m', or exp(.. - before * m +
+ * m') for a running minimum, and the rest knows no extreme. */
 static bool is_rescaling(const Classifier *classifier, PlaitValue value, int before)
 {
     const PlaitInst *inst = plait_inst(classifier->function, value);
     while (inst->op == PLAIT_OP_BROADCAST) inst = plait_inst(classifier->function, inst->operands[0]);
     if (inst->op != PLAIT_OP_EXP) return false;
     for (uint32_t i = 0; i < classifier->body->params.count; i++) {
-        if (!(classifier->maxima >> i & 1)) continue;
+        if (!(classifier->extremes >> i & 1)) continue;
         PlaitValue old = classifier->body->params.data[i], new = classifier->body->yields.data[i];
         bool clean = true;
         int of_new = coefficient_in(classifier, inst->operands[0], new, old, &clean);
         int of_old = coefficient_in(classifier, inst->operands[0], old, new, &clean);
-        if (clean && of_new == -1 && of_old == before) return true;
+        int sign = classifier->minima >> i & 1 ? -1 : 1;
+        if (clean && of_new == -sign && of_old == sign * before) return true;
     }
     return false;
 }
 
-/* Whether a product holds a factor exp(.. + before * m - m'), and nothing else of it depends on a maximum. */
+/* Whether a product holds such a factor, and nothing else of it depends on an extreme. */
 static bool holds_rescaling(const Classifier *classifier, PlaitValue value, int before)
 {
     const PlaitInst *inst = plait_inst(classifier->function, value);
-    if (!(classifier->uses[value] & classifier->maxima)) return false;
+    if (!(classifier->uses[value] & classifier->extremes)) return false;
     if (is_rescaling(classifier, value, before)) return true;
     if (inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_NEG)
         return holds_rescaling(classifier, inst->operands[0], before);
     if (inst->op != PLAIT_OP_MUL) return false;
     for (uint32_t k = 0; k < 2; k++)
-        if (!(classifier->uses[inst->operands[1 - k]] & classifier->maxima))
+        if (!(classifier->uses[inst->operands[1 - k]] & classifier->extremes))
             return holds_rescaling(classifier, inst->operands[k], before);
     return false;
 }
@@ -156,7 +159,7 @@ static void add_input(const Classifier *classifier, PlaitValue value, Form *form
     const PlaitInst *inst = plait_inst(classifier->function, value);
     if (inst->op == PLAIT_OP_CONST && inst->number == zero) return;
     form->added = true;
-    form->unscaled |= classifier->maxima && !holds_rescaling(classifier, value, 0);
+    form->unscaled |= classifier->extremes && !holds_rescaling(classifier, value, 0);
     if (is_outer_product(classifier, value)) form->products++;
     else form->unstructured = true;
 }
@@ -195,7 +198,7 @@ static Form add_forms(const Classifier *classifier, PlaitValue x, Form a, PlaitV
 static Form scale_form(const Classifier *classifier, Form form, PlaitValue by, PlaitValue product)
 {
     AxisSet axes = axes_of(classifier, by) & classifier->state;
-    if ((classifier->uses[by] & classifier->maxima) && !holds_rescaling(classifier, by, 1)) form.unscaled = true;
+    if ((classifier->uses[by] & classifier->extremes) && !holds_rescaling(classifier, by, 1)) form.unscaled = true;
     if (form.direct) {
         form.has_factor = true;
         form.negated = false;
@@ -237,21 +240,24 @@ static Form reduce_form(const Classifier *classifier, PlaitValue value, Form for
     return form;
 }
 
-/* The larger of the carry, perhaps with something added to it, or of a maximum of it, and of something independent. */
-static Form maximum_form(PlaitValue value, const Form *a, const Form *b)
+/* The larger (or the smaller) of the carry, perhaps with something added to it, or of such an extreme of it, and of
+ * something independent. */
+static Form extreme_form(PlaitValue value, const Form *a, const Form *b, bool minimum)
 {
     bool first = a->kind != FORM_INDEPENDENT, second = b->kind != FORM_INDEPENDENT;
     const Form *inner = first ? a : b;
-    bool plain = inner->direct && !inner->has_factor && !inner->negated && !inner->contracted && !inner->crossed;
-    if (first == second || (inner->kind != FORM_MAXIMUM && !plain)) return other(value);
-    return (Form){.kind = FORM_MAXIMUM, .shifted = inner->shifted || inner->added};
+    bool plain = inner->kind == FORM_EXTREME
+                     ? inner->minimum == minimum
+                     : inner->direct && !inner->has_factor && !inner->negated && !inner->contracted && !inner->crossed;
+    if (first == second || !plain) return other(value);
+    return (Form){.kind = FORM_EXTREME, .minimum = minimum, .shifted = inner->shifted || inner->added};
 }
 
 static Form binary_form(Classifier *classifier, PlaitValue value, const PlaitInst *inst)
 {
     PlaitValue x = inst->operands[0], y = inst->operands[1];
     Form a = form_of(classifier, x), b = form_of(classifier, y);
-    bool plain = a.kind != FORM_MAXIMUM && b.kind != FORM_MAXIMUM;
+    bool plain = a.kind != FORM_EXTREME && b.kind != FORM_EXTREME;
     if (a.kind == FORM_OTHER) return a;
     if (b.kind == FORM_OTHER) return b;
     switch ((int)inst->op) {
@@ -264,7 +270,8 @@ static Form binary_form(Classifier *classifier, PlaitValue value, const PlaitIns
         if (b.kind == FORM_INDEPENDENT && plain) return scale_form(classifier, a, y, value);
         return other(value);
     case PLAIT_OP_DIV: return plain && b.kind == FORM_INDEPENDENT ? scale_form(classifier, a, y, value) : other(value);
-    case PLAIT_OP_MAX: return maximum_form(value, &a, &b);
+    case PLAIT_OP_MAX:
+    case PLAIT_OP_MIN: return extreme_form(value, &a, &b, inst->op == PLAIT_OP_MIN);
     default: return other(value);
     }
 }
@@ -279,7 +286,7 @@ static Form compute_form(Classifier *classifier, PlaitValue value)
     }
     if (inst->op == PLAIT_OP_NEG) {
         Form form = form_of(classifier, inst->operands[0]);
-        return form.kind == FORM_MAXIMUM ? other(value) : negate_form(form);
+        return form.kind == FORM_EXTREME ? other(value) : negate_form(form);
     }
     if (inst->op == PLAIT_OP_CAST && plait_scalar_kind((PlaitScalar)inst->type.scalar) != PLAIT_FLOATING &&
         inst->type.scalar != plait_type_of(classifier->function, inst->operands[0]).scalar)
@@ -288,13 +295,13 @@ static Form compute_form(Classifier *classifier, PlaitValue value)
     if (inst->op == PLAIT_OP_GATHER && !(classifier->uses[inst->operands[1]] & classifier->group)) {
         Form form = form_of(classifier, inst->operands[0]);
         form.dense |= form.kind == FORM_AFFINE;
-        return form.kind == FORM_MAXIMUM ? other(value) : form;
+        return form.kind == FORM_EXTREME ? other(value) : form;
     }
     if (inst->op == PLAIT_OP_SELECT) { /* a reset is a factor 0 */
         Form a = form_of(classifier, inst->operands[1]), b = form_of(classifier, inst->operands[2]);
         if (a.kind == FORM_OTHER || b.kind == FORM_OTHER) return a.kind == FORM_OTHER ? a : b;
-        if ((classifier->uses[inst->operands[0]] & classifier->group) || a.kind == FORM_MAXIMUM ||
-            b.kind == FORM_MAXIMUM)
+        if ((classifier->uses[inst->operands[0]] & classifier->group) || a.kind == FORM_EXTREME ||
+            b.kind == FORM_EXTREME)
             return other(value);
         Form sum = add_forms(classifier, inst->operands[1], a, inst->operands[2], b);
         return scale_form(classifier, sum, inst->operands[0], value);
@@ -361,7 +368,7 @@ static PlaitScanClassId class_of_affine(const Classifier *classifier, const Form
     if (form->contracted) return form->crossed ? PLAIT_SCAN_COUPLED_LOW_RANK : PLAIT_SCAN_LOW_RANK;
     if (form->crossed) return PLAIT_SCAN_COUPLED;
     if (!form->direct) return PLAIT_SCAN_OVERWRITTEN;
-    if ((own_uses & classifier->maxima) && form->has_factor && !form->unscaled) return PLAIT_SCAN_STABILISED;
+    if ((own_uses & classifier->extremes) && form->has_factor && !form->unscaled) return PLAIT_SCAN_STABILISED;
     if (!form->has_factor && !form->negated) return PLAIT_SCAN_SUM;
     if (!form->factor) return PLAIT_SCAN_SCALAR;
     bool structured = form->products != 0 && !form->unstructured;
@@ -396,7 +403,10 @@ static PlaitCarryClass classify_carry(Classifier *classifier, uint32_t carry)
                               .feeds = classifier->uses[next] & ~((uint64_t)1 << carry)};
     switch (form.kind) {
     case FORM_INDEPENDENT: result.id = PLAIT_SCAN_OVERWRITTEN; break;
-    case FORM_MAXIMUM: result.id = form.shifted ? PLAIT_SCAN_SHIFTED_MAXIMUM : PLAIT_SCAN_PLAIN_MAXIMUM; break;
+    case FORM_EXTREME:
+        if (form.minimum) result.id = form.shifted ? PLAIT_SCAN_SHIFTED_MINIMUM : PLAIT_SCAN_PLAIN_MINIMUM;
+        else result.id = form.shifted ? PLAIT_SCAN_SHIFTED_MAXIMUM : PLAIT_SCAN_PLAIN_MAXIMUM;
+        break;
     case FORM_AFFINE: result.id = class_of_affine(classifier, &form, result.feeds); break;
     case FORM_OTHER:
     default:
@@ -469,13 +479,14 @@ PlaitScanClass plait_classify_scan(const PlaitFunction *function, PlaitValue sca
     uint64_t reach[64];
     for (uint32_t i = 0; i < count; i++) reach[i] = classifier.uses[inst->body->yields.data[i]];
     close_reach(reach, count);
-    for (int round = 0; round < 2; round++) /* running maxima first: others are rescaled by them */
+    for (int round = 0; round < 2; round++) /* running extremes first: others are rescaled by them */
         for (uint32_t i = 0; i < count; i++) {
             classifier.group = (uint64_t)1 << i;
             for (uint32_t k = 0; k < count; k++)
                 if ((reach[i] >> k & 1) && (reach[k] >> i & 1)) classifier.group |= (uint64_t)1 << k;
             result.carries[i] = classify_carry(&classifier, i);
-            if (plait_scan_is_maximum(result.carries[i].id)) classifier.maxima |= (uint64_t)1 << i;
+            if (plait_scan_is_extreme(result.carries[i].id)) classifier.extremes |= (uint64_t)1 << i;
+            if (plait_scan_is_minimum(result.carries[i].id)) classifier.minima |= (uint64_t)1 << i;
         }
     spread_classes(arena, &result, reach);
     for (uint32_t i = 0; i < count; i++) {

@@ -33,9 +33,15 @@ typedef struct PlaitScanClass {
     PlaitScanClassId id; /* the most general of the carries' */
 } PlaitScanClass;
 
-static inline bool plait_scan_is_maximum(PlaitScanClassId id)
+static inline bool plait_scan_is_minimum(PlaitScanClassId id)
 {
-    return id == PLAIT_SCAN_PLAIN_MAXIMUM || id == PLAIT_SCAN_SHIFTED_MAXIMUM;
+    return id == PLAIT_SCAN_PLAIN_MINIMUM || id == PLAIT_SCAN_SHIFTED_MINIMUM;
+}
+
+/* A running maximum or minimum. */
+static inline bool plait_scan_is_extreme(PlaitScanClassId id)
+{
+    return id == PLAIT_SCAN_PLAIN_MAXIMUM || id == PLAIT_SCAN_SHIFTED_MAXIMUM || plait_scan_is_minimum(id);
 }
 
 /* Classifies a SCAN instruction. At most 64 carries; those beyond are NONLINEAR. Memory from the module's arena. */

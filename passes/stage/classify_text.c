@@ -38,7 +38,7 @@ static void print_carry(const PlaitFunction *function, const PlaitScanClass *sca
     if (*carry->reason) plait_text_printf(text, ": %s", carry->reason);
     print_factor(function, carry, text);
     bool affine =
-        !plait_scan_is_maximum(carry->id) && carry->id != PLAIT_SCAN_NONLINEAR && carry->id != PLAIT_SCAN_OVERWRITTEN;
+        !plait_scan_is_extreme(carry->id) && carry->id != PLAIT_SCAN_NONLINEAR && carry->id != PLAIT_SCAN_OVERWRITTEN;
     if (affine) print_input(carry, text);
     for (uint32_t i = 0; i < scan->count; i++)
         if (carry->feeds >> i & 1) plait_text_printf(text, "; fed by carry %u", i + 1);

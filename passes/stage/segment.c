@@ -17,6 +17,9 @@
  *
  *     m' = max(m + F[n], M[n]);  s' = exp(m + F[n] - m') A[n] s + exp(M[n] - m') E[n]
  *
+ * With a running minimum, by which sums are rescaled in the same way, min is in the place of max, and the exponents
+ * have the other sign.
+ *
  * Left as they are: scans with a carry that is not a float or that enters otherwise than by sums, differences, products
  * and quotients with what does not depend on carries, and selections by it; and those whose states are many times as
  * large as what a token reads, which fill a machine by themselves.
@@ -25,7 +28,8 @@
 
 #include "ir/order.h"
 
-static const double LEAST = -1e30; /* what a maximum of nothing is: not -inf, of which differences are NaN */
+/* What a maximum of nothing is (of a minimum, its negative): not -inf, of which differences are NaN. */
+static const double LEAST = -1e30;
 
 /* Carries of the scan that makes states and factors. */
 enum { MOST_MADE = 1 + PLAIT_SEGMENT_MOST_CARRIES * (1 + PLAIT_SEGMENT_MOST_CARRIES) };
@@ -42,7 +46,7 @@ static PlaitType entry_type(const PlaitSegment *segment, uint32_t at)
     return type;
 }
 
-/* A value that does not depend on sums, for a factor of the columns: the maximum is its shift there. */
+/* A value that does not depend on sums, for a factor of the columns: the extreme is its shift there. */
 static PlaitValue factor(PlaitSegment *segment, PlaitValue value)
 {
     if (!segment->scaled[value]) return plait_clone_get(&segment->map, value);
@@ -135,29 +139,36 @@ static PlaitValue result(PlaitSegment *segment, PlaitValue owner, uint32_t index
     return plait_build_result(&outside, owner, index, carry ? plait_carry_type(inst, type) : type);
 }
 
-/* The carry for the shift of the maximum, when it has one; 0: none. */
+/* The carry for the shift of the extreme, when it has one; 0: none. */
 static PlaitValue add_shift(PlaitSegment *segment, PlaitRegion *region, PlaitValue *initial, uint32_t *count)
 {
-    if (segment->maximum == PLAIT_NO_MAXIMUM || def(segment, segment->moved)->op == PLAIT_OP_ARGUMENT) return 0;
+    if (segment->extreme == PLAIT_NO_EXTREME || def(segment, segment->moved)->op == PLAIT_OP_ARGUMENT) return 0;
     const PlaitInst scan = *def(segment, segment->scan);
     PlaitBuilder outside = {segment->function, scan.region, scan.span};
-    PlaitType type = plait_type_of(segment->function, segment->body->params.data[segment->maximum]);
+    PlaitType type = plait_type_of(segment->function, segment->body->params.data[segment->extreme]);
     initial[(*count)++] = plait_build_const(&outside, (PlaitScalar)type.scalar, 0);
     return plait_build_argument(segment->function, region, type, scan.span);
 }
 
-/* The shift before the token and after it, in place of the maximum. `shift`: its carry, or 0 when it is always 0. */
+/* The shift before the token and after it, in place of the extreme. `shift`: its carry, or 0 when it is always 0. */
 static void move_shift(PlaitSegment *segment, PlaitRegion *region, PlaitValue shift)
 {
-    PlaitValue param = segment->body->params.data[segment->maximum];
+    PlaitValue param = segment->body->params.data[segment->extreme];
     PlaitType type = plait_type_of(segment->function, param);
     PlaitValue zero = plait_build_const(&segment->inside, (PlaitScalar)type.scalar, 0);
     PlaitValue before = shift ? shift : plait_build_broadcast(&segment->inside, zero, type);
     segment->shifted = plait_clone_map(segment->arena);
     plait_clone_set(&segment->shifted, param, before);
     PlaitValue after = shift ? factor(segment, segment->moved) : before;
-    plait_clone_set(&segment->shifted, segment->body->yields.data[segment->maximum], after);
+    plait_clone_set(&segment->shifted, segment->body->yields.data[segment->extreme], after);
     if (shift) plait_yield(segment->function, region, after);
+}
+
+/* What a carry is before any token. */
+static double before_any(const PlaitSegment *segment, uint32_t carry)
+{
+    if (carry != segment->extreme) return 0;
+    return segment->extreme_op == PLAIT_OP_MIN ? -LEAST : LEAST;
 }
 
 /* The scan that begins every segment at 0, and the columns at 1. */
@@ -174,7 +185,7 @@ static void make_ends(PlaitSegment *segment)
         PlaitType type = plait_type_of(function, segment->body->params.data[i]);
         plait_clone_set(&segment->map, segment->body->params.data[i],
                         plait_build_argument(function, region, type, scan.span));
-        initial[count++] = plait_build_const(&outside, (PlaitScalar)type.scalar, i == segment->maximum ? LEAST : 0);
+        initial[count++] = plait_build_const(&outside, (PlaitScalar)type.scalar, before_any(segment, i));
     }
     PlaitValue shift = add_shift(segment, region, initial, &count);
     for (uint32_t at = 0; at < square; at++) {
@@ -188,9 +199,9 @@ static void make_ends(PlaitSegment *segment)
     plait_clone_body(&segment->inside, segment->body, &segment->map);
     for (uint32_t i = 0; i < segment->count; i++)
         plait_yield(function, region, plait_clone_get(&segment->map, segment->body->yields.data[i]));
-    if (segment->maximum != PLAIT_NO_MAXIMUM) move_shift(segment, region, shift);
+    if (segment->extreme != PLAIT_NO_EXTREME) move_shift(segment, region, shift);
     for (uint32_t column = 0; column < segment->count; column++)
-        if (column != segment->maximum) write_column(segment, region, column);
+        if (column != segment->extreme) write_column(segment, region, column);
     PlaitValue ends = build_scan(segment, region, initial, count, (PlaitAxis[]){segment->time, segment->segments}, 2);
     for (uint32_t i = 0; i < segment->count; i++) segment->ends[i] = result(segment, ends, i);
     uint32_t next = segment->count;
@@ -201,19 +212,25 @@ static void make_ends(PlaitSegment *segment)
 
 /* ---- the states before segments, and the scan from there ---- */
 
-/* How the maximum over a segment rescales what was before it, and what is made in it. */
+/* How the extreme over a segment rescales what was before it, and what is made in it. */
 typedef struct Rescaling {
-    PlaitValue maximum, before, inside; /* 0 where there is no maximum */
+    PlaitValue extreme, before, inside; /* 0 where there is none */
 } Rescaling;
+
+/* How far a value is from the extreme, which it is not beyond: at most 0. */
+static PlaitValue distance(const PlaitSegment *segment, PlaitBuilder *b, PlaitValue value, PlaitValue most)
+{
+    bool minimum = segment->extreme_op == PLAIT_OP_MIN;
+    return plait_build_binary(b, PLAIT_OP_SUB, minimum ? most : value, minimum ? value : most);
+}
 
 static Rescaling rescale(PlaitSegment *segment, PlaitBuilder *b, const PlaitRegion *region)
 {
-    if (segment->maximum == PLAIT_NO_MAXIMUM) return (Rescaling){0};
-    PlaitValue made = segment->ends[segment->maximum], moved = region->params.data[segment->maximum];
+    if (segment->extreme == PLAIT_NO_EXTREME) return (Rescaling){0};
+    PlaitValue made = segment->ends[segment->extreme], moved = region->params.data[segment->extreme];
     if (segment->shift) moved = plait_build_binary(b, PLAIT_OP_ADD, moved, segment->shift);
-    PlaitValue most = plait_build_binary(b, PLAIT_OP_MAX, moved, made);
-    PlaitValue before = plait_build_binary(b, PLAIT_OP_SUB, moved, most),
-               inside = plait_build_binary(b, PLAIT_OP_SUB, made, most);
+    PlaitValue most = plait_build_binary(b, segment->extreme_op, moved, made);
+    PlaitValue before = distance(segment, b, moved, most), inside = distance(segment, b, made, most);
     return (Rescaling){most, plait_build_unary(b, PLAIT_OP_EXP, before), plait_build_unary(b, PLAIT_OP_EXP, inside)};
 }
 
@@ -221,9 +238,9 @@ static Rescaling rescale(PlaitSegment *segment, PlaitBuilder *b, const PlaitRegi
 static PlaitValue after_segment(PlaitSegment *segment, PlaitBuilder *b, const PlaitRegion *region, uint32_t i,
                                 const Rescaling *rescaling)
 {
-    if (i == segment->maximum) return rescaling->maximum;
+    if (i == segment->extreme) return rescaling->extreme;
     PlaitValue sum = segment->ends[i];
-    bool stabilised = rescaling->maximum && segment->stabilised[i];
+    bool stabilised = rescaling->extreme && segment->stabilised[i];
     if (stabilised) sum = plait_build_binary(b, PLAIT_OP_MUL, rescaling->inside, sum);
     for (uint32_t column = 0; column < segment->count; column++) {
         PlaitValue entry = segment->entries[column * segment->count + i];

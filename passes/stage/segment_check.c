@@ -39,7 +39,7 @@ static bool is_linear(PlaitSegment *segment, PlaitValue value)
     return give_up(segment, value, plait_arena_printf(segment->arena, "`%s` of a carry", plait_written(inst)));
 }
 
-/* Whether the value is the maximum before the token plus what does not depend on it. */
+/* Whether the value is the extreme before the token plus what does not depend on it. */
 static bool is_moved(const PlaitSegment *segment, PlaitValue value)
 {
     const PlaitInst *inst = def(segment, value);
@@ -52,21 +52,24 @@ static bool is_moved(const PlaitSegment *segment, PlaitValue value)
     return is_moved(segment, x[segment->scaled[x[0]] ? 0 : 1]);
 }
 
-/* Finds where the maximum enters its own next value. */
-static bool check_maximum(PlaitSegment *segment)
+/* Finds where the extreme enters its own next value. */
+static bool check_extreme(PlaitSegment *segment)
 {
-    if (segment->maximum == PLAIT_NO_MAXIMUM) return true;
-    PlaitValue next = segment->body->yields.data[segment->maximum], value = next;
-    if (segment->depends[next]) return give_up(segment, next, "a maximum of what other carries make");
-    for (const PlaitInst *inst = def(segment, value); inst->op == PLAIT_OP_MAX || inst->op == PLAIT_OP_BROADCAST;
+    if (segment->extreme == PLAIT_NO_EXTREME) return true;
+    PlaitValue next = segment->body->yields.data[segment->extreme], value = next;
+    if (segment->depends[next])
+        return give_up(segment, next, "a running maximum or minimum of what other carries make");
+    const PlaitOp op = segment->extreme_op;
+    for (const PlaitInst *inst = def(segment, value); inst->op == op || inst->op == PLAIT_OP_BROADCAST;
          inst = def(segment, value)) {
-        bool two = inst->op == PLAIT_OP_MAX, first = segment->scaled[inst->operands[0]];
+        bool two = inst->op == op, first = segment->scaled[inst->operands[0]];
         if (two && first && segment->scaled[inst->operands[1]])
-            return give_up(segment, value, "a maximum of a carry with itself");
+            return give_up(segment, value, "a maximum or minimum of a carry with itself");
         value = inst->operands[two && !first ? 1 : 0];
     }
     segment->moved = value;
-    return is_moved(segment, value) || give_up(segment, value, "a maximum of a carry that is not only shifted");
+    return is_moved(segment, value) ||
+           give_up(segment, value, "a maximum or minimum of a carry that is not only shifted");
 }
 
 /* Notes which carries are what. */
@@ -74,17 +77,19 @@ static bool check_carries(PlaitSegment *segment)
 {
     const PlaitFunction *function = segment->function;
     PlaitScanClass found = plait_classify_scan(function, segment->scan);
-    segment->maximum = PLAIT_NO_MAXIMUM;
+    segment->extreme = PLAIT_NO_EXTREME;
     for (uint32_t i = 0; i < segment->count; i++) {
         PlaitValue param = segment->body->params.data[i];
         PlaitType type = plait_type_of(function, param);
         if (type.scalar != PLAIT_F32 && type.scalar != PLAIT_F64)
             return give_up(segment, param, "a carry that is neither f32 nor f64");
-        bool maximum = plait_scan_is_maximum(found.carries[i].id);
-        if (maximum && segment->maximum != PLAIT_NO_MAXIMUM) return give_up(segment, param, "several running maxima");
-        if (maximum) segment->maximum = i;
+        bool extreme = plait_scan_is_extreme(found.carries[i].id);
+        if (extreme && segment->extreme != PLAIT_NO_EXTREME)
+            return give_up(segment, param, "several running maxima or minima");
+        if (extreme) segment->extreme = i;
+        if (extreme) segment->extreme_op = plait_scan_is_minimum(found.carries[i].id) ? PLAIT_OP_MIN : PLAIT_OP_MAX;
         segment->stabilised[i] = found.carries[i].id == PLAIT_SCAN_STABILISED;
-        (maximum ? segment->scaled : segment->depends)[param] = true;
+        (extreme ? segment->scaled : segment->depends)[param] = true;
     }
     return true;
 }
@@ -103,13 +108,13 @@ static bool check_body(PlaitSegment *segment)
             segment->scaled[value] |= segment->scaled[inst->operands[k]];
         }
     }
-    if (!check_maximum(segment)) return false;
+    if (!check_extreme(segment)) return false;
     for (uint32_t i = 0; i < segment->body->yields.count; i++) {
         PlaitValue value = segment->body->yields.data[i];
-        bool sum = i < segment->count && i != segment->maximum;
+        bool sum = i < segment->count && i != segment->extreme;
         if (sum && !is_linear(segment, value)) return false;
         if (sum && segment->scaled[value] && !segment->stabilised[i])
-            return give_up(segment, value, "a maximum that rescales no sum");
+            return give_up(segment, value, "a maximum or minimum that rescales no sum");
         if (i >= segment->count && !plait_type_has(plait_type_of(function, value), segment->time))
             return give_up(segment, value, "an output that is the same at every token");
     }
@@ -191,14 +196,14 @@ static void find_column(PlaitSegment *segment, uint32_t column)
     }
 }
 
-/* Sums that the maximum rescales and others know nothing of each other. */
+/* Sums that the extreme rescales and others know nothing of each other. */
 static bool check_matrix(PlaitSegment *segment)
 {
     for (uint32_t i = 0; i < segment->count * segment->count; i++) {
         uint32_t from = i / segment->count, to = i % segment->count;
         if (segment->matrix[i].there && segment->stabilised[from] != segment->stabilised[to])
             return give_up(segment, segment->body->yields.data[to],
-                           "a sum that a maximum rescales, in one that it does not");
+                           "a sum that a maximum or minimum rescales, in one that it does not");
     }
     return true;
 }
@@ -249,6 +254,6 @@ bool plait_segment_check(PlaitSegment *segment, bool any_size)
     if (!check_body(segment)) return false;
     segment->matrix = PLAIT_NEW_ARRAY(segment->arena, PlaitSegmentPart, (size_t)count * count);
     for (uint32_t column = 0; column < count; column++)
-        if (column != segment->maximum) find_column(segment, column);
+        if (column != segment->extreme) find_column(segment, column);
     return check_matrix(segment) && check_size(segment, any_size);
 }

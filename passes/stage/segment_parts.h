@@ -6,7 +6,7 @@
 #include "passes/passes.h"
 #include "passes/stage/segment.h"
 
-enum { PLAIT_NO_MAXIMUM = UINT32_MAX };
+enum { PLAIT_NO_EXTREME = UINT32_MAX };
 enum { PLAIT_SEGMENT_MOST_CARRIES = 4 }; /* which may all feed each other */
 
 /* What becomes of carry `column` in a value: nothing (not there), or a factor that varies along some axes. */
@@ -25,16 +25,17 @@ typedef struct PlaitSegment {
     uint32_t count, tokens;
     const char *reason; /* why the scan stays as it is; NULL: it does not */
     PlaitValue culprit;
-    bool *depends;                      /* by value: on a carry, other than the maximum */
-    uint32_t maximum;                   /* number of the carry that is a running maximum, or PLAIT_NO_MAXIMUM */
-    PlaitValue moved;                   /* of its next value: the operand of the maximum that the carry enters by */
-    bool *scaled;                       /* by value: depends on the maximum */
-    bool *stabilised;                   /* by carry: a sum rescaled by the maximum */
-    PlaitSegmentPart *parts;            /* by value, of the present column */
-    PlaitSegmentPart *matrix;           /* by column, by carry: whether the entry is there, and its type */
-    PlaitValue *ends;                   /* by carry: the state at a segment's end, had it begun at 0; over segments */
+    bool *depends;            /* by value: on a carry, other than the extreme */
+    uint32_t extreme;         /* number of the carry that is a running maximum or minimum, or PLAIT_NO_EXTREME */
+    PlaitOp extreme_op;       /* PLAIT_OP_MAX or PLAIT_OP_MIN */
+    PlaitValue moved;         /* of its next value: the operand of the extreme that the carry enters by */
+    bool *scaled;             /* by value: depends on the extreme */
+    bool *stabilised;         /* by carry: a sum rescaled by the extreme */
+    PlaitSegmentPart *parts;  /* by value, of the present column */
+    PlaitSegmentPart *matrix; /* by column, by carry: whether the entry is there, and its type */
+    PlaitValue *ends;         /* by carry: the state at a segment's end, had it begun at 0; over segments */
     PlaitValue *entries, *entry_params; /* by column, by carry: over segments; in the scan that makes them */
-    PlaitValue shift;                   /* of the maximum, over segments; 0: none */
+    PlaitValue shift;                   /* of the extreme, over segments; 0: none */
     PlaitCloneMap map, shifted;         /* to the scan that makes these: values; what factors make of the shifts */
     PlaitBuilder inside;
 } PlaitSegment;
