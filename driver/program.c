@@ -68,7 +68,7 @@ PlaitModule *plait_program_compile(PlaitSession *session, const PlaitProgram *pr
             (PlaitAxisSize){plait_names_add(&session->names, variant->defines[i].axis), variant->defines[i].size};
     PlaitModule *module = plait_frontend_compile(session->arena, &session->names, &session->diagnostics,
                                                  program->source, sizes, variant->count);
-    return module && !plait_session_failed(session) && keep_operator(session, module) ? module : NULL;
+    return module && keep_operator(session, module) ? module : NULL;
 }
 
 PlaitModule **plait_program_optimise(PlaitSession *session, const PlaitProgram *program, bool gpu)

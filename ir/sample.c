@@ -192,29 +192,46 @@ void plait_arrays_free(PlaitArray *arrays, uint32_t count)
     for (uint32_t i = 0; i < count; i++) plait_array_free(&arrays[i]);
 }
 
-static double relative_error(const PlaitArray *actual, const PlaitArray *reference, bool excess)
+/* Sums of squares; `error` is infinite where only one of the two is a NaN or an infinity. */
+typedef struct Distance {
+    double error, size;
+} Distance;
+
+static Distance distance(const PlaitArray *actual, const PlaitArray *reference, bool excess)
 {
     PlaitScalar scalar = (PlaitScalar)reference->type.scalar;
-    double error = 0, size = 0;
+    Distance sums = {0};
     for (int64_t i = 0; i < reference->count; i++) {
         double x = actual->data[i], y = reference->data[i];
         if (x == y && isinf(x)) continue;
         if (isnan(x) && isnan(y)) continue;
-        if (!isfinite(x) || !isfinite(y)) return INFINITY;
+        if (!isfinite(x) || !isfinite(y)) return (Distance){INFINITY, 1};
         double off = fabs(x - y) - (excess ? fabs(plait_scalar_round(scalar, y) - y) : 0);
-        if (off > 0) error += off * off;
-        size += y * y;
+        if (off > 0) sums.error += off * off;
+        sums.size += y * y;
     }
-    if (error == 0) return 0;
-    return size == 0 ? (double)INFINITY : sqrt(error / size);
+    return sums;
+}
+
+static double relative(Distance sums)
+{
+    if (sums.error == 0) return 0;
+    return sums.size == 0 ? (double)INFINITY : sqrt(sums.error / sums.size);
 }
 
 double plait_relative_error(const PlaitArray *actual, const PlaitArray *reference)
 {
-    return relative_error(actual, reference, false);
+    return relative(distance(actual, reference, false));
 }
 
 double plait_excess_error(const PlaitArray *actual, const PlaitArray *reference)
 {
-    return relative_error(actual, reference, true);
+    return relative(distance(actual, reference, true));
+}
+
+double plait_storage_error(const PlaitArray *actual, const PlaitArray *reference)
+{
+    if (reference->count == 0) return 0;
+    bool excess = plait_scalar_is_16_bit(reference->type.scalar);
+    return sqrt(distance(actual, reference, excess).error / (double)reference->count);
 }

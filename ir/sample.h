@@ -42,5 +42,7 @@ double plait_relative_error(const PlaitArray *actual, const PlaitArray *referenc
 /* The same, but an element's error counts only beyond what rounding the reference to its storage type costs. For few
  * elements of bf16 that alone can be 3.9e-3, though nothing is wrong. */
 double plait_excess_error(const PlaitArray *actual, const PlaitArray *reference);
+/* RMS(actual - reference), not divided by anything; of 16 bits, what plait_excess_error counts. */
+double plait_storage_error(const PlaitArray *actual, const PlaitArray *reference);
 
 #endif

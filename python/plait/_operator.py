@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import collections
+import math
 import os
 import sys
 import threading
@@ -272,7 +273,8 @@ class Operator:
         """Compares the library with the double-precision interpreter on random inputs, on every device that is here; at
         the sizes of each case, or at many. Raises CheckError where an output is wrong."""
         answer = self._measure("check", cases, seed, ranges, [], (0, 3))
-        report = Report("check", answer["rows"], {
+        rows = [{**row, **{key: math.inf if row[key] is None else row[key] for key in ("error", "limit")}} for row in answer["rows"]]
+        report = Report("check", rows, {
             "operator": str, "target": str, "sizes": _sizes_text, "output": str, "error": "{:.2e}".format,
             "limit": "{:.0e}".format, "pass": lambda good: "pass" if good else "FAIL"})
         wrong = [row for row in report if not row["pass"]]

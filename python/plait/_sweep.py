@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import math
 import os
 import re
 import sys
@@ -173,7 +174,8 @@ def _checked(op: Operator, ranges: Mapping[str, tuple[float, float]] | None) -> 
     found: dict[str, dict[str, Any]] = {}
     for row in report:
         entry = found.setdefault(row["target"], {"error": 0.0, "pass": True})
-        entry["error"] = max(entry["error"], row["error"] / row["limit"])
+        share = row["error"] / row["limit"] if row["limit"] < math.inf else 1.0  # infinite where the reference is 0
+        entry["error"] = max(entry["error"], share)
         entry["pass"] = entry["pass"] and row["pass"]
     return found
 

@@ -101,6 +101,27 @@ run 0 check near_one.plait --device cpu; has out ' 0 failures'
 sed 's/1.0039/1.0300/' near_one.plait >off.plait; run 0 build near_one.plait --target cpu -o near_one.so
 run 3 check off.plait --library near_one.so --device cpu; has err 'E0622' 'RMS(reference) is 1.0e+00'
 
+# A small difference of large numbers may be off as far as rounding alone is, and no further.
+cat >cancels.plait <<'END'
+axis t : time
+operator cancels(x : f32[t], h : bf16[t], d : f64[t]) -> (m : f32[t], z : f32, s : f32, n : bf16, e : f64) {
+    attend u along t where u <= t { m = sum(softmax(x@u * x)) - 1 }
+    z = sum[t](x - mean[t](x))
+    scan t carry s = 0 { s = s + x * x - x ^ 2 }
+    n = sum[t](h - mean[t](h))
+    e = sum[t](d - mean[t](d))
+}
+END
+run 0 check cancels.plait --device cpu; has out ' 0 failures' ' z .*pass: rounding alone' ' n .*pass: rounding alone' ' e .*pass: rounding alone' ' m .*pass: rounding alone'
+for change in 's/- 1 }/- 1.00001 }/' 's/z = /z = 1e-4 + /' 's/s = s/s = 1e-6 + s/' 's/n = /n = 1e-3 + /' 's/e = /e = 1e-12 + /'; do
+    sed "$change" cancels.plait >beside.plait; run 0 build beside.plait --target cpu -o beside.so
+    run 3 check cancels.plait --library beside.so --device cpu --sizes t=65; has err 'E0622' 'rounding each value to its type moves it by'
+    has out '^5 results, 1 failures'
+done
+# After a failure the other variants are checked too.
+run 0 build sum.plait --target cpu -D d=1,7 -o both.so
+run 3 check wrong.plait --library both.so --device cpu -D d=1,7; has out 'd=1 .*FAIL$' 'd=7 .*FAIL$'
+
 # The bar: what is off by a tenth more than the limit fails, by its name; what is off by a tenth less passes.
 off() { printf 'axis t : time\noperator off(x : %s[t]) -> (y : %s[t], z : %s[t]) {\n y = x\n z = %s * x\n}\n' "$1" "$1" "$1" "$2"; }
 for bar in 'f32 1.000009 1.000011' 'f32 0.999991 0.999989' 'f16 1.0027 1.0033'; do

@@ -5,7 +5,7 @@
  * the operator as drawn.
  *
  * An output beyond the bar is no fault when rounding alone, done by the interpreter to every f32 value, is as far off
- * (conditioning.h). Such a seed is counted and printed.
+ * (ir/rounding.h). Such a seed is counted and printed.
  *
  *     run_operators FIRST COUNT [-v]     exit status 1 when any seed differs; prints the operator of a failing seed
  */
@@ -15,18 +15,15 @@
 #include <string.h>
 
 #include "codegen/emit.h"
+#include "ir/rounding.h"
 #include "ir/sample.h"
 #include "ir/text.h"
 #include "passes/passes.h"
 #include "passes/stage/segment.h"
 #include "tests/codegen/cpu/jit.h"
-#include "tests/fuzz/conditioning.h"
 #include "tests/fuzz/random_operator.h"
 
 typedef enum Outcome { SAME, ILL_CONDITIONED, DIFFERENT, REFUSED, BROKEN, OUTCOME_COUNT } Outcome;
-
-enum { DRAWS = 8 };
-static const double ROUNDINGS = 4; /* how many times the worst of the draws a compiled kernel may be off */
 
 /* A tensor in memory: every element poisoned until it is written. */
 typedef struct Memory {
@@ -180,25 +177,19 @@ static double limit_of(const Trial *trial, PlaitScalar scalar)
     return scalar == PLAIT_BF16 || scalar == PLAIT_F16 ? 3e-3 : scalar == PLAIT_F64 || scalar == PLAIT_F32 ? 1e-5 : 0;
 }
 
-/* The error of an output when the interpreter itself rounds every f32 value: the largest of some draws. */
+/* The error of an output when the interpreter itself rounds every value: the largest of some draws. */
 static double rounding_error(Trial *trial, uint32_t output)
 {
-    const PlaitArray *reference = &trial->reference[output];
-    double largest = 0;
-    for (uint64_t draw = 0; draw < DRAWS; draw++) {
+    PlaitFunction *draws[PLAIT_ROUNDING_DRAWS];
+    for (uint32_t draw = 0; draw < PLAIT_ROUNDING_DRAWS; draw++) {
         PlaitModule *again =
             plait_random_operator(trial->arena, &trial->names, &trial->diagnostics, trial->seed, PLAIT_RANDOM_ALL);
-        PlaitFunction *function = again->functions.data[0];
-        PlaitArray *arrays = PLAIT_NEW_ARRAY(trial->arena, PlaitArray, function->outputs.count);
-        conditioning_round(function, draw);
-        if (!plait_interpret(function, trial->extents, trial->inputs, arrays, 16)) return 0;
-        for (int64_t k = 0; k < reference->count; k++)
-            arrays[output].data[k] = plait_scalar_round((PlaitScalar)reference->type.scalar, arrays[output].data[k]);
-        double error = plait_excess_error(&arrays[output], reference);
-        if (error > largest) largest = error;
-        plait_arrays_free(arrays, function->outputs.count);
+        draws[draw] = again->functions.data[0];
+        plait_round_values(draws[draw], draw);
     }
-    return largest;
+    double *errors = PLAIT_NEW_ARRAY(trial->arena, double, draws[0]->outputs.count);
+    bool done = plait_rounding_errors(draws, trial->extents, trial->inputs, trial->reference, errors);
+    return done ? errors[output] : 0;
 }
 
 static Outcome judge(Trial *trial, uint32_t output, PlaitName name, double error)
@@ -206,7 +197,7 @@ static Outcome judge(Trial *trial, uint32_t output, PlaitName name, double error
     double rounding = rounding_error(trial, output);
     snprintf(trial->what, sizeof trial->what, "output %s: error %.3g, rounding alone %.3g",
              plait_names_text(&trial->names, name), error, rounding);
-    return error <= ROUNDINGS * rounding ? ILL_CONDITIONED : DIFFERENT;
+    return error <= PLAIT_ROUNDINGS * rounding ? ILL_CONDITIONED : DIFFERENT;
 }
 
 static Outcome compare_outputs(Trial *trial, const PlaitSignature *signature)
@@ -223,7 +214,7 @@ static Outcome compare_outputs(Trial *trial, const PlaitSignature *signature)
             actual.data[k] = plait_scalar_load(scalar, element(&trial->memory[i], k));
         double error = plait_excess_error(&actual, reference);
         if (error <= limit_of(trial, scalar)) continue;
-        outcome = judge(trial, output - 1, signature->tensors.data[i].name, error);
+        outcome = judge(trial, output - 1, signature->tensors.data[i].name, plait_storage_error(&actual, reference));
     }
     return outcome;
 }

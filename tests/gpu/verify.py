@@ -123,7 +123,7 @@ def check(plait, folder, name, sizes, target):
         result = json.loads(run.stdout)
         rows = result["rows"]
         row.update(ok=run.returncode == 0 and bool(rows) and all(r["pass"] for r in rows), rows=len(rows),
-                   error=max((r["error"] for r in rows), default=None))
+                   error=max((r["error"] for r in rows if r["error"] is not None), default=None))
         if not row["ok"]:
             row["messages"] = result.get("diagnostics", [])[:3]
     except (ValueError, KeyError):

@@ -1,12 +1,12 @@
-/* What conditioning_round makes of an operator: exactly C's arithmetic in float, whole numbers and infinities
+/* What plait_round_values makes of an operator: exactly C's arithmetic in float, whole numbers and infinities
  * untouched, and roundings that fall elsewhere in other draws. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/rounding.h"
 #include "ir/sample.h"
 #include "ir/text.h"
-#include "tests/fuzz/conditioning.h"
 #include "tests/support/check.h"
 
 enum { TOKENS = 50 };
@@ -49,7 +49,7 @@ static PlaitFunction *read(Subject *subject)
 static void run(Subject *subject, uint64_t draw, const PlaitArray *x, PlaitArray *outputs)
 {
     PlaitFunction *function = read(subject);
-    conditioning_round(function, draw);
+    plait_round_values(function, draw);
     CHECK(plait_function_verify(function));
     if (!plait_interpret(function, (int64_t[]){TOKENS}, x, outputs, 1)) abort();
     CHECK(outputs[COUNT].data[0] == TOKENS * (TOKENS - 1) / 2);
