@@ -10,6 +10,7 @@
 #include "driver/files.h"
 #include "driver/program.h"
 #include "driver/progress.h"
+#include "driver/tiles.h"
 #include "driver/tools.h"
 
 typedef struct PlaitBuildRequest {
@@ -38,11 +39,12 @@ const char *plait_library_build_temporary(PlaitSession *session, const PlaitProg
 typedef struct PlaitBuild {
     const PlaitBuildRequest *request;
     PlaitTools tools;
-    const char *folder;   /* where the intermediate files are */
-    const char **tiles;   /* by target: path of its Tile IR */
-    const char **objects; /* by target: path of the object or the PTX */
-    const char **cubins;  /* by target: path, or NULL */
-    const char **late;    /* by target: path of the PTX that is not in the cubin, or NULL */
+    const char *folder;         /* where the intermediate files are */
+    const PlaitTiles **lowered; /* by target */
+    const char **tiles;         /* by target: path of its Tile IR */
+    const char **objects;       /* by target: path of the object or the PTX */
+    const char **cubins;        /* by target: path, or NULL */
+    const char **late;          /* by target: path of the PTX that is not in the cubin, or NULL */
     PlaitText facts;
     PlaitText warnings;
     PlaitProgress progress;

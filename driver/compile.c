@@ -19,9 +19,9 @@ static bool write_tiles(PlaitSession *session, PlaitBuild *build)
         PlaitModule ***own = &stages[target->gpu];
         if (!*own) *own = plait_program_optimise(session, program, target->gpu);
         if (!*own) return false;
-        const char *text = plait_program_lower(session, program, *own, target);
+        const PlaitTiles *tiles = build->lowered[i] = plait_program_lower(session, program, *own, target);
         build->tiles[i] = plait_session_text(session, "%s/%s.tir", build->folder, target->name);
-        if (!text || !plait_file_write(session, build->tiles[i], text, strlen(text))) return false;
+        if (!tiles || !plait_file_write(session, build->tiles[i], tiles->text, strlen(tiles->text))) return false;
     }
     return true;
 }
@@ -142,13 +142,13 @@ static void judge_ptxas(PlaitSession *session, PlaitBuild *build, const PlaitJob
         plait_ptxas_read(plait_text_string(&job->errors), target->name, &facts->kernels, &build->warnings);
 }
 
-static void judge_late(PlaitSession *session, const PlaitJob *job, const PlaitTargetRow *target, const char *path,
+static void judge_late(PlaitSession *session, const PlaitBuild *build, const PlaitJob *job, uint32_t number,
                        Facts *facts)
 {
     PlaitBytes ptx;
-    plait_job_report_codegen(session, job);
-    if (plait_job_succeeded(job) && plait_file_read(session, path, PLAIT_ARRAY_LIMIT, &ptx))
-        plait_ptxas_read_late((const char *)ptx.data, target->name, &facts->late);
+    plait_tiles_report(session, job, build->lowered[number]);
+    if (plait_job_succeeded(job) && plait_file_read(session, build->late[number], PLAIT_ARRAY_LIMIT, &ptx))
+        plait_ptxas_read_late((const char *)ptx.data, build->request->targets.data[number]->name, &facts->late);
 }
 
 /* The late part is made from the same text by the same program: that it fails too is no news after the first. */
@@ -158,10 +158,10 @@ static void judge(PlaitSession *session, PlaitBuild *build, const Work *work)
     Facts facts = {plait_text(session->arena), plait_text(session->arena)};
     for (uint32_t i = 0; i < targets->count; i++) {
         const PlaitJob *first = &work->jobs[work->targets[i].generate - 1];
-        plait_job_report_codegen(session, first);
+        plait_tiles_report(session, first, build->lowered[i]);
         if (!work->targets[i].assemble || !plait_job_succeeded(first)) continue;
         judge_ptxas(session, build, &work->jobs[work->targets[i].assemble - 1], targets->data[i], &facts);
-        judge_late(session, &work->jobs[work->targets[i].late - 1], targets->data[i], build->late[i], &facts);
+        judge_late(session, build, &work->jobs[work->targets[i].late - 1], i, &facts);
     }
     plait_text_printf(&build->facts, ", \"gpu_kernels\": [%s], \"late_kernels\": [%s]",
                       plait_text_string(&facts.kernels), plait_text_string(&facts.late));
@@ -180,6 +180,7 @@ static bool run_children(PlaitSession *session, PlaitBuild *build)
 bool plait_build_compile(PlaitSession *session, PlaitBuild *build)
 {
     uint32_t count = build->request->targets.count;
+    build->lowered = PLAIT_NEW_ARRAY(session->arena, const PlaitTiles *, count);
     build->tiles = PLAIT_NEW_ARRAY(session->arena, const char *, count);
     build->objects = PLAIT_NEW_ARRAY(session->arena, const char *, count);
     build->cubins = PLAIT_NEW_ARRAY(session->arena, const char *, count);

@@ -65,14 +65,14 @@ static const char *stage_text(PlaitSession *session, const PlaitProgram *program
     return plait_text_string(&text);
 }
 
-static const char *tile_text(PlaitSession *session, const PlaitProgram *program, const PlaitTargetRow *target)
+static const PlaitTiles *lower(PlaitSession *session, const PlaitProgram *program, const PlaitTargetRow *target)
 {
     PlaitModule **stages = plait_program_optimise(session, program, target->gpu);
     return stages ? plait_program_lower(session, program, stages, target) : NULL;
 }
 
 /* Text that plait-codegen makes from the Tile IR. */
-static const char *generated_text(PlaitSession *session, const char *tiles, const PlaitTargetRow *target,
+static const char *generated_text(PlaitSession *session, const PlaitTiles *tiles, const PlaitTargetRow *target,
                                   const char *option)
 {
     PlaitTools tools;
@@ -81,7 +81,7 @@ static const char *generated_text(PlaitSession *session, const char *tiles, cons
     if (!folder) return NULL;
     const char *from = plait_path_join(session->arena, folder, "program.tir"),
                *to = plait_path_join(session->arena, folder, "text");
-    if (!plait_file_write(session, from, tiles, strlen(tiles))) return NULL;
+    if (!plait_file_write(session, from, tiles->text, strlen(tiles->text))) return NULL;
     const char *const object[] = {tools.codegen.path, "object", option, from, "-o", to, NULL};
     const char *const ptx[] = {tools.codegen.path, "ptx", "--target", target->name, option, from, "-o", to, NULL};
     PlaitJob job = {.name = plait_session_text(session, "plait-codegen for %s", target->name),
@@ -90,10 +90,19 @@ static const char *generated_text(PlaitSession *session, const char *tiles, cons
     progress.what = "compiling";
     plait_jobs_run(session->arena, &job, 1, 1, PLAIT_CHILD_SECONDS, &progress);
     plait_progress_end(&progress);
-    plait_job_report_codegen(session, &job);
+    plait_tiles_report(session, &job, tiles);
     return plait_job_succeeded(&job) && plait_file_read(session, to, PLAIT_ARRAY_LIMIT, &bytes)
                ? (const char *)bytes.data
                : NULL;
+}
+
+/* Text of a level below Stage IR. */
+static const char *lowered_text(PlaitSession *session, const PlaitProgram *program, const PlaitTargetRow *target,
+                                Level level)
+{
+    const PlaitTiles *tiles = lower(session, program, target);
+    const char *option = target->gpu && level == ASM ? "--emit=ptx" : levels[level].emit_option;
+    return !tiles ? NULL : levels[level].emit_option ? generated_text(session, tiles, target, option) : tiles->text;
 }
 
 void plait_command_EMIT(PlaitSession *session)
@@ -104,10 +113,8 @@ void plait_command_EMIT(PlaitSession *session)
     Level level = read_level(session);
     const PlaitTargetRow *target = level == LEVEL_COUNT ? NULL : read_target(session, level);
     if (!plait_program_read(session, session->options.arguments.data[0], &program) || !target) return;
-    const char *text = level == STAGE ? stage_text(session, &program, target) : tile_text(session, &program, target);
-    if (text && levels[level].emit_option)
-        text = generated_text(session, text, target,
-                              target->gpu && level == ASM ? "--emit=ptx" : levels[level].emit_option);
+    const char *text =
+        level == STAGE ? stage_text(session, &program, target) : lowered_text(session, &program, target, level);
     if (!text) return;
     if (path) plait_file_write(session, path, text, strlen(text));
     else plait_text_add(&session->output, text);

@@ -5,6 +5,7 @@
 #include "driver/explain.h"
 #include "driver/files.h"
 #include "driver/process.h"
+#include "driver/tiles.h"
 #include "driver/tools.h"
 #include "passes/passes.h"
 

@@ -292,21 +292,3 @@ void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *he
             "exit code 0", help);
     }
 }
-
-/* What follows `label` in the child's messages, to the end of the line. */
-static const char *words_after(PlaitSession *session, const PlaitJob *job, const char *label)
-{
-    const char *at = strstr(plait_text_string(&job->errors), label);
-    if (!at) return last_words(session, job);
-    at += strlen(label);
-    return plait_session_text(session, "%.*s", (int)strcspn(at, "\n"), at);
-}
-
-void plait_job_report_codegen(PlaitSession *session, const PlaitJob *job)
-{
-    enum { TOO_LARGE = 3 }; /* PLAIT_CODEGEN_TOO_LARGE of codegen/codegen.h */
-    if (job->ended && WIFEXITED(job->status) && WEXITSTATUS(job->status) == TOO_LARGE)
-        plait_session_error(session, PLAIT_CANNOT_LOWER, words_after(session, job, "found: "),
-                            words_after(session, job, "expected: "), words_after(session, job, "help: "));
-    else plait_job_report(session, job, PLAIT_OWN_MISTAKE);
-}

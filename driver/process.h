@@ -35,8 +35,6 @@ bool plait_job_succeeded(const PlaitJob *job);
 /* Reports why a job failed, if it did (E0801..E0804; E0610 for a full disk), with the end of what it wrote on standard
  * error; `help` for an ordinary failure. */
 void plait_job_report(PlaitSession *session, const PlaitJob *job, const char *help);
-/* Likewise for plait-codegen, which also says that a program is too large. */
-void plait_job_report_codegen(PlaitSession *session, const PlaitJob *job);
 /* Number of processors that this process may use, at least 1. */
 uint32_t plait_processor_count(void);
 

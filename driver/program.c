@@ -5,7 +5,6 @@
 
 #include "driver/files.h"
 #include "frontend/frontend.h"
-#include "ir/text.h"
 #include "passes/passes.h"
 
 bool plait_program_read(PlaitSession *session, const char *path, PlaitProgram *program)
@@ -80,18 +79,4 @@ PlaitModule **plait_program_optimise(PlaitSession *session, const PlaitProgram *
         plait_stage_pipeline_run(stages[i], gpu, &(PlaitPassOptions){0});
     }
     return plait_session_failed(session) ? NULL : stages;
-}
-
-const char *plait_program_lower(PlaitSession *session, const PlaitProgram *program, PlaitModule *const *stages,
-                                const PlaitTargetRow *target)
-{
-    PlaitText text = plait_text(session->arena);
-    PlaitTileTarget tile_target = {target->name, target->gpu};
-    for (uint32_t i = 0; i < program->variants.count; i++) {
-        const PlaitModule *tiles = plait_lower_to_tiles(stages[i], &tile_target, program->variants.data[i].suffix);
-        if (!tiles || plait_session_failed(session)) return NULL;
-        plait_module_print(tiles, &text);
-        if (i + 1 < program->variants.count) plait_text_add(&text, "\n");
-    }
-    return plait_text_string(&text);
 }

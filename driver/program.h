@@ -18,10 +18,6 @@ const PlaitSource *plait_program_source(const PlaitSession *session, const Plait
 /* The front end's Stage IR of one variant, a new module each time; NULL after a report. Keeps only --operator's, when
  * given. */
 PlaitModule *plait_program_compile(PlaitSession *session, const PlaitProgram *program, const PlaitVariant *variant);
-/* Text of the Tile IR of all variants for one target, from modules that have gone through the passes; NULL after a
- * report. */
-const char *plait_program_lower(PlaitSession *session, const PlaitProgram *program, PlaitModule *const *stages,
-                                const PlaitTargetRow *target);
 /* Stage IR after the passes, of every variant; NULL after a report. */
 PlaitModule **plait_program_optimise(PlaitSession *session, const PlaitProgram *program, bool gpu);
 /* The operator of that name in a module; NULL when there is none. */

@@ -63,7 +63,9 @@ run 0 build sum.plait --target cpu -o 'lib/a,b.so'; run 0 build walk.plait --tar
 [ "$(cat 'lib/a,b.h' lib/a-b.h lib/A_B.h | grep -c '^#ifndef PLAIT_LIBRARY')" = 3 ] && [ "$(cat 'lib/a,b.h' lib/a-b.h lib/A_B.h | grep '^#ifndef PLAIT_LIBRARY' | sort -u | wc -l)" = 3 ] || fail 'guards of headers'
 # Tiles that no program could keep are refused at once, for a CPU and for a GPU.
 printf 'axis t : time\naxis d = 1500\naxis e = 1500\noperator f(x : f32[t, d], z : f32[t, e]) -> y : f32[t, e] {\n scan t carry S : f32[d, e] = 0 { S = tanh(S + x * z)\n y = sum[d](S * x) + sum[e](sum[d](S)) }\n}\n' >large.plait
-run 1 build large.plait -o large.so; has err 'E0820' '4194304 bytes' '1048576 elements'; [ ! -e large.so ] || fail 'a library of tiles that are too large'
+run 1 build large.plait -o large.so; has err 'E0820' 'large.plait:5:48' '\^\^\^\^\^$' '4194304 bytes'; [ ! -e large.so ] || fail 'a library of tiles that are too large'
+run 1 build large.plait -o large.so --target sm_90a; has err 'E0820' 'large.plait:5:48' '1048576 elements'
+run 1 emit large.plait --ptx; has err 'E0820' 'large.plait:5:48' '1048576 elements'
 
 # The cache: the same bytes, at once; other sizes, other targets, other text are other entries; damage is repaired.
 cp lib/libsum.so first.so
