@@ -60,7 +60,7 @@ void plait_command_BUILD(PlaitSession *session)
                                  .header = plait_path_base(header),
                                  .keep = plait_option_text(options, PLAIT_OPTION_KEEP),
                                  .use_cache = !plait_option_given(options, PLAIT_OPTION_NO_CACHE)};
-    if (!plait_outputs_apart(session, options->arguments.data[0], (const char *const[]){library, header}, 2)) return;
+    if (!plait_outputs_check(session, options->arguments.data[0], (const char *const[]){library, header}, 2)) return;
     bool good = plait_target_rows_read(session, &request.targets);
     if (!plait_program_read(session, options->arguments.data[0], &program) || !good) return;
     if (!plait_library_build(session, &request, &built)) return;

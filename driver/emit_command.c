@@ -109,7 +109,7 @@ void plait_command_EMIT(PlaitSession *session)
 {
     PlaitProgram program;
     const char *path = plait_option_text(&session->options, PLAIT_OPTION_OUTPUT);
-    if (!plait_outputs_apart(session, session->options.arguments.data[0], &path, 1)) return;
+    if (!plait_outputs_check(session, session->options.arguments.data[0], &path, 1)) return;
     Level level = read_level(session);
     const PlaitTargetRow *target = level == LEVEL_COUNT ? NULL : read_target(session, level);
     if (!plait_program_read(session, session->options.arguments.data[0], &program) || !target) return;

@@ -80,7 +80,7 @@ void plait_command_EXPLAIN(PlaitSession *session)
     PlaitProgram program;
     PlaitFacts facts = {0};
     const char *svg = plait_option_text(&session->options, PLAIT_OPTION_SVG);
-    if (!plait_outputs_apart(session, session->options.arguments.data[0], &svg, 1) ||
+    if (!plait_outputs_check(session, session->options.arguments.data[0], &svg, 1) ||
         !plait_program_read(session, session->options.arguments.data[0], &program) ||
         !collect(session, &program, &facts))
         return;

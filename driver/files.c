@@ -29,7 +29,8 @@ static const char *help_for(PlaitDiagnosticId id, int error)
     if (error == ENOSPC || error == EDQUOT) return "make room on that disk, or write elsewhere with another path";
     if (error == EROFS) return "write elsewhere: that disk is read-only";
     if (error == ENOENT) return "make the folder first: it does not exist";
-    if (error == EISDIR) return "give the path of a file: a folder has this name";
+    if (error == EISDIR) return "give the path of a file, not of a folder";
+    if (error == ENOTDIR) return "give another path: what it goes through as a folder is a file";
     return "check the path and its permissions";
 }
 
@@ -37,8 +38,9 @@ void plait_file_report(PlaitSession *session, PlaitDiagnosticId otherwise, const
 {
     PlaitDiagnosticId id = id_of_error(otherwise, error);
     const char *expected = id == PLAIT_FILE_UNWRITABLE ? "a file that can be written" : "a file that can be read";
-    plait_session_error(session, id, plait_session_text(session, "`%s`: %s", path, strerror(error)), expected,
-                        help_for(id, error));
+    plait_session_error(session, id,
+                        *path ? plait_session_text(session, "`%s`: %s", path, strerror(error)) : "an empty path",
+                        expected, help_for(id, error));
 }
 
 /* Reads until the end or the limit; the length, or -errno. The size that fstat tells is only a hint: pipes have none.
@@ -222,7 +224,12 @@ const char *plait_temporary_folder(PlaitSession *session)
     const char *root = getenv("TMPDIR");
     char *path = plait_session_text(session, "%s/plait-XXXXXX", root && *root ? root : "/tmp");
     if (!mkdtemp(path)) {
-        plait_file_report(session, PLAIT_FILE_UNWRITABLE, path, errno);
+        const char *folder = plait_path_folder(session->arena, path);
+        plait_session_error(session, PLAIT_FILE_UNWRITABLE,
+                            plait_session_text(session, "no file can be made in the temporary folder `%s`: %s", folder,
+                                               strerror(errno)),
+                            "a folder for temporary files, which exists and can be written",
+                            "name one in the environment variable TMPDIR; without it /tmp is taken");
         return NULL;
     }
     plait_cleanup_add_path(path);

@@ -129,7 +129,7 @@ static bool check_levels(PlaitSession *session, const Plan *plan, const PlaitMod
 static void run(PlaitSession *session, const Plan *plan, const PlaitPassOptions *options)
 {
     const char *path = plait_option_text(&session->options, PLAIT_OPTION_OUTPUT);
-    if (!plait_outputs_apart(session, session->options.arguments.data[0], &path, 1)) return;
+    if (!plait_outputs_check(session, session->options.arguments.data[0], &path, 1)) return;
     uint32_t source = plait_file_read_source(session, session->options.arguments.data[0]);
     PlaitModule *module =
         source ? plait_module_parse(session->arena, &session->names, &session->diagnostics, source) : NULL;

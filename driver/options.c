@@ -97,6 +97,15 @@ static void unknown_command(Parser *parser, const char *name)
     report(parser, PLAIT_UNKNOWN_COMMAND, plait_arena_printf(arena, "`%s`", name), "the name of a command", help);
 }
 
+/* What stands behind a misspelt option is its value, and no mistake of its own. */
+static void skip_value(Parser *parser, const char *text, const char *meant)
+{
+    for (uint32_t i = 0; meant && i < PLAIT_OPTION_COUNT; i++)
+        if (strcmp(option_rows[i].name, meant) == 0 && option_rows[i].kind != FLAG && !strchr(text, '=') &&
+            parser->next < parser->argc && parser->argv[parser->next][0] != '-')
+            parser->next++;
+}
+
 static void unknown_option(Parser *parser, const char *text, const char *name)
 {
     PlaitArena *arena = parser->diagnostics->arena;
@@ -111,6 +120,7 @@ static void unknown_option(Parser *parser, const char *text, const char *name)
                 : plait_arena_printf(arena, "`plait %s --help` lists the options", command_rows[command].name);
     report(parser, PLAIT_UNKNOWN_OPTION, plait_arena_printf(arena, "`%s`", text),
            plait_arena_printf(arena, "an option of `plait %s`", command_rows[command].name), help);
+    skip_value(parser, text, nearest);
 }
 
 /* The option of this command with that name (length characters) or letter; PLAIT_OPTION_COUNT when there is none. */

@@ -1,9 +1,13 @@
-/* Keeping the files of a command apart: writing one over the program, or two results into one file, would lose what the
+/* Before a command begins: its outputs can be files, and are apart. What a folder's name was given for is found out
+ * before anything is computed.
+ *
+ * Keeping the files of a command apart: writing one over the program, or two results into one file, would lose what the
  * user still needs.
  *
  * A file is known by its device and number, so that other spellings of a path, links and hard links are seen; one that
  * does not exist yet by its folder's and its name. Devices and pipes may be written any number of times.
  */
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -45,11 +49,21 @@ static bool clash(PlaitSession *session, const char *output, const char *other, 
     return false;
 }
 
-bool plait_outputs_apart(PlaitSession *session, const char *input, const char *const *outputs, uint32_t count)
+/* Whether the path can be that of a file; reports when it is a folder's. */
+static bool names_file(PlaitSession *session, const char *path)
+{
+    struct stat status;
+    bool folder = path && (!*plait_path_base(path) || (stat(path, &status) == 0 && S_ISDIR(status.st_mode)));
+    if (folder) plait_file_report(session, PLAIT_FILE_UNWRITABLE, path, EISDIR);
+    return !folder;
+}
+
+bool plait_outputs_check(PlaitSession *session, const char *input, const char *const *outputs, uint32_t count)
 {
     Identity read = identity_of(session, strcmp(input, "-") == 0 ? NULL : input);
     Identity *written = PLAIT_NEW_ARRAY(session->arena, Identity, count);
     for (uint32_t i = 0; i < count; i++) {
+        if (!names_file(session, outputs[i])) return false;
         written[i] = identity_of(session, outputs[i]);
         if (same_file(&written[i], &read)) return clash(session, outputs[i], input, true);
         for (uint32_t j = 0; j < i; j++)

@@ -95,7 +95,7 @@ static bool check_files(PlaitSession *session)
     }
     check_twice(session, PLAIT_OPTION_IN);
     check_twice(session, PLAIT_OPTION_OUT);
-    return plait_outputs_apart(session, session->options.arguments.data[0], outputs, given->count) &&
+    return plait_outputs_check(session, session->options.arguments.data[0], outputs, given->count) &&
            !plait_session_failed(session);
 }
 

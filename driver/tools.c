@@ -19,7 +19,11 @@ static bool is_executable(const char *path)
     return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
 }
 
-static bool is_readable(const char *path) { return access(path, R_OK) == 0; }
+static bool is_readable(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, R_OK) == 0;
+}
 
 const char *plait_tool_self(PlaitArena *arena)
 {
@@ -101,6 +105,13 @@ static const char *find_ptxas(PlaitArena *arena)
     return first_usable("PLAIT_PTXAS", candidates, 3, is_executable);
 }
 
+/* `found`, unless the variable names something else than it should. */
+static const char *missing_tool(PlaitSession *session, const char *found, const char *variable)
+{
+    const char *named = getenv(variable);
+    return named && *named ? plait_session_text(session, "%s: $%s names `%s`", found, variable, named) : found;
+}
+
 bool plait_tools_find(PlaitSession *session, PlaitTools *tools)
 {
     PlaitArena *arena = session->arena;
@@ -115,11 +126,13 @@ bool plait_tools_find(PlaitSession *session, PlaitTools *tools)
                           .linker = {plait_tool_in_path(arena, "ld"), ""},
                           .runtime = {first_usable("PLAIT_RUNTIME", runtimes, 2, is_readable), ""}};
     if (!tools->codegen.path)
-        plait_session_error(session, PLAIT_TOOL_MISSING, "no executable `plait-codegen`",
+        plait_session_error(session, PLAIT_TOOL_MISSING,
+                            missing_tool(session, "no executable `plait-codegen`", "PLAIT_CODEGEN"),
                             "it beside `plait`, in ../libexec/plait, or named by $PLAIT_CODEGEN",
                             "install Plait again, or build the target plait-codegen");
     if (!tools->runtime.path)
-        plait_session_error(session, PLAIT_TOOL_MISSING, "no libplait_runtime.a",
+        plait_session_error(session, PLAIT_TOOL_MISSING,
+                            missing_tool(session, "no libplait_runtime.a", "PLAIT_RUNTIME"),
                             "it in ../lib or ../lib/plait from `plait`, or named by $PLAIT_RUNTIME",
                             "install Plait again, or build the target plait_runtime");
     if (!tools->compiler.path && !tools->linker.path)

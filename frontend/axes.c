@@ -56,7 +56,7 @@ static int64_t declared_size(PlaitSema *sema, const PlaitAstAxis *axis, PlaitAxi
         return role == PLAIT_ROLE_FEATURE ? 1 : PLAIT_RUNTIME_SIZE;
     }
     PlaitTerm number;
-    if (!plait_sema_constant(sema, axis->size, &number)) return 1;
+    if (!plait_sema_constant(sema, axis->size, false, &number)) return 1;
     return check_size(sema, axis->name, axis->size->span, number.number) ? (int64_t)number.number : 1;
 }
 

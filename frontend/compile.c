@@ -111,7 +111,7 @@ static void check_operator(PlaitSema *sema, const PlaitAstOperator *declared, ui
 static void declare_constant(PlaitSema *sema, const PlaitAstConst *constant)
 {
     PlaitTerm number;
-    bool good = plait_sema_constant(sema, constant->value, &number);
+    bool good = plait_sema_constant(sema, constant->value, false, &number);
     uint32_t known = plait_scope_state(sema, constant->name.name)->constant;
     if (known) {
         plait_sema_report_related(

@@ -102,20 +102,26 @@ static bool constant_value(const PlaitSema *sema, PlaitTerm term, PlaitTerm *num
     return true;
 }
 
+static void report_not_constant(PlaitSema *sema, PlaitSpan span, PlaitTerm term)
+{
+    bool truth = term.kind == PLAIT_TERM_NUMBER && term.number_kind == PLAIT_NUMBER_TRUTH;
+    plait_sema_report(sema, PLAIT_NOT_CONSTANT, span, plait_term_text(sema, term),
+                      "a number known when the program is compiled",
+                      truth ? "constants and sizes are numbers: write the condition where it is needed"
+                            : "use numbers, constants and sizes of axes that have a static size");
+}
+
 /* Lowered into a region that is thrown away, so that every expression can be met here. */
-bool plait_sema_constant(PlaitSema *sema, const PlaitAstExpression *expression, PlaitTerm *number)
+bool plait_sema_constant(PlaitSema *sema, const PlaitAstExpression *expression, bool truths, PlaitTerm *number)
 {
     PlaitRegion *region = sema->builder.region;
     uint32_t count = sema->builder.function->insts.count;
     sema->builder.region = plait_region_create(sema->builder.function, region);
     PlaitTerm term = plait_sema_expression(sema, expression);
-    bool good = term.kind == PLAIT_TERM_NUMBER && term.number_kind != PLAIT_NUMBER_TRUTH;
     *number = term;
-    if (!good && constant_value(sema, term, number)) good = number->number_kind != PLAIT_NUMBER_TRUTH;
-    if (!good && term.kind != PLAIT_TERM_POISON)
-        plait_sema_report(sema, PLAIT_NOT_CONSTANT, expression->span, plait_term_text(sema, term),
-                          "a number known when the program is compiled",
-                          "use numbers, constants and sizes of axes that have a static size");
+    bool good = term.kind == PLAIT_TERM_NUMBER || constant_value(sema, term, number);
+    good &= truths || number->number_kind != PLAIT_NUMBER_TRUTH;
+    if (!good && term.kind != PLAIT_TERM_POISON) report_not_constant(sema, expression->span, term);
     sema->builder.region = region;
     sema->builder.function->insts.count = count;
     return good;

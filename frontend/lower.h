@@ -9,7 +9,7 @@
 
 PlaitTerm plait_sema_expression(PlaitSema *sema, const PlaitAstExpression *expression);
 /* A compile-time number; false after a report. */
-bool plait_sema_constant(PlaitSema *sema, const PlaitAstExpression *expression, PlaitTerm *number);
+bool plait_sema_constant(PlaitSema *sema, const PlaitAstExpression *expression, bool truths, PlaitTerm *number);
 PlaitTerm plait_sema_unary(PlaitSema *sema, PlaitSpan span, PlaitOp op, PlaitTerm x);
 PlaitTerm plait_sema_binary(PlaitSema *sema, PlaitSpan span, PlaitOp op, PlaitTerm x, PlaitTerm y);
 PlaitTerm plait_sema_select(PlaitSema *sema, PlaitSpan span, PlaitTerm condition, PlaitTerm yes, PlaitTerm no);

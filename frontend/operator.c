@@ -29,11 +29,12 @@ static bool check_names(PlaitSema *sema, const PlaitAstParams *params, uint32_t 
 static double fallback_of(PlaitSema *sema, const PlaitAstParam *param, PlaitType type)
 {
     PlaitTerm number;
-    if (!param->fallback || !plait_sema_constant(sema, param->fallback, &number)) return (double)NAN;
+    if (!param->fallback || !plait_sema_constant(sema, param->fallback, true, &number)) return (double)NAN;
     if (type.scalar == PLAIT_BOOL) {
         if (number.number == 0 || number.number == 1) return number.number;
-        plait_sema_report(sema, PLAIT_WRONG_TYPE, param->fallback->span, plait_term_text(sema, number), "0 or 1",
-                          "the default of a bool parameter is 0 (false) or 1 (true)");
+        plait_sema_report(sema, PLAIT_WRONG_TYPE, param->fallback->span, plait_term_text(sema, number),
+                          "`true` or `false`",
+                          "the default of a bool parameter is `true` or `false`; 1 and 0 stand for them");
         return 0;
     }
     uint32_t count = sema->builder.function->insts.count; /* the constant is made for its checks only */

@@ -45,9 +45,11 @@ static PlaitTerm number_as(PlaitSema *sema, PlaitSpan span, PlaitTerm term, Plai
             truth ? "`f32(condition)` turns a truth value into 1 or 0" : "compare it, for example with `!= 0`");
         return plait_poison();
     }
-    if (kind == PLAIT_INTEGER && (term.number != trunc(term.number) || fabs(term.number) > 2147483647.0)) {
+    bool fraction = isfinite(term.number) && term.number != trunc(term.number);
+    if (kind == PLAIT_INTEGER && (fraction || !(fabs(term.number) <= 2147483647.0))) {
         plait_sema_report(sema, PLAIT_NUMBER_RANGE, span, plait_term_text(sema, term), "a whole number that i32 holds",
-                          "convert with `f32(...)` or `i32(...)`, or use a smaller number");
+                          fraction ? "write a whole number, or give it a type of fractions, such as f32"
+                                   : "use a smaller number, or compute in f32: `f32(...)` converts");
         return plait_poison();
     }
     double largest = scalar == PLAIT_F64 ? 1.7976931348623157e308 : scalar == PLAIT_F16 ? 65504 : 3.4028234663852886e38;

@@ -20,17 +20,23 @@ typedef struct Reader {
     PLAIT_VECTOR(PlaitAxisInfo) axes; /* of the function or signature being read */
 } Reader;
 
-static bool fail_as(Reader *reader, PlaitDiagnosticId id, uint32_t begin, const char *found, const char *expected)
+static const char usual_help[] = "docs/ir.md describes the text; `plait emit` and `plait opt` write it";
+
+static bool fail_with(Reader *reader, PlaitDiagnosticId id, uint32_t begin, const char *found, const char *expected,
+                      const char *help)
 {
     if (!reader->failed)
-        plait_report(reader->module->diagnostics,
-                     (PlaitDiagnostic){.id = id,
-                                       .span = {reader->id, begin, begin + 1},
-                                       .found = found,
-                                       .expected = expected,
-                                       .help = "docs/ir.md describes the text; `plait emit` and `plait opt` write it"});
+        plait_report(
+            reader->module->diagnostics,
+            (PlaitDiagnostic){
+                .id = id, .span = {reader->id, begin, begin + 1}, .found = found, .expected = expected, .help = help});
     reader->failed = true;
     return false;
+}
+
+static bool fail_as(Reader *reader, PlaitDiagnosticId id, uint32_t begin, const char *found, const char *expected)
+{
+    return fail_with(reader, id, begin, found, expected, usual_help);
 }
 
 static void skip_space(Reader *reader)
@@ -51,15 +57,17 @@ static const char *here(Reader *reader)
     return reader->source->text + reader->at;
 }
 
-static bool fail(Reader *reader, const char *expected)
+static bool fail_here(Reader *reader, const char *expected, const char *help)
 {
     const char *rest = here(reader);
     size_t length = strcspn(rest, " \n\t\r");
     if (length > 40) length = 40;
     const char *found =
         *rest ? plait_arena_printf(reader->module->arena, "`%.*s`", (int)length, rest) : "the end of the text";
-    return fail_as(reader, PLAIT_IR_SYNTAX, reader->at, found, expected);
+    return fail_with(reader, PLAIT_IR_SYNTAX, reader->at, found, expected, help);
 }
+
+static bool fail(Reader *reader, const char *expected) { return fail_here(reader, expected, usual_help); }
 
 static bool is_word(char c)
 {
@@ -509,7 +517,9 @@ PlaitModule *plait_module_parse(PlaitArena *arena, PlaitNames *names, PlaitDiagn
         if (take(&reader, "signature")) read_signature(&reader);
         else if (take(&reader, "operator")) read_operator(&reader);
         else if (take(&reader, "kernel")) read_kernel(&reader);
-        else fail(&reader, "`operator`, `signature` or `kernel`");
+        else
+            fail_here(&reader, "`operator`, `signature` or `kernel`",
+                      "a program in the language is no IR text: `plait emit FILE --stage` makes that of it");
     }
     return reader.failed ? NULL : module;
 }

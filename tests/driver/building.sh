@@ -47,6 +47,23 @@ done
 run 1 build siblings.plait --target cpu; has err 'E0806' "another operator's"
 
 # Outputs over the program, or over each other.
+# Outputs that name a folder are refused before anything is built, and a temporary folder that is none by its name.
+mkdir folder
+for output in folder folder/ none/ /; do
+    run 1 build sum.plait --target cpu -o $output; has err 'E0610' "\`$output\`: Is a directory" 'of a file, not of a folder'
+    run 1 build sum.plait --target cpu -o x.so --header $output; has err 'E0610' "\`$output\`: Is a directory"; [ ! -e x.so ] || fail 'a library beside a header that is a folder'
+    run 1 emit sum.plait --stage -o $output; has err 'E0610' 'not of a folder'
+    run 1 explain sum.plait --svg $output; has err 'E0610' 'not of a folder'
+    run 1 run sum.plait -i x=none.npy --out y=$output; has err 'E0610' 'not of a folder'
+done
+for folder in /no/such sum.plait /proc; do
+    under TMPDIR=$folder run 1 build sum.plait --target cpu --no-cache; has err 'E0610' "temporary folder \`$folder\`" 'TMPDIR; without it /tmp is taken'
+done
+run 1 build sum.plait --target cpu --keep-intermediates sum.plait; has err 'E0610' 'what it goes through as a folder is a file'
+run 1 build ''; has err 'E0606' 'an empty path'
+under PLAIT_RUNTIME=folder run 1 build sum.plait --target cpu --no-cache; has err 'E0801' '$PLAIT_RUNTIME names `folder`'
+under PLAIT_CODEGEN=folder run 1 build sum.plait --target cpu --no-cache; has err 'E0801' '$PLAIT_CODEGEN names `folder`'
+run 1 opt sum.plait; has err 'E0701' 'a program in the language is no IR text'
 mkdir same; cp sum.plait same/k.plait; ln same/k.plait same/hard.plait; ln -s k.plait same/soft.plait
 for output in same/k.plait ./same/../same/k.plait same/hard.plait same/soft.plait; do
     run 2 build same/k.plait --target cpu -o $output; has err 'E0605' 'which is read'

@@ -225,7 +225,8 @@ static void test_options(void)
     CHECK(parse(&session, "plait build --nonsense --help"));
     check_refused("plait", "E0601", "`plait --help` lists the commands");
     check_refused("plait biuld x", "E0601", "did you mean `plait build`? `plait --help` lists the commands");
-    check_refused("plait build x --targt cpu", "E0602 E0604", "did you mean `--target`?");
+    check_refused("plait build x --targt cpu", "E0602", "did you mean `--target`?");
+    check_refused("plait build x --targt=cpu y", "E0602 E0604", "did you mean `--target`?");
     check_refused("plait build x --seed 1", "E0602 E0604", "`plait build --help` lists the options");
     check_refused("plait build x -q", "E0602", "`plait build --help` lists the options");
     check_refused("plait build x -o", "E0603", "write `--output FILE`");
