@@ -17,6 +17,8 @@
  *
  *     m' = max(m + F[n], M[n]);  s' = exp(m + F[n] - m') A[n] s + exp(M[n] - m') E[n]
  *
+ * Where the factors are the same at every token A is a power (segment_power.c), and where they are 1 there is none.
+ *
  * With a running minimum, by which sums are rescaled in the same way, min is in the place of max, and the exponents
  * have the other sign.
  *
@@ -59,8 +61,7 @@ static PlaitValue factor(PlaitSegment *segment, PlaitValue value)
     return plait_clone_inst(&segment->inside, value, &segment->shifted);
 }
 
-/* What becomes of the column in the value, written in the new body; 0: nothing. */
-static PlaitValue write_part(PlaitSegment *segment, PlaitValue value, uint32_t column)
+PlaitValue plait_segment_write(PlaitSegment *segment, PlaitValue value, uint32_t column)
 {
     PlaitSegmentPart *part = &segment->parts[value];
     if (!plait_segment_part(segment, value, column).there || part->made) return part->made;
@@ -72,7 +73,7 @@ static PlaitValue write_part(PlaitSegment *segment, PlaitValue value, uint32_t c
     switch ((int)inst.op) {
     case PLAIT_OP_ADD:
     case PLAIT_OP_SUB: {
-        PlaitValue y = write_part(segment, x[0], column), z = write_part(segment, x[1], column);
+        PlaitValue y = plait_segment_write(segment, x[0], column), z = plait_segment_write(segment, x[1], column);
         if (y && z) made = plait_build_binary(b, (PlaitOp)inst.op, y, z);
         else made = y ? y : inst.op == PLAIT_OP_ADD ? z : plait_build_unary(b, PLAIT_OP_NEG, z);
         break;
@@ -80,24 +81,31 @@ static PlaitValue write_part(PlaitSegment *segment, PlaitValue value, uint32_t c
     case PLAIT_OP_MUL: {
         uint32_t side = segment->depends[x[0]] ? 0 : 1;
         PlaitValue by = factor(segment, x[1 - side]);
-        made = plait_build_binary(b, PLAIT_OP_MUL, by, write_part(segment, x[side], column));
+        made = plait_build_binary(b, PLAIT_OP_MUL, by, plait_segment_write(segment, x[side], column));
         break;
     }
     case PLAIT_OP_DIV:
-        made = plait_build_binary(b, PLAIT_OP_DIV, write_part(segment, x[0], column), factor(segment, x[1]));
+        made = plait_build_binary(b, PLAIT_OP_DIV, plait_segment_write(segment, x[0], column), factor(segment, x[1]));
         break;
-    case PLAIT_OP_NEG: made = plait_build_unary(b, PLAIT_OP_NEG, write_part(segment, x[0], column)); break;
+    case PLAIT_OP_NEG: made = plait_build_unary(b, PLAIT_OP_NEG, plait_segment_write(segment, x[0], column)); break;
     case PLAIT_OP_SELECT: {
-        PlaitValue choices[2] = {write_part(segment, x[1], column), write_part(segment, x[2], column)};
+        PlaitValue choices[2] = {plait_segment_write(segment, x[1], column),
+                                 plait_segment_write(segment, x[2], column)};
         for (uint32_t i = 0; i < 2; i++)
             if (!choices[i]) choices[i] = plait_build_const(b, (PlaitScalar)inst.type.scalar, 0);
         made = plait_build_select(b, factor(segment, x[0]), choices[0], choices[1]);
         break;
     }
     case PLAIT_OP_BROADCAST:
-    default: made = write_part(segment, x[0], column);
+    default: made = plait_segment_write(segment, x[0], column);
     }
     return part->made = made;
+}
+
+/* Whether the scan that makes what becomes of states has a carry for the entry. */
+static bool has_loop(const PlaitSegment *segment, uint32_t at)
+{
+    return segment->matrix[at].there && segment->columns[at / segment->count] == PLAIT_SEGMENT_LOOP;
 }
 
 static void write_column(PlaitSegment *segment, PlaitRegion *region, uint32_t column)
@@ -111,7 +119,7 @@ static void write_column(PlaitSegment *segment, PlaitRegion *region, uint32_t co
     }
     for (uint32_t i = 0; i < segment->count; i++) {
         if (!segment->matrix[column * segment->count + i].there) continue;
-        PlaitValue next = segment->body->yields.data[i], made = write_part(segment, next, column);
+        PlaitValue next = segment->body->yields.data[i], made = plait_segment_write(segment, next, column);
         PlaitScalar scalar = (PlaitScalar)plait_type_of(segment->function, next).scalar;
         plait_yield(segment->function, region, made ? made : plait_build_const(&segment->inside, scalar, 0));
     }
@@ -189,7 +197,7 @@ static void make_ends(PlaitSegment *segment)
     }
     PlaitValue shift = add_shift(segment, region, initial, &count);
     for (uint32_t at = 0; at < square; at++) {
-        if (!segment->matrix[at].there) continue;
+        if (!has_loop(segment, at)) continue;
         PlaitType type = entry_type(segment, at);
         bool diagonal = at / segment->count == at % segment->count;
         segment->entry_params[at] = plait_build_argument(function, region, type, scan.span);
@@ -201,13 +209,14 @@ static void make_ends(PlaitSegment *segment)
         plait_yield(function, region, plait_clone_get(&segment->map, segment->body->yields.data[i]));
     if (segment->extreme != PLAIT_NO_EXTREME) move_shift(segment, region, shift);
     for (uint32_t column = 0; column < segment->count; column++)
-        if (column != segment->extreme) write_column(segment, region, column);
+        if (column != segment->extreme && segment->columns[column] == PLAIT_SEGMENT_LOOP)
+            write_column(segment, region, column);
     PlaitValue ends = build_scan(segment, region, initial, count, (PlaitAxis[]){segment->time, segment->segments}, 2);
     for (uint32_t i = 0; i < segment->count; i++) segment->ends[i] = result(segment, ends, i);
     uint32_t next = segment->count;
     if (shift) segment->shift = result(segment, ends, next++);
     for (uint32_t at = 0; at < square; at++)
-        if (segment->matrix[at].there) segment->entries[at] = result(segment, ends, next++);
+        if (has_loop(segment, at)) segment->entries[at] = result(segment, ends, next++);
 }
 
 /* ---- the states before segments, and the scan from there ---- */
@@ -243,9 +252,9 @@ static PlaitValue after_segment(PlaitSegment *segment, PlaitBuilder *b, const Pl
     bool stabilised = rescaling->extreme && segment->stabilised[i];
     if (stabilised) sum = plait_build_binary(b, PLAIT_OP_MUL, rescaling->inside, sum);
     for (uint32_t column = 0; column < segment->count; column++) {
-        PlaitValue entry = segment->entries[column * segment->count + i];
-        if (!entry) continue;
-        PlaitValue grown = plait_build_binary(b, PLAIT_OP_MUL, entry, region->params.data[column]);
+        PlaitValue entry = segment->entries[column * segment->count + i], grown = region->params.data[column];
+        if (!segment->matrix[column * segment->count + i].there) continue;
+        if (entry) grown = plait_build_binary(b, PLAIT_OP_MUL, entry, grown);
         if (stabilised) grown = plait_build_binary(b, PLAIT_OP_MUL, rescaling->before, grown);
         sum = plait_build_binary(b, PLAIT_OP_ADD, grown, sum);
     }
@@ -343,6 +352,7 @@ const char *plait_segment_scan(PlaitFunction *function, PlaitValue scan, uint32_
     segment.entry_params = PLAIT_NEW_ARRAY(arena, PlaitValue, (size_t)count * count);
     segment.segments = make_axis(&segment);
     make_ends(&segment);
+    plait_segment_powers(&segment);
     restart(&segment, make_starts(&segment));
     return NULL;
 }

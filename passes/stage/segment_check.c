@@ -4,7 +4,8 @@
 #include "passes/stage/segment_parts.h"
 #include "passes/stage/written.h"
 
-enum { MOST_STATE = 32 }; /* elements of states and factors, for each that a token reads of its largest tensor */
+enum { MOST_PRODUCTS = 8 }; /* of numbers in a product of two matrices: two carries that feed each other */
+enum { MOST_STATE = 32 };   /* elements of states and factors, for each that a token reads of its largest tensor */
 
 static bool give_up(PlaitSegment *segment, PlaitValue culprit, const char *reason)
 {
@@ -179,6 +180,82 @@ void plait_segment_forget_parts(PlaitSegment *segment)
     for (uint32_t i = 0; i < segment->count; i++) segment->parts[segment->body->params.data[i]] = (PlaitSegmentPart){0};
 }
 
+/* Whether the value is the column's carry, to which perhaps something is added. */
+static bool is_carry(PlaitSegment *segment, PlaitValue value, uint32_t column)
+{
+    const PlaitInst *inst = def(segment, value);
+    const PlaitValue *x = inst->operands;
+    if (inst->op == PLAIT_OP_ARGUMENT) return true;
+    if (inst->op == PLAIT_OP_BROADCAST) return is_carry(segment, x[0], column);
+    if (inst->op != PLAIT_OP_ADD && inst->op != PLAIT_OP_SUB) return false;
+    bool first = plait_segment_part(segment, x[0], column).there,
+         second = plait_segment_part(segment, x[1], column).there;
+    if (first == second || (second && inst->op == PLAIT_OP_SUB)) return false;
+    return is_carry(segment, x[first ? 0 : 1], column);
+}
+
+/* Whether a factor is the same at every token: made before the scan, and not for tokens. */
+static bool is_steady(const PlaitSegment *segment, PlaitValue factor)
+{
+    const PlaitInst *inst = def(segment, factor);
+    return inst->region != segment->body && !plait_type_has(inst->type, segment->time);
+}
+
+/* Whether what becomes of the column in the value is the same at every token. */
+static bool is_multiplied_steadily(PlaitSegment *segment, PlaitValue value, uint32_t column)
+{
+    const PlaitInst *inst = def(segment, value);
+    const PlaitValue *x = inst->operands;
+    if (!plait_segment_part(segment, value, column).there || inst->op == PLAIT_OP_ARGUMENT) return true;
+    uint32_t from = inst->op == PLAIT_OP_SELECT, to = inst->operand_count;
+    if (inst->op == PLAIT_OP_SELECT && !is_steady(segment, x[0])) return false;
+    for (uint32_t i = from; i < to; i++) {
+        bool factor = (inst->op == PLAIT_OP_MUL || inst->op == PLAIT_OP_DIV) && !segment->depends[x[i]];
+        if (factor ? !is_steady(segment, x[i]) : !is_multiplied_steadily(segment, x[i], column)) return false;
+    }
+    return true;
+}
+
+/* While the parts of the column are kept. Of several columns that reach each other, whether all are powers is another
+ * question. */
+static PlaitSegmentColumn kind_of(PlaitSegment *segment, uint32_t column)
+{
+    bool alone = true, steady = true;
+    for (uint32_t i = 0; i < segment->count; i++) {
+        if (!segment->matrix[column * segment->count + i].there) continue;
+        alone &= i == column;
+        steady &= is_multiplied_steadily(segment, segment->body->yields.data[i], column);
+    }
+    if (alone && is_carry(segment, segment->body->yields.data[column], column)) return PLAIT_SEGMENT_ONE;
+    return steady ? PLAIT_SEGMENT_POWER : PLAIT_SEGMENT_LOOP;
+}
+
+static uint32_t count_products(const PlaitSegment *segment)
+{
+    uint32_t count = segment->count, products = 0;
+    for (uint32_t at = 0; at < count * count; at++)
+        for (uint32_t i = 0; i < count && segment->matrix[at].there; i++)
+            products += segment->matrix[at % count * count + i].there;
+    return products;
+}
+
+/* A column is a power when all that it reaches are; and no column is when a product of two matrices is more work than
+ * the loop saves. */
+static void settle_columns(PlaitSegment *segment)
+{
+    bool many = count_products(segment) > MOST_PRODUCTS;
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (uint32_t at = 0; at < segment->count * segment->count; at++) {
+            uint32_t from = at / segment->count, to = at % segment->count;
+            if (!segment->matrix[at].there || segment->columns[from] != PLAIT_SEGMENT_POWER) continue;
+            if (!many && segment->columns[to] != PLAIT_SEGMENT_LOOP) continue;
+            segment->columns[from] = PLAIT_SEGMENT_LOOP;
+            changed = true;
+        }
+    }
+}
+
 /* Entries grow until a token more changes none. */
 static void find_column(PlaitSegment *segment, uint32_t column)
 {
@@ -194,6 +271,7 @@ static void find_column(PlaitSegment *segment, uint32_t column)
             changed = true;
         }
     }
+    segment->columns[column] = kind_of(segment, column);
 }
 
 /* Sums that the extreme rescales and others know nothing of each other. */
@@ -253,7 +331,9 @@ bool plait_segment_check(PlaitSegment *segment, bool any_size)
         return give_up(segment, segment->scan, "it walks along a short axis, or one that is not of time");
     if (!check_body(segment)) return false;
     segment->matrix = PLAIT_NEW_ARRAY(segment->arena, PlaitSegmentPart, (size_t)count * count);
+    segment->columns = PLAIT_NEW_ARRAY(segment->arena, PlaitSegmentColumn, count);
     for (uint32_t column = 0; column < count; column++)
         if (column != segment->extreme) find_column(segment, column);
+    settle_columns(segment);
     return check_matrix(segment) && check_size(segment, any_size);
 }

@@ -16,6 +16,10 @@ typedef struct PlaitSegmentPart {
     PlaitValue made; /* while the body is written */
 } PlaitSegmentPart;
 
+/* How a column of the matrix is made: by a loop over the tokens of a segment; or, where all tokens have the same
+ * matrix, as that of its power; or, of a carry that feeds no other one and is not multiplied at all, it is 1. */
+typedef enum PlaitSegmentColumn { PLAIT_SEGMENT_LOOP, PLAIT_SEGMENT_POWER, PLAIT_SEGMENT_ONE } PlaitSegmentColumn;
+
 typedef struct PlaitSegment {
     PlaitFunction *function;
     PlaitArena *arena;
@@ -25,18 +29,20 @@ typedef struct PlaitSegment {
     uint32_t count, tokens;
     const char *reason; /* why the scan stays as it is; NULL: it does not */
     PlaitValue culprit;
-    bool *depends;            /* by value: on a carry, other than the extreme */
-    uint32_t extreme;         /* number of the carry that is a running maximum or minimum, or PLAIT_NO_EXTREME */
-    PlaitOp extreme_op;       /* PLAIT_OP_MAX or PLAIT_OP_MIN */
-    PlaitValue moved;         /* of its next value: the operand of the extreme that the carry enters by */
-    bool *scaled;             /* by value: depends on the extreme */
-    bool *stabilised;         /* by carry: a sum rescaled by the extreme */
-    PlaitSegmentPart *parts;  /* by value, of the present column */
-    PlaitSegmentPart *matrix; /* by column, by carry: whether the entry is there, and its type */
-    PlaitValue *ends;         /* by carry: the state at a segment's end, had it begun at 0; over segments */
-    PlaitValue *entries, *entry_params; /* by column, by carry: over segments; in the scan that makes them */
-    PlaitValue shift;                   /* of the extreme, over segments; 0: none */
-    PlaitCloneMap map, shifted;         /* to the scan that makes these: values; what factors make of the shifts */
+    bool *depends;               /* by value: on a carry, other than the extreme */
+    uint32_t extreme;            /* number of the carry that is a running maximum or minimum, or PLAIT_NO_EXTREME */
+    PlaitOp extreme_op;          /* PLAIT_OP_MAX or PLAIT_OP_MIN */
+    PlaitValue moved;            /* of its next value: the operand of the extreme that the carry enters by */
+    bool *scaled;                /* by value: depends on the extreme */
+    bool *stabilised;            /* by carry: a sum rescaled by the extreme */
+    PlaitSegmentPart *parts;     /* by value, of the present column */
+    PlaitSegmentPart *matrix;    /* by column, by carry: whether the entry is there, and its type */
+    PlaitSegmentColumn *columns; /* by column */
+    PlaitValue *ends;            /* by carry: the state at a segment's end, had it begun at 0; over segments */
+    PlaitValue *entries,
+        *entry_params;          /* by column, by carry: over segments (0: it is 1); in the scan that makes them */
+    PlaitValue shift;           /* of the extreme, over segments; 0: none */
+    PlaitCloneMap map, shifted; /* to the scan that makes these: values; what factors make of the shifts */
     PlaitBuilder inside;
 } PlaitSegment;
 
@@ -52,5 +58,9 @@ bool plait_segment_check(PlaitSegment *segment, bool any_size);
 PlaitSegmentPart plait_segment_part(PlaitSegment *segment, PlaitValue value, uint32_t column);
 /* Before those of another column. */
 void plait_segment_forget_parts(PlaitSegment *segment);
+/* The same, written at segment->inside; 0: nothing. */
+PlaitValue plait_segment_write(PlaitSegment *segment, PlaitValue value, uint32_t column);
+/* Writes the entries of columns that are powers before the scan. */
+void plait_segment_powers(PlaitSegment *segment);
 
 #endif
