@@ -222,7 +222,7 @@ static LLVMValueRef axis_descriptor(const Tables *tables, const PlaitAxisInfo *a
 {
     return RECORD(tables, PlaitAxisDescriptor, name_text(tables, axis->name), number64(tables, axis->size),
                   number32(tables, axis->same_as == PLAIT_NO_AXIS ? -1 : axis->same_as), number32(tables, axis->role),
-                  number64(tables, axis->block));
+                  number32(tables, axis->block), number32(tables, axis->multiple));
 }
 
 static LLVMValueRef tensor_descriptor(const Tables *tables, const PlaitTensorInfo *tensor)

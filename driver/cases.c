@@ -34,7 +34,9 @@ int64_t *plait_case_extents(PlaitSession *session, const PlaitFunction *function
         if (axis->size != PLAIT_RUNTIME_SIZE || axis->same_as != PLAIT_NO_AXIS) continue;
         extents[i] = chosen_size(function, (PlaitAxis)i, sizes);
         bool further = axis->role == PLAIT_ROLE_TIME && times++ > 0;
-        if (extents[i] < 0) extents[i] = further ? usual->second_time : usual->roles[axis->role];
+        if (extents[i] >= 0) continue;
+        extents[i] = further ? usual->second_time : usual->roles[axis->role];
+        if (axis->multiple) extents[i] = plait_block_count(extents[i], axis->multiple) * axis->multiple;
     }
     plait_extents_complete(function, extents);
     return extents;

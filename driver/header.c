@@ -165,6 +165,7 @@ static void print_axes(Header *header, const PlaitFunction *function)
         plait_text_printf(&header->text, " *     %-12s %-7s ", plait_names_text(header->modules[0]->names, axis->name),
                           role_texts[axis->role]);
         print_sizes(header, plait_names_text(header->modules[0]->names, function->name), (PlaitAxis)i);
+        if (axis->multiple) plait_text_printf(&header->text, ", a multiple of %u", axis->multiple);
         if (axis->same_as != PLAIT_NO_AXIS)
             plait_text_printf(&header->text, " (that of %s)", plait_axis_text(function, axis->same_as));
         plait_text_add(&header->text, "\n");

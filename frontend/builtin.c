@@ -147,7 +147,37 @@ static void report_requirement(PlaitSema *sema, PlaitSpan span)
                       "give the axis another size, in its declaration or with `-D`, or work along another axis");
 }
 
-/* `require(c, x)` is x. A condition that is known now must hold; one of run time is the caller's care. */
+/* The constant among the two operands, and the other one. */
+static bool split_constant(const PlaitFunction *function, const PlaitInst *inst, double *number, PlaitValue *other)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        const PlaitInst *operand = plait_inst(function, inst->operands[i]);
+        if (operand->op != PLAIT_OP_CONST) continue;
+        *number = operand->number, *other = inst->operands[1 - i];
+        return true;
+    }
+    return false;
+}
+
+/* That the size of an axis is a multiple of a number can be asked at each call. */
+static void require_multiple(PlaitSema *sema, PlaitTerm condition)
+{
+    PlaitFunction *function = sema->builder.function;
+    const PlaitInst *equal = plait_inst(function, condition.value);
+    double zero, number;
+    PlaitValue rest, size;
+    if (equal->op != PLAIT_OP_EQ || !split_constant(function, equal, &zero, &rest) || zero < 0 || zero > 0) return;
+    const PlaitInst *mod = plait_inst(function, rest);
+    if (mod->op != PLAIT_OP_MOD || !split_constant(function, mod, &number, &size) || size != mod->operands[0]) return;
+    if (plait_op_of(function, size) != PLAIT_OP_SIZE || number < 1 || number > 65536) return;
+    PlaitAxis axis = plait_axis_extent_of(function, plait_inst(function, size)->axes[0]);
+    uint32_t *multiple = &function->axes.data[axis].multiple, common = *multiple ? *multiple : 1;
+    while (common % (uint32_t)number) common += *multiple ? *multiple : 1;
+    *multiple = common;
+}
+
+/* `require(c, x)` is x. A condition that is known now must hold; of run time, that a size is a multiple of a number is
+ * asked at each call, and anything else is the caller's care. */
 static PlaitTerm call_require(PlaitSema *sema, const PlaitAstExpression *expression)
 {
     PlaitSpan span = expression->children.data[0]->span;
@@ -159,6 +189,7 @@ static PlaitTerm call_require(PlaitSema *sema, const PlaitAstExpression *express
                           "compare it, for example with `!= 0`");
         return plait_poison();
     }
+    if (!number) require_multiple(sema, condition);
     if (!number || condition.number != 0) return value;
     report_requirement(sema, span);
     return plait_poison();

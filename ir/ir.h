@@ -32,6 +32,7 @@ typedef struct PlaitAxisInfo {
     int64_t size;      /* number of positions, or PLAIT_RUNTIME_SIZE */
     PlaitAxis same_as; /* an axis of the same extent under another name (attend's second time axis), or PLAIT_NO_AXIS */
     uint32_t block;    /* not 0: a position stands for a block of so many of `same_as`, the last one may have fewer */
+    uint32_t multiple; /* not 0: of run-time size; a call whose size is no multiple of it is refused */
     bool place;        /* positions inside of a block: in memory it comes before other feature axes */
     uint32_t tile; /* Tile IR: positions of a tile along this axis (>= size when the whole axis is one tile); 0: never
                       in a tile */

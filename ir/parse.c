@@ -204,10 +204,12 @@ static bool read_axis_line(Reader *reader)
     }
     if (take(reader, "=") && !read_integer(reader, 0, INT32_MAX, &axis.size)) return false;
     if (take(reader, "same") && !read_axis(reader, &axis.same_as)) return false;
-    int64_t tile = 0, block = 0;
+    int64_t tile = 0, block = 0, multiple = 0;
     if (axis.same_as != PLAIT_NO_AXIS && take(reader, "by") && !read_integer(reader, 1, INT32_MAX, &block))
         return false;
     axis.block = (uint32_t)block;
+    if (take(reader, "multiple") && !read_integer(reader, 1, INT32_MAX, &multiple)) return false;
+    axis.multiple = (uint32_t)multiple;
     axis.place = take(reader, "place");
     if (take(reader, "tile") && !read_integer(reader, 1, INT32_MAX, &tile)) return false;
     axis.tile = (uint32_t)tile;

@@ -52,6 +52,7 @@ static void print_axis(AxisTable table, const PlaitAxisInfo *axis, PlaitText *te
     if (axis->same_as != PLAIT_NO_AXIS)
         plait_text_printf(text, " same %s", plait_names_text(table.names, table.axes[axis->same_as].name));
     if (axis->block) plait_text_printf(text, " by %u", axis->block);
+    if (axis->multiple) plait_text_printf(text, " multiple %u", axis->multiple);
     if (axis->place) plait_text_add(text, " place");
     if (axis->tile) plait_text_printf(text, " tile %u", axis->tile);
     plait_text_add(text, "\n");

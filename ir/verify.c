@@ -210,6 +210,8 @@ static void verify_axes(PlaitVerifier *verifier)
         if (axis->same_as != PLAIT_NO_AXIS &&
             (axis->same_as >= i || (!axis->block && function->axes.data[axis->same_as].size != axis->size)))
             plait_verify_fail(verifier, 0, "`same` names an earlier axis of the same size");
+        if (axis->multiple && (axis->same_as != PLAIT_NO_AXIS || axis->size != PLAIT_RUNTIME_SIZE))
+            plait_verify_fail(verifier, 0, "multiples of axes whose own size is known at run time");
         if (axis->block && (axis->same_as == PLAIT_NO_AXIS || axis->size != PLAIT_RUNTIME_SIZE))
             plait_verify_fail(verifier, 0, "blocks of another axis, their number known at run time");
     }

@@ -14,14 +14,15 @@
 
 #include <stdint.h>
 
-enum { PLAIT_DESCRIPTOR_VERSION = 4, PLAIT_DESCRIPTOR_MAX_RANK = 12, PLAIT_MOST_MAPS = 16 /* of a kernel */ };
+enum { PLAIT_DESCRIPTOR_VERSION = 5, PLAIT_DESCRIPTOR_MAX_RANK = 12, PLAIT_MOST_MAPS = 16 /* of a kernel */ };
 
 typedef struct PlaitAxisDescriptor {
     const char *name;
-    int64_t size;    /* static size, or -1: taken from the tensors of each call */
-    int32_t same_as; /* index of the axis whose extent it has, or -1 */
-    int32_t role;    /* PlaitAxisRole of ir/ir.h: feature 0, batch 1, head 2, time 3 */
-    int64_t block;   /* 0, or: the axis has ceil(extent of same_as / block) positions */
+    int64_t size;     /* static size, or -1: taken from the tensors of each call */
+    int32_t same_as;  /* index of the axis whose extent it has, or -1 */
+    int32_t role;     /* PlaitAxisRole of ir/ir.h: feature 0, batch 1, head 2, time 3 */
+    int32_t block;    /* 0, or: the axis has ceil(extent of same_as / block) positions */
+    int32_t multiple; /* 0, or: what its extent must be a multiple of */
 } PlaitAxisDescriptor;
 
 typedef struct PlaitTensorDescriptor {

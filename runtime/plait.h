@@ -92,7 +92,8 @@ _Static_assert(sizeof(DLDevice) == 8 && sizeof(DLDataType) == 4 && sizeof(DLTens
     ROW(WRONG_COUNT, 2, "the operator has another number of tensors")                                                  \
     ROW(WRONG_RANK, 3, "a tensor has another number of axes than declared")                                            \
     ROW(WRONG_TYPE, 4, "a tensor has another element type than declared")                                              \
-    ROW(WRONG_SIZE, 5, "a size is negative, too large, or not that of the same axis in another tensor")                \
+    ROW(WRONG_SIZE, 5,                                                                                                 \
+        "a size is negative, too large, not that of the same axis in another tensor, or no multiple that is needed")   \
     ROW(UNAVAILABLE_SIZE, 6, "the library was not built for this size of a static axis")                               \
     ROW(WRONG_STRIDES, 7, "strides leave the address space, or positions of an output share memory")                   \
     ROW(MISALIGNED, 8, "an address is not a multiple of what it must be")                                              \

@@ -160,6 +160,22 @@ static PlaitStatus check_missing(const PlaitCall *call)
     return PLAIT_STATUS_OK;
 }
 
+/* What the operator needs of a size that is known now only. */
+static PlaitStatus check_multiples(const PlaitCall *call)
+{
+    const PlaitVariantDescriptor *variant = call->variant;
+    for (uint32_t axis = 0; axis < variant->axis_count; axis++) {
+        PlaitBinder binder = call->binders[axis];
+        int32_t multiple = variant->axes[axis].multiple;
+        if (multiple <= 0 || binder.tensor == 0 || call->extents[axis] % multiple == 0) continue;
+        return plait_fail_argument(PLAIT_STATUS_WRONG_SIZE, binder.tensor - 1, variant->tensors[binder.tensor - 1].name,
+                                   "axis `%s` has %lld positions, but the operator needs a multiple of %d",
+                                   axis_at(variant, binder.tensor - 1, binder.position)->name,
+                                   (long long)call->extents[axis], multiple);
+    }
+    return PLAIT_STATUS_OK;
+}
+
 static void share_extents(PlaitCall *call)
 {
     const PlaitVariantDescriptor *variant = call->variant;
@@ -187,6 +203,7 @@ PlaitStatus plait_call_choose_variant(PlaitCall *call)
     }
     PlaitStatus status = bind_axes(call, call->variant, true);
     if (!status) status = check_missing(call);
+    if (!status) status = check_multiples(call);
     if (!status) share_extents(call);
     return status;
 }

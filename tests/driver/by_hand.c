@@ -14,7 +14,7 @@
 
 enum { TIME = 3, INPUT = 0, OUTPUT = 1, F32 = 5 };
 
-static const PlaitAxisDescriptor axes[] = {{"t", -1, -1, TIME, 0}};
+static const PlaitAxisDescriptor axes[] = {{"t", -1, -1, TIME, 0, 0}};
 static const PlaitTensorDescriptor tensors[] = {{"x", NAN, INPUT, F32, 1, {0}, {0}},
                                                 {"y", NAN, OUTPUT, F32, 1, {0}, {0}}};
 static const PlaitTargetDescriptor targets[] = {{NULL, NULL, 0}};

@@ -122,6 +122,24 @@ done
 run 0 build sum.plait --target cpu -D d=1,7 -o both.so
 run 3 check wrong.plait --library both.so --device cpu -D d=1,7; has out 'd=1 .*FAIL$' 'd=7 .*FAIL$'
 
+# What the operator needs of a size of run time is asked at each call, and `check` keeps to it.
+cat >turned.plait <<'END'
+axis t : time
+axis s : time same t
+axis e : head
+fn thirds[a](x) = require(0 == size(a) % 3, sum[a](x))
+fn fits[a](x) = require(size(a) > 1, x)
+operator turned(x : f32[t, e]) -> (y : f32[t, e], z : f32[e]) {
+    y = rope[e](fits[e](x), t) + thirds[e](x)
+    z = thirds[t](x) + thirds[s](x@s)
+}
+END
+run 0 check turned.plait --device cpu; has out ' t=66 e=6 ' ' t=3 e=6 ' ' 0 failures'
+run 1 check turned.plait --device cpu --sizes t=6,e=9; has err 'E0620' 'argument 1 `x`: axis `e` has 9 positions, but the operator needs a multiple of 6'
+run 1 check turned.plait --device cpu --sizes t=5,e=6; has err 'E0620' 'axis `t` has 5 positions, but the operator needs a multiple of 3'
+run 1 check turned.plait --device cpu -D e=9; has err 'E0415' 'rope'
+run 0 build turned.plait --target cpu; has_header() { grep -q "$1" turned.h || fail "no $1 in turned.h"; }; has_header 'e  *head .*a multiple of 6'
+
 # The bar: what is off by a tenth more than the limit fails, by its name; what is off by a tenth less passes.
 off() { printf 'axis t : time\noperator off(x : %s[t]) -> (y : %s[t], z : %s[t]) {\n y = x\n z = %s * x\n}\n' "$1" "$1" "$1" "$2"; }
 for bar in 'f32 1.000009 1.000011' 'f32 0.999991 0.999989' 'f16 1.0027 1.0033'; do

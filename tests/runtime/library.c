@@ -12,7 +12,7 @@ static void kernel(const int64_t *slots, int64_t first, int64_t end)
     for (int64_t i = first; i < end; i++) ((double *)(uintptr_t)slots[0])[i * slots[1]] = LIBRARY_NUMBER;
 }
 
-static const PlaitAxisDescriptor axes[] = {{"t", -1, -1, 3, 0}};
+static const PlaitAxisDescriptor axes[] = {{"t", -1, -1, 3, 0, 0}};
 static const PlaitTensorDescriptor tensors[] = {{"y", NAN, 1, 6, 1, {0}, {0}}};
 static const uint16_t first_index[] = {0};
 static const uint32_t blocks[] = {1};

@@ -40,7 +40,7 @@ static const char ptx[] =
     "ret; }\n";
 
 enum { F32 = 5, SKIPPED = 77 };
-static const PlaitAxisDescriptor axes[] = {{"t", -1, -1, 3, 0}};
+static const PlaitAxisDescriptor axes[] = {{"t", -1, -1, 3, 0, 0}};
 static const PlaitTensorDescriptor tensors[] = {{"x", NAN, 0, F32, 1, {0}, {0}},
                                                 {"x0", 3, 0, F32, 1, {0}, {0}},
                                                 {"y", NAN, 1, F32, 1, {0}, {0}},

@@ -84,7 +84,7 @@ static void lonely_kernel(const int64_t *slots, int64_t first, int64_t end)
 enum { AXIS_B, AXIS_T, AXIS_D, AXIS_S };
 #define SUMS_AXES(width)                                                                                               \
     {                                                                                                                  \
-        {"b", -1, -1, 1, 0}, {"t", -1, -1, 3, 0}, {"d", width, -1, 0, 0}, {"s", -1, AXIS_T, 3, 0},                     \
+        {"b", -1, -1, 1, 0, 0}, {"t", -1, -1, 3, 0, 0}, {"d", width, -1, 0, 0, 0}, {"s", -1, AXIS_T, 3, 0, 0},         \
     }
 static const PlaitAxisDescriptor sums_axes_4[] = SUMS_AXES(4), sums_axes_8[] = SUMS_AXES(8);
 
@@ -142,7 +142,7 @@ static const PlaitVariantDescriptor sums_variants[] = {
     {sums_axes_8, sums_tensors, sums_targets, COUNT(sums_axes_8), COUNT(sums_tensors), 3, SUMS_COUNT}};
 const PlaitOperatorDescriptor sums_operator = {"sums", sums_variants, 2};
 
-static const PlaitAxisDescriptor lonely_axes[] = {{"m", -1, -1, 0, 0}, {"t", -1, -1, 3, 0}};
+static const PlaitAxisDescriptor lonely_axes[] = {{"m", -1, -1, 0, 0, 0}, {"t", -1, -1, 3, 0, 0}};
 static const PlaitTensorDescriptor lonely_tensors[] = {{"bias", 0, 0, F32, 1, {0}, {0}},
                                                        {"y", NAN, 1, F32, 1, {0}, {1}}};
 static const uint16_t lonely_order[] = {0, 1};
@@ -158,9 +158,9 @@ static const PlaitTargetDescriptor lonely_targets[] = {{NULL, lonely_kernels, 1}
 static const PlaitVariantDescriptor lonely_variants[] = {{lonely_axes, lonely_tensors, lonely_targets, 2, 2, 1, 2}};
 const PlaitOperatorDescriptor lonely_operator = {"lonely", lonely_variants, 1};
 
-static const PlaitAxisDescriptor pairs_axes[3][2] = {{{"d", 64, -1, 0, 0}, {"e", 64, -1, 0, 0}},
-                                                     {{"d", 64, -1, 0, 0}, {"e", 96, -1, 0, 0}},
-                                                     {{"d", 128, -1, 0, 0}, {"e", 128, -1, 0, 0}}};
+static const PlaitAxisDescriptor pairs_axes[3][2] = {{{"d", 64, -1, 0, 0, 0}, {"e", 64, -1, 0, 0, 0}},
+                                                     {{"d", 64, -1, 0, 0, 0}, {"e", 96, -1, 0, 0, 0}},
+                                                     {{"d", 128, -1, 0, 0, 0}, {"e", 128, -1, 0, 0, 0}}};
 static const PlaitTensorDescriptor pairs_tensors[] = {
     {"q", NAN, 0, F32, 1, {0}, {0}}, {"v", NAN, 0, F32, 1, {0}, {1}}, {"o", NAN, 1, F64, 1, {0}, {1}}};
 static const PlaitVariantDescriptor pairs_variants[] = {{pairs_axes[0], pairs_tensors, NULL, 2, 3, 0, 3},
@@ -171,8 +171,9 @@ const PlaitOperatorDescriptor pairs_operator = {"pairs", pairs_variants, 3};
 /* t and u, axes of the extent of t; n counts blocks of 64 of u, m has as many positions as n; r counts blocks of 3 of
  * d.
  */
-static const PlaitAxisDescriptor pieces_axes[] = {{"m", -1, 3, 1, 0},  {"t", -1, -1, 3, 0}, {"u", -1, 1, 3, 0},
-                                                  {"n", -1, 2, 1, 64}, {"d", 8, -1, 0, 0},  {"r", -1, 4, 1, 3}};
+static const PlaitAxisDescriptor pieces_axes[] = {{"m", -1, 3, 1, 0, 0}, {"t", -1, -1, 3, 0, 0},
+                                                  {"u", -1, 1, 3, 0, 0}, {"n", -1, 2, 1, 64, 0},
+                                                  {"d", 8, -1, 0, 0, 0}, {"r", -1, 4, 1, 3, 0}};
 static const PlaitTensorDescriptor pieces_tensors[] = {{"x", NAN, 0, F32, 1, {0}, {1}},
                                                        {"y", NAN, 1, F32, 1, {0}, {2}},
                                                        {"by_block", NAN, 2, F32, 2, {0}, {3, 4}},
@@ -303,7 +304,8 @@ void copied_kernel(const int64_t *slots, int64_t first, int64_t end)
                     (uint16_t)(x[b * slots[1] + t * slots[2] + d * slots[3]] + bias[b * slots[5] + d * slots[6]]);
 }
 
-static const PlaitAxisDescriptor copied_axes[] = {{"b", -1, -1, 1, 0}, {"t", -1, -1, 3, 0}, {"d", 64, -1, 0, 0}};
+static const PlaitAxisDescriptor copied_axes[] = {
+    {"b", -1, -1, 1, 0, 0}, {"t", -1, -1, 3, 0, 0}, {"d", 64, -1, 0, 0, 0}};
 static const PlaitTensorDescriptor copied_tensors[] = {
     {"x", NAN, 0, 4, 3, {0}, {0, 1, 2}}, {"bias", 1, 0, 4, 2, {0}, {0, 2}}, {"y", NAN, 1, 4, 3, {0}, {0, 1, 2}}};
 static const uint16_t copied_order[] = {0, 1, 2};
