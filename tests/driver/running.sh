@@ -140,6 +140,10 @@ run 1 check turned.plait --device cpu --sizes t=5,e=6; has err 'E0620' 'axis `t`
 run 1 check turned.plait --device cpu -D e=9; has err 'E0415' 'rope'
 run 0 build turned.plait --target cpu; has_header() { grep -q "$1" turned.h || fail "no $1 in turned.h"; }; has_header 'e  *head .*a multiple of 6'
 
+# Positions of a long sequence turn as far as they should.
+printf 'axis t : time\naxis d = 64\noperator far_away(x : f32[t, d]) -> (y : f32[t, d]) {\n y = rope[d](x, 7 * t)\n}\n' >far.plait
+run 0 check far.plait --device cpu --sizes t=4096 --sizes t=65536; has out ' t=4096 .* y  *[0-9.]*e-08 .*pass$' ' t=65536 .* y  *[0-9.]*e-08 .*pass$' ' 0 failures'
+
 # The bar: what is off by a tenth more than the limit fails, by its name; what is off by a tenth less passes.
 off() { printf 'axis t : time\noperator off(x : %s[t]) -> (y : %s[t], z : %s[t]) {\n y = x\n z = %s * x\n}\n' "$1" "$1" "$1" "$2"; }
 for bar in 'f32 1.000009 1.000011' 'f32 0.999991 0.999989' 'f16 1.0027 1.0033'; do
