@@ -1,21 +1,32 @@
-# LLVM as the target `plait_llvm`: its shared library, or (PLAIT_STATIC_LLVM, what wheels are built with) the archives of
-# what is used, so that plait-codegen needs nothing but the C library and runs where no LLVM is installed.
-option(PLAIT_STATIC_LLVM "link LLVM and the C++ library into plait-codegen" OFF)
+# LLVM, twice: its shared library, `plait_llvm`, for tests that generate code themselves; and `plait_codegen_llvm`, for
+# plait-codegen, whose processes live for tenths of a second: the archives of what is used where they are all there, which
+# start and run a tenth faster, else the shared library. PLAIT_STATIC_LLVM=ON demands the archives (wheels: plait-codegen
+# then needs nothing but the C library, and runs where no LLVM is installed), OFF never takes them.
+set(PLAIT_STATIC_LLVM AUTO CACHE STRING "link LLVM and the C++ library into plait-codegen: ON, OFF, AUTO")
 find_package(LLVM 22.1 CONFIG REQUIRED)
 add_library(plait_llvm INTERFACE)
-if(NOT PLAIT_STATIC_LLVM)
-  target_link_libraries(plait_llvm INTERFACE LLVM)
-  return()
-endif()
+target_link_libraries(plait_llvm INTERFACE LLVM)
+add_library(plait_codegen_llvm INTERFACE)
 
 # LLVMSupport names the shared libraries of its own build: Z3, which nothing here reaches, and two that have archives.
 find_library(plait_zlib NAMES libz.a)
 find_library(plait_zstd NAMES libzstd.a)
+set(plait_static ${PLAIT_STATIC_LLVM})
 foreach(library zlib zstd)
-  if(NOT plait_${library})
+  if(NOT plait_${library} AND PLAIT_STATIC_LLVM STREQUAL ON)
     message(FATAL_ERROR "PLAIT_STATIC_LLVM needs the archive of ${library} (Debian: zlib1g-dev, libzstd-dev)")
+  elseif(NOT plait_${library})
+    set(plait_static OFF)
   endif()
 endforeach()
+if(plait_static STREQUAL AUTO AND (PLAIT_SANITIZE OR NOT TARGET LLVMNVPTXCodeGen))
+  set(plait_static OFF)
+endif()
+if(NOT plait_static)
+  target_link_libraries(plait_codegen_llvm INTERFACE plait_llvm)
+  return()
+endif()
 set_target_properties(LLVMSupport PROPERTIES INTERFACE_LINK_LIBRARIES "rt;dl;m;${plait_zlib};${plait_zstd};LLVMDemangle")
 llvm_map_components_to_libnames(archives X86 NVPTX Passes)
-target_link_libraries(plait_llvm INTERFACE ${archives} -static-libgcc -Wl,--gc-sections -Wl,-Bstatic -lstdc++ -Wl,-Bdynamic)
+target_link_libraries(plait_codegen_llvm INTERFACE
+  ${archives} -static-libgcc -Wl,--gc-sections -Wl,-Bstatic -lstdc++ -Wl,-Bdynamic)

@@ -31,7 +31,8 @@ typedef struct PlaitChunkCarry {
     PlaitValue sign_before, sign_after, sign_there, sign_whole;
     PlaitValue step; /* of a factor along the axis: its logarithms */
     PlaitChunkPair step_there;
-    bool keyed; /* the factor varies along the axis */
+    bool keyed;   /* the factor varies along the axis */
+    bool precise; /* a read goes into the state again, with its error, or beside other summands */
     bool has_decay, making_decay, has_terms, making_terms;
 } PlaitChunkCarry;
 
@@ -50,6 +51,8 @@ typedef struct PlaitChunk {
     bool *open;              /* by value: being made */
 } PlaitChunk;
 
+/* chunk_sums.c: whether what a read of the scan's body gives is added to something else. */
+bool plait_chunk_is_summed(PlaitChunk *chunk, PlaitValue read);
 /* Notes why the scan stays as it is, the first reason; false. */
 static inline bool plait_chunk_give_up(PlaitChunk *chunk, PlaitValue value, const char *reason)
 {

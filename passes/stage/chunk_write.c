@@ -46,12 +46,12 @@ static PlaitValue term_scores(PlaitChunk *chunk, PlaitChunkCarry *carry, uint32_
     return binary(chunk, PLAIT_OP_MUL, plait_chunk_scores(chunk, carry, k, view, w), there(chunk, scale));
 }
 
-/* scores times v at s; without v their sums. Scores are split: with one token in the block there is but one, whose
- * rounding would be the error of the whole. */
-static PlaitValue own_part(PlaitChunk *chunk, PlaitValue score, PlaitChunkPair v_there)
+/* scores times v at s; without v their sums. Scores are rounded, or split into two numbers where it matters. */
+static PlaitValue own_part(PlaitChunk *chunk, const PlaitChunkCarry *carry, PlaitValue score, PlaitChunkPair v_there)
 {
-    return v_there.high ? product(chunk, split(chunk, score), v_there, chunk->twin)
-                        : sum_over(chunk, score, chunk->twin, 0);
+    if (!v_there.high) return sum_over(chunk, score, chunk->twin, 0);
+    PlaitChunkPair pair = carry->precise ? split(chunk, score) : rounded(chunk, score);
+    return product(chunk, pair, v_there, chunk->twin);
 }
 
 /* ---- reads that are added to the state again ---- */
@@ -164,7 +164,7 @@ static void solve_terms(PlaitChunk *chunk, PlaitChunkCarry *carry, PlaitValue va
         PlaitValue factor = i == only ? number(chunk, 1) : carry->v_factor[i];
         if (i != only && carry->v_rest[i])
             known = binary(chunk, PLAIT_OP_ADD, known,
-                           own_part(chunk, score, there_pair(chunk, operand(chunk, carry->v_rest[i]))));
+                           own_part(chunk, carry, score, there_pair(chunk, operand(chunk, carry->v_rest[i]))));
         if (factor)
             matrix = binary(chunk, PLAIT_OP_ADD, matrix, binary(chunk, PLAIT_OP_MUL, score, there(chunk, factor)));
     }
@@ -188,6 +188,19 @@ static void solve_terms(PlaitChunk *chunk, PlaitChunkCarry *carry, PlaitValue va
     }
 }
 
+static bool has_summed_read(PlaitChunk *chunk, const PlaitChunkCarry *carry)
+{
+    const PlaitRegion *body = chunk->forms.body;
+    for (uint32_t i = 0; i < body->body.count; i++) {
+        PlaitValue value = body->body.data[i];
+        const PlaitInst *inst = plait_inst(chunk->function, value);
+        const PlaitForm *form = inst->op == PLAIT_OP_REDUCE_SUM ? plait_form(&chunk->forms, inst->operands[0]) : NULL;
+        bool own = form && form->direct && form->carry == (uint32_t)(carry - chunk->carries);
+        if (own && plait_chunk_is_summed(chunk, value)) return true;
+    }
+    return false;
+}
+
 static void make_terms(PlaitChunk *chunk, PlaitChunkCarry *carry)
 {
     if (carry->has_terms || plait_chunk_failed(chunk)) return;
@@ -198,6 +211,7 @@ static void make_terms(PlaitChunk *chunk, PlaitChunkCarry *carry)
     }
     carry->making_terms = true;
     PlaitValue fed_back = find_fed_back(chunk, carry);
+    carry->precise = fed_back || has_summed_read(chunk, carry);
     if (fed_back && !plait_chunk_failed(chunk)) solve_terms(chunk, carry, fed_back);
     for (uint32_t i = 0; i < carry->term_count && !plait_chunk_failed(chunk); i++) {
         PlaitValue k = plait_chunk_emit_expr(chunk, carry->terms[i].k);
@@ -222,7 +236,7 @@ static PlaitValue read_state(PlaitChunk *chunk, PlaitChunkCarry *carry, PlaitChu
     PlaitValue sum = plait_chunk_from_state(chunk, carry, view, w);
     for (uint32_t i = 0; i < carry->term_count; i++)
         sum = binary(chunk, PLAIT_OP_ADD, sum,
-                     own_part(chunk, term_scores(chunk, carry, i, carry->k[i], view, w), carry->v_there[i]));
+                     own_part(chunk, carry, term_scores(chunk, carry, i, carry->k[i], view, w), carry->v_there[i]));
     return sum;
 }
 
