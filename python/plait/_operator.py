@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import collections
+import itertools
 import math
 import os
 import sys
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, NamedTuple, Sequence, Union
 
 from . import _compiler, _core
@@ -108,6 +110,15 @@ class _Program(NamedTuple):
         return _hash(self.source, self.defines)
 
 
+_counter = itertools.count()
+_by_key: weakref.WeakValueDictionary[str, Operator] = weakref.WeakValueDictionary()
+
+
+def operator_of(key: str) -> Operator:
+    """torch.compile knows an operator by its key: all versions of PyTorch take a string for a constant, and guard it once."""
+    return _by_key[key]
+
+
 class Operator:
     """An operator, compiled. Calling it takes its inputs by position or name, and gives its output, or a named tuple of
     its outputs, as arrays of the package that the first input is from."""
@@ -116,6 +127,8 @@ class Operator:
         self._core = core
         self._run = core.run
         self._program = program
+        self._key = f"{core.name}_{next(_counter)}"
+        _by_key[self._key] = self
         self._jax: Any = None  # what _jax.py makes of it
         self.name: str = core.name
         self.library: Path = library

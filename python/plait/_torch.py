@@ -9,6 +9,7 @@ import torch
 
 from ._arrays import NUMPY_NAMES, SCALARS, torch_type
 from ._errors import NO_GRADIENT, ArgumentError, GradientError
+from ._operator import operator_of
 from ._shapes import output_shapes
 
 if TYPE_CHECKING:
@@ -80,8 +81,9 @@ def prepare(op: Operator) -> str:
 
 
 @torch.compiler.assume_constant_result  # torch.compile runs it, once, instead of following and guarding it
-def _plan(op: Operator, count: int, names: tuple[str, ...]) -> tuple[str, tuple[int, ...], bool]:
+def _plan(key: str, count: int, names: tuple[str, ...]) -> tuple[str, tuple[int, ...], bool]:
     """The operator's name, the place of each input among the values of a call (-1: left out), whether it has one output."""
+    op = operator_of(key)
     places = dict(zip(names, range(count, count + len(names))))
     given = op.bind(range(count), places)
     return prepare(op), tuple(-1 if place is None else place for place in given), len(op.outputs) == 1
@@ -90,7 +92,7 @@ def _plan(op: Operator, count: int, names: tuple[str, ...]) -> tuple[str, tuple[
 def call(op: Operator, arguments: Sequence[Any], more: Mapping[str, Any]) -> Any:
     """A call through the dispatcher. What torch.compile sees of it reads as little of `op` as can be: each read is a guard."""
     values = (*arguments, *more.values())
-    name, places, single = _plan(op, len(arguments), tuple(more))
+    name, places, single = _plan(op._key, len(arguments), tuple(more))
     made = getattr(torch.ops.plait, name).default(*[None if place < 0 else values[place] for place in places])
     if more.get("out") is not None:
         made = tuple(_store(place, value) for place, value in zip(op.places(more["out"]), (made,) if single else made))
