@@ -1,8 +1,9 @@
 /* One call of an operator with arrays of Python.
  *
  * The order: arguments by name, each described as a DLTensor, the extent of each axis, the outputs' shapes from these,
- * the outputs (the caller's, or allocated by the package that the first array comes from), the stream, the library's
- * function. Checks are the library's: where the sizes do not fit, it is asked (plait_workspace_bytes) what is wrong. */
+ * the outputs (the caller's, or allocated by the package that the first array comes from), on a GPU the stream and the
+ * workspace (from that package too, where it offers it), the library's function. Checks are the library's: where the
+ * sizes do not fit, it is asked (plait_workspace_bytes) what is wrong. */
 #include "core.h"
 
 #include <string.h>
@@ -17,7 +18,11 @@ typedef struct Call {
     int64_t extents[MOST_AXES];
     PyObject *first; /* borrowed: the first array that is given */
     ArrayType first_type;
+    PyObject *allocators; /* owned: Allocators.made; NULL until it is needed */
     void *stream;
+    PyObject *workspace; /* owned, or NULL: the library has its own */
+    void *workspace_memory;
+    uint64_t workspace_bytes;
 } Call;
 
 /* What a step of a call comes to; FOREIGN: Python has to decide. */
@@ -98,7 +103,8 @@ static int wants_grad(PyObject *tensor)
     return yes;
 }
 
-static Outcome describe(Call *call, PyObject *array, uint32_t index)
+/* `fresh`: allocated for this call, so that nobody has asked for its gradient. */
+static Outcome describe(Call *call, PyObject *array, uint32_t index, bool fresh)
 {
     ArrayType type;
     if (!plait_array_type(array, &type)) return FAILED;
@@ -106,7 +112,7 @@ static Outcome describe(Call *call, PyObject *array, uint32_t index)
     argument->capsule = NULL;
     argument->read_only = false;
     call->tensors[index] = &argument->tensor;
-    int gradient = type.kind == ARRAY_TORCH ? wants_grad(array) : 0;
+    int gradient = type.kind == ARRAY_TORCH && !fresh ? wants_grad(array) : 0;
     if (gradient) return gradient < 0 ? FAILED : FOREIGN;
     if (!call->first) {
         call->first = array;
@@ -121,7 +127,7 @@ static Outcome describe_inputs(Call *call)
     for (uint32_t i = 0; i < call->op->input_count; i++) {
         call->tensors[i] = NULL;
         if (!call->arrays[i]) continue;
-        Outcome outcome = describe(call, call->arrays[i], i);
+        Outcome outcome = describe(call, call->arrays[i], i, false);
         if (outcome != FINE) return outcome;
     }
     return call->first ? FINE : FOREIGN;
@@ -242,20 +248,29 @@ static Outcome fail_sizes(Call *call)
 
 static bool same_device(DLDevice a, DLDevice b) { return a.device_type == b.device_type && a.device_id == b.device_id; }
 
+/* Whether it is the tuple that core.h tells of. */
+static bool are_allocators(const Operator *op, PyObject *made)
+{
+    PyObject *functions = NULL, *elements = NULL, *workspace = NULL;
+    return PyTuple_Check(made) && PyArg_ParseTuple(made, "OOO", &functions, &elements, &workspace) &&
+           PyTuple_Check(functions) && PyTuple_Size(functions) == op->output_count &&
+           (elements == Py_None || (PyTuple_Check(elements) && PyTuple_Size(elements) == op->output_count));
+}
+
 static PyObject *ask_allocators(const Call *call, DLDevice device)
 {
     PyObject *elements = PyTuple_New(call->op->output_count);
     for (uint32_t i = 0; elements && i < call->op->output_count; i++)
         PyTuple_SetItem(elements, i, PyLong_FromLong(tensor_info(call, call->op->input_count + i)->scalar));
-    PyObject *functions = elements ? PyObject_CallFunction(plait_hooks.allocators, "OiiN", call->first_type.type,
-                                                           (int)device.device_type, (int)device.device_id, elements)
-                                   : NULL;
-    if (functions && (!PyTuple_Check(functions) || PyTuple_Size(functions) != call->op->output_count)) {
-        Py_DECREF(functions);
-        PyErr_SetString(PyExc_SystemError, "the hook `allocators` gives no tuple of functions");
+    PyObject *made = elements ? PyObject_CallFunction(plait_hooks.allocators, "OiiN", call->first_type.type,
+                                                      (int)device.device_type, (int)device.device_id, elements)
+                              : NULL;
+    if (made && !are_allocators(call->op, made)) {
+        Py_DECREF(made);
+        PyErr_SetString(PyExc_SystemError, "the hook `allocators` gives something else");
         return NULL;
     }
-    return functions;
+    return made;
 }
 
 /* A new reference; NULL with an exception. */
@@ -264,34 +279,61 @@ static PyObject *allocators_of(const Call *call, DLDevice device)
     Operator *op = call->op;
     for (uint32_t i = 0; i < KEPT_ALLOCATORS; i++)
         if (op->allocators[i].type == call->first_type.type && same_device(op->allocators[i].device, device)) {
-            Py_INCREF(op->allocators[i].functions);
-            return op->allocators[i].functions;
+            Py_INCREF(op->allocators[i].made);
+            return op->allocators[i].made;
         }
-    PyObject *functions = ask_allocators(call, device);
-    if (!functions) return NULL;
+    PyObject *made = ask_allocators(call, device);
+    if (!made) return NULL;
     Allocators *entry = &op->allocators[op->next_allocator], before = *entry;
     op->next_allocator = (op->next_allocator + 1) % KEPT_ALLOCATORS;
     Py_INCREF(call->first_type.type);
-    Py_INCREF(functions);
-    *entry = (Allocators){call->first_type.type, device, functions};
+    Py_INCREF(made);
+    *entry = (Allocators){call->first_type.type, device, made};
     Py_XDECREF(before.type);
-    Py_XDECREF(before.functions);
-    return functions;
+    Py_XDECREF(before.made);
+    return made;
 }
 
-static PyObject *allocate(Call *call, uint32_t index, DLDevice device)
+static PyObject *numbers(const int64_t *values, uint32_t count)
 {
-    uint32_t rank = tensor_info(call, index)->rank;
-    PyObject *functions = allocators_of(call, device);
-    if (!functions) return NULL;
-    PyObject *shape = PyTuple_New(rank), *array = NULL;
-    for (uint32_t i = 0; shape && i < rank; i++)
-        PyTuple_SetItem(shape, i, PyLong_FromLongLong(call->arguments[index].shape[i]));
-    if (shape)
-        array = PyObject_CallFunctionObjArgs(PyTuple_GetItem(functions, index - call->op->input_count), shape, NULL);
+    PyObject *tuple = PyTuple_New(count);
+    for (uint32_t i = 0; tuple && i < count; i++) PyTuple_SetItem(tuple, i, PyLong_FromLongLong(values[i]));
+    return tuple;
+}
+
+/* Compact ones, as PyTorch has them: an axis without positions counts as one of one. */
+static PyObject *compact_strides(const int64_t *shape, uint32_t rank)
+{
+    int64_t strides[PLAIT_DESCRIPTOR_MAX_RANK], stride = 1;
+    for (uint32_t i = rank; i-- > 0;) {
+        strides[i] = stride;
+        if (__builtin_mul_overflow(stride, shape[i] > 1 ? shape[i] : 1, &stride)) stride = 0; /* memory ends before */
+    }
+    return numbers(strides, rank);
+}
+
+static PyObject *allocate(const Call *call, uint32_t index)
+{
+    uint32_t rank = tensor_info(call, index)->rank, output = index - call->op->input_count;
+    PyObject *function = PyTuple_GetItem(PyTuple_GetItem(call->allocators, 0), output);
+    PyObject *elements = PyTuple_GetItem(call->allocators, 1);
+    PyObject *shape = numbers(call->arguments[index].shape, rank), *array = NULL;
+    if (shape && elements == Py_None) {
+        array = PyObject_CallFunctionObjArgs(function, shape, NULL);
+    } else if (shape) {
+        PyObject *strides = compact_strides(call->arguments[index].shape, rank);
+        if (strides)
+            array = PyObject_CallFunctionObjArgs(function, shape, strides, PyTuple_GetItem(elements, output), NULL);
+        Py_XDECREF(strides);
+    }
     Py_XDECREF(shape);
-    Py_DECREF(functions);
     return array;
+}
+
+static bool find_allocators(Call *call, DLDevice device)
+{
+    if (!call->allocators) call->allocators = allocators_of(call, device);
+    return call->allocators;
 }
 
 /* The caller's array for an output, borrowed, or NULL: a single array, a tuple or list, or a dictionary by name. */
@@ -323,7 +365,7 @@ static Outcome take_given(Call *call, const PlaitVariantDescriptor *variant)
         if (!array) continue;
         Py_INCREF(array);
         call->results[i] = array;
-        outcome = describe(call, array, index);
+        outcome = describe(call, array, index, false);
         if (outcome != FINE) return outcome;
         if (call->arguments[index].read_only) return fail_output(call, index, "an output that is read only");
         bind_axes(call, variant, index); /* what does not fit is the library's to say */
@@ -339,9 +381,10 @@ static Outcome allocate_others(Call *call, const PlaitVariantDescriptor *variant
         if (!is_bound(call, variant, index))
             return fail_output(call, index, "no input says how long one of its axes is: give `out=`");
         shape_output(call, variant, index);
-        call->results[i] = allocate(call, index, device);
+        if (!find_allocators(call, device)) return FAILED;
+        call->results[i] = allocate(call, index);
         if (!call->results[i]) return FAILED;
-        Outcome outcome = describe(call, call->results[i], index);
+        Outcome outcome = describe(call, call->results[i], index, true);
         if (outcome != FINE) return outcome;
     }
     return FINE;
@@ -354,7 +397,7 @@ static Outcome make_outputs(Call *call, const PlaitVariantDescriptor *variant)
     return outcome == FINE ? allocate_others(call, variant, device) : outcome;
 }
 
-/* ---- the call itself ---- */
+/* ---- the stream ---- */
 
 /* The stream that the arrays' package works on at the moment. */
 static Outcome find_stream(Call *call)
@@ -372,14 +415,84 @@ static Outcome find_stream(Call *call)
     return PyErr_Occurred() ? FAILED : FINE;
 }
 
+/* ---- workspace on a GPU ---- */
+
+/* The entry for the sizes of this call, or NULL. */
+static const Workspace *kept_workspace(const Call *call, const PlaitVariantDescriptor *variant, DLDevice device)
+{
+    for (uint32_t i = 0; i < KEPT_WORKSPACES; i++) {
+        const Workspace *kept = &call->op->workspaces[i];
+        if (kept->variant == variant && same_device(kept->device, device) &&
+            memcmp(kept->extents, call->extents, variant->axis_count * sizeof *call->extents) == 0)
+            return kept;
+    }
+    return NULL;
+}
+
+/* Asks the library, which looks at sizes and at the device alone. */
+static Outcome measure_workspace(Call *call, const PlaitVariantDescriptor *variant, DLDevice device, uint64_t *bytes)
+{
+    Operator *op = call->op;
+    PlaitStatus status = op->functions.measure(op->tables->name, call->tensors, argument_count(call), bytes);
+    if (status) return fail(status, op->functions.error());
+    size_t size = variant->axis_count * sizeof *call->extents;
+    int64_t *extents = PyMem_Malloc(size + 1);
+    if (!extents) return FINE; /* it is asked again next time */
+    memcpy(extents, call->extents, size);
+    Workspace *entry = &op->workspaces[op->next_workspace];
+    op->next_workspace = (op->next_workspace + 1) % KEPT_WORKSPACES;
+    PyMem_Free(entry->extents);
+    *entry = (Workspace){variant, device, extents, *bytes};
+    return FINE;
+}
+
+/* Where the memory of an array begins; NULL: not where a workspace may. */
+static void *workspace_memory(PyObject *array)
+{
+    ArrayType type;
+    Argument argument = {.capsule = NULL};
+    if (!plait_array_type(array, &type) || plait_array_describe(array, &type, &argument) <= 0) {
+        PyErr_Clear();
+        return NULL;
+    }
+    uintptr_t memory = (uintptr_t)argument.tensor.data + argument.tensor.byte_offset;
+    Py_XDECREF(argument.capsule);
+    return memory % PLAIT_WORKSPACE_ALIGNMENT == 0 ? (void *)memory : NULL;
+}
+
+/* The package's memory is there at once where the library would ask the driver for some and give it back, at each call;
+ * and it is freed in the order of the stream that the package works on, which is that of this call. */
+static Outcome find_workspace(Call *call, const PlaitVariantDescriptor *variant)
+{
+    DLDevice device = device_of(call);
+    if (device.device_type == kDLCPU || call->first_type.kind != ARRAY_TORCH) return FINE;
+    if (!find_allocators(call, device)) return FAILED;
+    PyObject *function = PyTuple_GetItem(call->allocators, 2);
+    if (function == Py_None) return FINE;
+    const Workspace *kept = kept_workspace(call, variant, device);
+    uint64_t bytes = kept ? kept->bytes : 0;
+    Outcome outcome = kept ? FINE : measure_workspace(call, variant, device, &bytes);
+    if (outcome != FINE || bytes == 0) return outcome;
+    call->workspace = PyObject_CallFunction(function, "K", (unsigned long long)bytes);
+    if (!call->workspace) return FAILED;
+    call->workspace_memory = workspace_memory(call->workspace);
+    call->workspace_bytes = bytes;
+    return FINE;
+}
+
+/* ---- the library's function ---- */
+
 static Outcome launch(Call *call)
 {
     const Operator *op = call->op;
     PlaitStatus status;
     Py_BEGIN_ALLOW_THREADS status =
-        op->functions.call(op->tables->name, call->tensors, argument_count(call), call->stream);
+        op->functions.call_with_workspace(op->tables->name, call->tensors, argument_count(call), call->stream,
+                                          call->workspace_memory, call->workspace_bytes);
     Py_END_ALLOW_THREADS return status ? fail(status, op->functions.error()) : FINE;
 }
+
+/* ---- the call itself ---- */
 
 static Outcome make(Call *call, PyObject *const *values, Py_ssize_t count, PyObject *names)
 {
@@ -390,6 +503,7 @@ static Outcome make(Call *call, PyObject *const *values, Py_ssize_t count, PyObj
     if (!variant) return fail_sizes(call);
     outcome = make_outputs(call, variant);
     if (outcome == FINE) outcome = find_stream(call);
+    if (outcome == FINE) outcome = find_workspace(call, variant);
     return outcome == FINE ? launch(call) : outcome;
 }
 
@@ -416,13 +530,17 @@ static void release(Call *call)
     for (uint32_t i = 0; i < argument_count(call) && i < MOST_TENSORS; i++)
         if (call->tensors[i]) Py_XDECREF(call->arguments[i].capsule);
     for (uint32_t i = 0; i < call->op->output_count && i < MOST_TENSORS; i++) Py_XDECREF(call->results[i]);
+    Py_XDECREF(call->workspace); /* enqueued work goes on; the package gives it to nothing but what comes after */
+    Py_XDECREF(call->allocators);
 }
 
 PyObject *plait_operator_run(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names)
 {
     Call call; /* large: only what is used is set */
     call.op = (Operator *)(void *)self;
-    call.out = call.first = NULL;
+    call.out = call.first = call.allocators = call.workspace = NULL;
+    call.workspace_memory = NULL;
+    call.workspace_bytes = 0;
     uint32_t tensors = argument_count(&call) < MOST_TENSORS ? argument_count(&call) : MOST_TENSORS;
     memset(call.tensors, 0, tensors * sizeof *call.tensors);
     memset(call.results, 0, tensors * sizeof *call.results);

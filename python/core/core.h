@@ -63,7 +63,7 @@ typedef struct Hooks {
     PyObject *kind_of;    /* (type) -> ArrayKind */
     PyObject *capsule_of; /* (array) -> a capsule of DLPack */
     PyObject *stream_of;  /* (array) -> the address of its package's current stream */
-    PyObject *allocators; /* (type, device type, device, element types) -> a function of a shape for each output */
+    PyObject *allocators; /* (type, device type, device, element types) -> Allocators.made */
     PyObject *wants_grad; /* () -> whether gradients are recorded */
     PyObject *failed;     /* (status, text): raises; status 0: found here, not by the library */
 } Hooks;
@@ -73,18 +73,30 @@ extern Hooks plait_hooks;
 /* The functions of a library, by dlsym. */
 typedef struct Functions {
     PlaitStatus (*call)(const char *name, DLTensor *const *tensors, uint32_t count, void *stream);
+    PlaitStatus (*call_with_workspace)(const char *name, DLTensor *const *tensors, uint32_t count, void *stream,
+                                       void *workspace, uint64_t bytes);
     PlaitStatus (*measure)(const char *name, DLTensor *const *tensors, uint32_t count, uint64_t *bytes);
     const char *(*error)(void);
 } Functions;
 
-enum { KEPT_ALLOCATORS = 4 };
+enum { KEPT_ALLOCATORS = 4, KEPT_WORKSPACES = 8 };
 
-/* The functions that allocate an operator's outputs, for one type of arrays on one device. */
+/* What allocates an operator's outputs, for one type of arrays on one device. */
 typedef struct Allocators {
     PyObject *type; /* owned */
     DLDevice device;
-    PyObject *functions; /* owned tuple, one for each output */
+    PyObject *made; /* owned: (functions, elements, workspace). functions: one for each output, of a shape; where
+                       `elements` is a tuple and not None, of a shape, the strides and the element of that tuple.
+                       workspace: of a number of bytes, or None */
 } Allocators;
+
+/* How much workspace a call needs on a GPU: the library is asked once for each choice of sizes. */
+typedef struct Workspace {
+    const PlaitVariantDescriptor *variant; /* NULL: none yet */
+    DLDevice device;
+    int64_t *extents; /* owned, one for each axis of the variant */
+    uint64_t bytes;
+} Workspace;
 
 typedef struct Operator {
     PyObject_HEAD const PlaitOperatorDescriptor *tables;
@@ -94,7 +106,8 @@ typedef struct Operator {
     PyObject *input_names; /* tuple of interned names */
     PyObject *result_type; /* what makes the result of several outputs, from a tuple; or NULL */
     Allocators allocators[KEPT_ALLOCATORS];
-    uint32_t next_allocator;
+    Workspace workspaces[KEPT_WORKSPACES];
+    uint32_t next_allocator, next_workspace;
 } Operator;
 
 /* Finds out what kind of array it is; false: an exception is set. The type is borrowed from the array. */

@@ -85,8 +85,9 @@ static void operator_release(PyObject *self)
     Py_XDECREF(op->result_type);
     for (uint32_t i = 0; i < KEPT_ALLOCATORS; i++) {
         Py_XDECREF(op->allocators[i].type);
-        Py_XDECREF(op->allocators[i].functions);
+        Py_XDECREF(op->allocators[i].made);
     }
+    for (uint32_t i = 0; i < KEPT_WORKSPACES; i++) PyMem_Free(op->workspaces[i].extents);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -133,8 +134,9 @@ static PyObject *make_operator(void *handle, Functions functions, const PlaitOpe
     op->output_count = variant->argument_count - op->input_count;
     op->input_names = input_names(variant, op->input_count);
     op->result_type = NULL;
-    op->next_allocator = 0;
+    op->next_allocator = op->next_workspace = 0;
     for (uint32_t i = 0; i < KEPT_ALLOCATORS; i++) op->allocators[i] = (Allocators){NULL, {kDLCPU, 0}, NULL};
+    for (uint32_t i = 0; i < KEPT_WORKSPACES; i++) op->workspaces[i] = (Workspace){NULL, {kDLCPU, 0}, NULL, 0};
     return (PyObject *)op;
 }
 
@@ -145,11 +147,12 @@ static PyObject *make_operator(void *handle, Functions functions, const PlaitOpe
 
 static PyObject *load_operators(void *handle, const PlaitLibraryDescriptor *library)
 {
-    Functions functions = {NULL, NULL, NULL};
+    Functions functions = {NULL, NULL, NULL, NULL};
     LOOK_UP(handle, functions.call, "plait_call");
+    LOOK_UP(handle, functions.call_with_workspace, "plait_call_with_workspace");
     LOOK_UP(handle, functions.measure, "plait_workspace_bytes");
     LOOK_UP(handle, functions.error, "plait_error");
-    if (!functions.call || !functions.measure || !functions.error) {
+    if (!functions.call || !functions.call_with_workspace || !functions.measure || !functions.error) {
         PyErr_SetString(PyExc_OSError, "no library of Plait: it lacks functions of plait.h");
         return NULL;
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from typing import Any, Callable
+from typing import Any, Callable, Union
 
 from . import _core
 from ._errors import NO_GRADIENT, ArgumentError, GradientError, PlaitError
@@ -91,20 +91,64 @@ def _cupy_empty(device: int, dtype: Any, shape: tuple[int, ...]) -> Any:
         return cupy.empty(shape, dtype)
 
 
-def allocators(kind: type, device_type: int, device: int, scalars: tuple[int, ...]) -> tuple[Callable[..., Any], ...]:
-    """For each output a function that makes an array of a shape."""
+# What _core asks for: for each output a function that makes an array of a shape; or, where there are elements, of a shape,
+# strides and the element of that output. Then one that makes workspace of a number of bytes; None: the library has its own.
+Allocators = tuple[tuple[Callable[..., Any], ...], Union[tuple[Any, ...], None], Union[Callable[[int], Any], None]]
+
+
+def allocators(kind: type, device_type: int, device: int, scalars: tuple[int, ...]) -> Allocators:
     package = package_of(kind)
     if package == "numpy":
         import numpy
 
-        return tuple(partial(numpy.empty, dtype=numpy_type(s)) for s in scalars)
+        return tuple(partial(numpy.empty, dtype=numpy_type(s)) for s in scalars), None, None
     if package == "torch":
-        torch = sys.modules["torch"]
-        place = torch.device("cpu") if device_type == CPU else torch.device("cuda", device)
-        return tuple(partial(torch.empty, dtype=torch_type(s), device=place) for s in scalars)
+        return _torch_allocators(device_type, device, scalars)
     if package == "cupy":
-        return tuple(partial(_cupy_empty, device, NUMPY_NAMES[s]) for s in scalars)
+        return tuple(partial(_cupy_empty, device, NUMPY_NAMES[s]) for s in scalars), None, None
     raise ArgumentError(f"no outputs can be made of the type {kind.__module__}.{kind.__qualname__}: give `out=`")
+
+
+def _torch_allocators(device_type: int, device: int, scalars: tuple[int, ...]) -> Allocators:
+    torch = sys.modules["torch"]
+    elements = tuple(torch_type(s) for s in scalars)
+    place = torch.device("cpu") if device_type == CPU else torch.device("cuda", device)
+    workspace = None if device_type == CPU else partial(torch.empty, dtype=torch.uint8, device=place)
+    fast = _torch_fast(device_type)
+    if fast is None:
+        return tuple(partial(torch.empty, dtype=e, device=place) for e in elements), None, workspace
+    if device_type == CPU:
+        return (fast,) * len(scalars), elements, None
+    if torch.cuda.device_count() > 1:  # else the current device is the one
+        fast = _on_device(torch, fast, place)
+    return (fast,) * len(scalars), elements, _bytes(fast, torch.uint8)
+
+
+def _torch_fast(device_type: int) -> Callable[..., Any] | None:
+    """What torch.compile's own code allocates by: a third of the time of torch.empty; on a GPU on the current device. None
+    where this PyTorch has it not."""
+    try:
+        guards = sys.modules["torch"]._C._dynamo.guards
+        fast = guards._empty_strided_cpu if device_type == CPU else guards._empty_strided_cuda
+        fast((0,), (1,), torch_type(SCALARS.index("f32")))
+    except (AttributeError, TypeError, RuntimeError):
+        return None
+    return fast  # type: ignore[no-any-return]
+
+
+def _on_device(torch: Any, fast: Callable[..., Any], place: Any) -> Callable[..., Any]:
+    current = torch._C._cuda_getDevice
+
+    def make(shape: tuple[int, ...], strides: tuple[int, ...], element: Any) -> Any:
+        if current() == place.index:
+            return fast(shape, strides, element)
+        return torch.empty_strided(shape, strides, dtype=element, device=place)
+
+    return make
+
+
+def _bytes(fast: Callable[..., Any], element: Any) -> Callable[[int], Any]:
+    return lambda count: fast((count,), (1,), element)
 
 
 def wants_grad() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import collections
+import functools
 import itertools
 import math
 import os
@@ -137,7 +138,7 @@ class Operator:
         self.__doc__ = self.signature
         if len(self.outputs) > 1:
             result = collections.namedtuple(self.name, [t.name for t in self.outputs], rename=True)  # type: ignore[misc]
-            core.result_type = result._make
+            core.result_type = functools.partial(tuple.__new__, result)  # as result._make does, without its frame
             self._result: Any = result
 
     def _read_tables(self, variants: Any) -> None:

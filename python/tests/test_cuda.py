@@ -41,6 +41,28 @@ def test_call(op, inputs):
     assert op(x, a, out={"y": y}).y is y and right([y], x, a)
 
 
+def test_workspace_is_of_pytorch(op, inputs):
+    """From its allocator, of the size that the sizes of the call need, also when those of other calls were kept."""
+    x, a = inputs
+    op(x, a)
+    before = torch.cuda.memory_stats()["allocation.all.allocated"]
+    result = op(x, a)
+    assert torch.cuda.memory_stats()["allocation.all.allocated"] == before + 3 and right(result, x, a)
+    for t in (*range(0, 2000, 150), 129, 5, 1):  # more choices of sizes than are kept
+        longer = torch.randn(2, t, 8, device="cuda")
+        assert right(op(longer, a), longer, a)
+
+
+def test_another_device_than_the_current(op, inputs):
+    if torch.cuda.device_count() < 2:
+        pytest.skip("one GPU")
+    x, a = (t.to("cuda:1") for t in inputs)
+    result = op(x, a)
+    assert result.y.device == x.device and right(result, x, a)
+    with torch.cuda.device(1):
+        assert right(op(x, a), x, a)
+
+
 def test_the_current_stream(op, inputs):
     x, a = torch.randn(64, 4096, 8, device="cuda"), inputs[1]
     wanted = op(x, a).y
@@ -63,6 +85,19 @@ def test_graphs(op, inputs):
     x.copy_(torch.randn_like(x))
     graph.replay()
     assert right((y, s), x, a)
+
+
+def test_graphs_of_sizes_not_seen_before(op, inputs):
+    x, a = torch.randn(2, 300, 8, device="cuda"), inputs[1]
+    op(*inputs)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        first = op(x, a)
+        second = op(first.y, a)  # has the first one's workspace, maybe
+    for _ in range(3):
+        x.copy_(torch.randn_like(x))
+        graph.replay()
+        assert right(first, x, a) and right(second, first.y, a)
 
 
 def test_compile_with_graphs(op, inputs):

@@ -49,6 +49,23 @@ def test_call(op, inputs):
     assert op(x, a, out={"y": y}).y is y and same([y], expected(x, a))
 
 
+@pytest.mark.parametrize("fast", [True, False])
+def test_outputs_are_as_torch_empty_makes_them(monkeypatch, inputs, fast):
+    from plait import _arrays
+
+    if not fast:  # a PyTorch without what its compiled code allocates by
+        monkeypatch.setattr(_arrays, "_torch_fast", lambda device_type: None)
+    op = plait.compile(DECAY.replace("decay", f"decay{int(fast)}"), targets="cpu")
+    for b, t in ((2, 5), (1, 1), (0, 3), (2, 0)):
+        r = op(torch.ones(b, t, 8), inputs[1])
+        for given, like in zip(r, (torch.empty(b, t, 8), torch.empty(b, 8))):
+            assert given.shape == like.shape and given.stride() == like.stride() and given.storage_offset() == 0
+            assert given.untyped_storage().nbytes() == like.untyped_storage().nbytes() and not given.requires_grad
+    with torch.inference_mode():
+        assert op(*inputs).y.is_inference()
+    assert not op(*inputs).y.is_inference() and same(op(*inputs), expected(*inputs))
+
+
 def test_strided_views_are_read_in_place(op, inputs):
     x = torch.randn(6, 16, 11)
     view = x.transpose(1, 2)[::2, :, 3:11]
@@ -93,6 +110,15 @@ def test_compile_in_one_graph(op, twice, inputs):
 def test_compile_by_inductor(op, inputs):
     compiled = torch.compile(lambda x, a: op(torch.sin(x), a).y + 1, fullgraph=True)
     assert torch.allclose(compiled(*inputs), op(torch.sin(inputs[0]), inputs[1]).y + 1, atol=1e-5)
+
+
+def test_compile_again_for_another_operator(op, inputs):
+    half = plait.compile(DECAY.replace("sigmoid(a) * s", "0.5 * s"), targets="cpu")
+    chosen = [op]
+    compiled = torch.compile(lambda x, a: chosen[0](x, a).y, fullgraph=True, backend="aot_eager")
+    assert torch.equal(compiled(*inputs), op(*inputs).y)
+    chosen[0] = half
+    assert torch.equal(compiled(*inputs), half(*inputs).y) and not torch.equal(half(*inputs).y, op(*inputs).y)
 
 
 def test_compile_names_what_does_not_fit(op, inputs):
