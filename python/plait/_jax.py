@@ -55,7 +55,8 @@ def _make(op: Operator) -> Callable[..., Any]:
     def gradient(primals: Any, tangents: Any) -> Any:
         raise GradientError(NO_GRADIENT.format(op.name))
 
-    return jax.jit(run)
+    made: Callable[..., Any] = jax.jit(run)
+    return made
 
 
 def call(op: Operator, given: Sequence[Any], out: Any) -> Any:
