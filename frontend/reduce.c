@@ -188,7 +188,8 @@ PlaitTerm plait_sema_conv(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitTer
     if (!check_axis(sema, span, x, time) || !check_axis(sema, span, filter, taps) ||
         !check_conv_types(sema, span, &x, &filter))
         return plait_poison();
-    const char *name = plait_axis_text(sema->builder.function, taps);
+    const char *name = plait_axis_text(sema->builder.function, taps),
+               *along = plait_axis_text(sema->builder.function, time);
     if (taps != time) {
         if (plait_axes_info(sema, taps)->size == PLAIT_RUNTIME_SIZE)
             return wrong_filter(
@@ -201,11 +202,13 @@ PlaitTerm plait_sema_conv(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitTer
                                                   plait_term_text(sema, x), name),
                                 "a value without it", "reduce over it first, or give the filter an axis of its own");
         if (plait_term_has_axis(sema, filter, time))
-            return wrong_filter(sema, span,
-                                plait_sema_format(sema, "the filter %s, which changes from token to token",
-                                                  plait_term_text(sema, filter)),
-                                "a filter without the time axis",
-                                "write it as a sum: `sum[w](f * x@(t - size(w) + 1 + position(w)))`");
+            return wrong_filter(
+                sema, span,
+                plait_sema_format(sema, "the filter %s, which changes from token to token",
+                                  plait_term_text(sema, filter)),
+                "a filter without the time axis",
+                plait_sema_format(sema, "write it as a sum: `sum[%s](f * x@[%s](%s - size(%s) + 1 + position(%s)))`",
+                                  name, along, along, name, name));
     }
     if (!plait_sema_check_motion(sema, span, x, time, "convolved") ||
         (taps == time && !plait_sema_check_motion(sema, span, filter, time, "convolved")))

@@ -115,6 +115,7 @@ static bool convert(PlaitSema *sema, PlaitSpan span, const Carry *carry, PlaitTe
 static bool shape_error(PlaitSema *sema, const Carry *carry, PlaitSpan span, PlaitType found, const char *what)
 {
     const char *name = plait_sema_text(sema, carry->ast->name.name);
+    PlaitType whole = plait_type_as(found, (PlaitScalar)carry->type.scalar);
     plait_sema_report_related(
         sema,
         (PlaitDiagnostic){
@@ -122,9 +123,9 @@ static bool shape_error(PlaitSema *sema, const Carry *carry, PlaitSpan span, Pla
             .span = span,
             .found = plait_sema_format(sema, "%s %s of the carry `%s`", what, plait_sema_type_text(sema, found), name),
             .expected = plait_sema_format(sema, "at most the axes of %s", plait_sema_type_text(sema, carry->type)),
-            .help = plait_sema_format(
-                sema, "declare the carry with all of its axes, `carry %s : f32[...] = ...`, or reduce over the others",
-                name),
+            .help =
+                plait_sema_format(sema, "declare the carry `%s` with all of its axes, as %s, or reduce over the others",
+                                  name, plait_sema_type_text(sema, whole)),
             .related = carry->ast->name.span,
             .related_note = "the carry"});
     return false;

@@ -148,8 +148,9 @@ void plait_sema_report_missing_axis(PlaitSema *sema, PlaitSpan span, PlaitTerm x
         const char *text = plait_sema_text(sema, carry->name.name);
         diagnostic.found = plait_sema_format(
             sema, "a value of the carry `%s`, whose axes are not declared and cannot be found from this", text);
-        diagnostic.help = plait_sema_format(
-            sema, "declare the carry with all of its axes: `carry %s : f32[..., %s] = ...`", text, name);
+        diagnostic.help =
+            plait_sema_format(sema, "declare the carry with all of its axes: `carry %s : %s[..., %s] = ...`", text,
+                              plait_scalar_text((PlaitScalar)plait_term_type(sema, x).scalar), name);
         diagnostic.related = carry->name.span;
         diagnostic.related_note = "the carry";
     }
