@@ -217,8 +217,8 @@ static void split_scan(const Split *split)
 static bool visit(PlaitFunction *function, PlaitValue scan)
 {
     Split split;
-    const uint32_t *uses = plait_use_counts(function);
     if (plait_op_of(function, scan) != PLAIT_OP_SCAN || !describe(&split, function, scan)) return false;
+    const uint32_t *uses = plait_use_counts(function);
     split.vectors = long_vectors(&split);
     uint32_t read = carries_read(&split, uses);
     if (!(read & split.vectors) || !(read & ~split.vectors) || !separate_outputs(&split, uses)) return false;
