@@ -171,9 +171,10 @@ static void require_multiple(PlaitSema *sema, PlaitTerm condition)
     if (mod->op != PLAIT_OP_MOD || !split_constant(function, mod, &number, &size) || size != mod->operands[0]) return;
     if (plait_op_of(function, size) != PLAIT_OP_SIZE || number < 1 || number > 65536) return;
     PlaitAxis axis = plait_axis_extent_of(function, plait_inst(function, size)->axes[0]);
-    uint32_t *multiple = &function->axes.data[axis].multiple, common = *multiple ? *multiple : 1;
-    while (common % (uint32_t)number) common += *multiple ? *multiple : 1;
-    *multiple = common;
+    uint32_t *multiple = &function->axes.data[axis].multiple;
+    uint64_t step = *multiple ? *multiple : 1, common = step;
+    while (common % (uint64_t)number) common += step;
+    *multiple = common < INT32_MAX ? (uint32_t)common : INT32_MAX; /* no tensor has as many positions */
 }
 
 /* `require(c, x)` is x. A condition that is known now must hold; of run time, that a size is a multiple of a number is

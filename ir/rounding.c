@@ -1,9 +1,11 @@
 /* Rounding to a type, written into the operator itself: the interpreter stays the plain oracle that it is.
  *
  *     %v = f(..)   ->   %v = f(..)
- *                       %d = sin (mul %v, K) * 2^-(p + 1)     for p digits: less than half the distance to the next
- * number %m = add %v, (mul %v, %d) %c = mul %m, 2^(53 - p) + 1 %r = sub %c, (sub %c, %m)             the leading p of
- * m's 53 digits select |v| < 1e30, %r, %v             not of infinities
+ *                       %d = sin (mul %v, K) * 2^-(p + 1)     for p digits: less than half of a last one
+ *                       %m = add %v, (mul %v, %d)
+ *                       %c = mul %m, 2^(53 - p) + 1
+ *                       %r = sub %c, (sub %c, %m)             the leading p of m's 53 digits
+ *                       select |v| < 1e30, %r, %v             not of infinities
  *
  * %d is as good as drawn: K is large, and drawn. It depends on the value, as rounding does, so that what is added up
  * token after token is not moved to one side. In a sum of x it moves by %d sum |x|: partial sums may be that large when

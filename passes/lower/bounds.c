@@ -53,15 +53,7 @@ PlaitDataBounds plait_data_bounds(const PlaitFunction *operator_, const PlaitKer
 PlaitKernelPlan plait_plan_data_bounds(const PlaitFunction *operator_, const PlaitKernelPlan *plan,
                                        const PlaitDataMask *mask, const PlaitTileTarget *target)
 {
-    PlaitArena *arena = operator_->module->arena;
-    uint32_t count = operator_->axes.count;
-    PlaitKernelPlan own = {.axes = PLAIT_NEW_ARRAY(arena, PlaitAxisPlan, count),
-                           .loop = PLAIT_NO_AXIS,
-                           .twin = PLAIT_NO_AXIS,
-                           .segments = PLAIT_NO_AXIS,
-                           .direction = 1,
-                           .rows = PLAIT_NO_AXIS,
-                           .walked = PLAIT_NEW_ARRAY(arena, bool, count)};
+    PlaitKernelPlan own = plait_empty_plan(operator_);
     for (uint32_t i = 0; i < mask->axes.rank; i++) own.axes[mask->axes.axes[i]] = plan->axes[mask->axes.axes[i]];
     if (plan->rows != PLAIT_NO_AXIS && plait_type_has(mask->axes, plan->rows)) own.rows = plan->rows;
     PlaitAxis axis = plait_inst(operator_, mask->fold)->axes[0];
@@ -115,38 +107,36 @@ static PlaitValue extreme(PlaitLowering *lowering, PlaitOp op, PlaitAxis rows, P
     return reduced(lowering, op, query, rows);
 }
 
+/* A comparison by order holds for all rows if it holds for the query at the near end, for some if for that at the far
+ * end. */
+static PlaitValue meets_by_order(PlaitLowering *lowering, PlaitOp op, PlaitValue key, const Extremes *query, bool all)
+{
+    bool below = op == PLAIT_OP_LT || op == PLAIT_OP_LE;
+    return binary(lowering, op, key, below == all ? query->least : query->largest);
+}
+
 /* Whether a key meets the query of some row, as far as that can be told. */
 static PlaitValue may_meet(PlaitLowering *lowering, PlaitOp op, PlaitValue key, const Extremes *query)
 {
-    switch ((int)op) {
-    case PLAIT_OP_LT:
-    case PLAIT_OP_LE: return binary(lowering, op, key, query->largest);
-    case PLAIT_OP_GT:
-    case PLAIT_OP_GE: return binary(lowering, op, key, query->least);
-    case PLAIT_OP_NE:
-        return binary(lowering, PLAIT_OP_OR, binary(lowering, op, key, query->least),
-                      binary(lowering, op, query->least, query->largest));
-    default:
+    if (op == PLAIT_OP_EQ)
         return binary(lowering, PLAIT_OP_AND, binary(lowering, PLAIT_OP_GE, key, query->least),
                       binary(lowering, PLAIT_OP_LE, key, query->largest));
-    }
+    if (op == PLAIT_OP_NE)
+        return binary(lowering, PLAIT_OP_OR, binary(lowering, op, key, query->least),
+                      binary(lowering, op, query->least, query->largest));
+    return meets_by_order(lowering, op, key, query, false);
 }
 
 /* Whether a key meets the queries of all rows. */
 static PlaitValue meets_all(PlaitLowering *lowering, PlaitOp op, PlaitValue key, const Extremes *query)
 {
-    switch ((int)op) {
-    case PLAIT_OP_LT:
-    case PLAIT_OP_LE: return binary(lowering, op, key, query->least);
-    case PLAIT_OP_GT:
-    case PLAIT_OP_GE: return binary(lowering, op, key, query->largest);
-    case PLAIT_OP_NE:
-        return binary(lowering, PLAIT_OP_OR, binary(lowering, PLAIT_OP_LT, key, query->least),
-                      binary(lowering, PLAIT_OP_GT, key, query->largest));
-    default:
+    if (op == PLAIT_OP_EQ)
         return binary(lowering, PLAIT_OP_AND, binary(lowering, op, key, query->least),
                       binary(lowering, op, key, query->largest));
-    }
+    if (op == PLAIT_OP_NE)
+        return binary(lowering, PLAIT_OP_OR, binary(lowering, PLAIT_OP_LT, key, query->least),
+                      binary(lowering, PLAIT_OP_GT, key, query->largest));
+    return meets_by_order(lowering, op, key, query, true);
 }
 
 /* ---- walks ---- */

@@ -31,6 +31,8 @@ typedef struct PlaitKernelPlan {
     bool *walked;   /* by axis: the bodies of the scans walk along it (passes/stage/walked.h); FOLD, or short: WHOLE */
 } PlaitKernelPlan;
 
+/* A plan in which no axis has a use. */
+PlaitKernelPlan plait_empty_plan(const PlaitFunction *operator_);
 /* Decides how `region` (of a `kernel` of the operator) runs on the target. */
 PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitRegion *region,
                                   const PlaitTileTarget *target);

@@ -396,6 +396,19 @@ static void plan_axes(Planner *planner, const Limits *limits)
         planner->plan.axes[axis] = plan_axis(planner, axis, limits);
 }
 
+PlaitKernelPlan plait_empty_plan(const PlaitFunction *operator_)
+{
+    PlaitArena *arena = operator_->module->arena;
+    uint32_t count = operator_->axes.count;
+    return (PlaitKernelPlan){.axes = PLAIT_NEW_ARRAY(arena, PlaitAxisPlan, count),
+                             .loop = PLAIT_NO_AXIS,
+                             .twin = PLAIT_NO_AXIS,
+                             .segments = PLAIT_NO_AXIS,
+                             .direction = 1,
+                             .rows = PLAIT_NO_AXIS,
+                             .walked = PLAIT_NEW_ARRAY(arena, bool, count)};
+}
+
 PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitRegion *region,
                                   const PlaitTileTarget *target)
 {
@@ -407,13 +420,7 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
                        .whole = PLAIT_NEW_ARRAY(arena, bool, count),
                        .folded = PLAIT_NEW_ARRAY(arena, bool, count),
                        .rest = PLAIT_NEW_ARRAY(arena, bool, count)};
-    planner.plan = (PlaitKernelPlan){.axes = PLAIT_NEW_ARRAY(arena, PlaitAxisPlan, count),
-                                     .loop = PLAIT_NO_AXIS,
-                                     .twin = PLAIT_NO_AXIS,
-                                     .segments = PLAIT_NO_AXIS,
-                                     .direction = 1,
-                                     .rows = PLAIT_NO_AXIS,
-                                     .walked = PLAIT_NEW_ARRAY(arena, bool, count)};
+    planner.plan = plait_empty_plan(operator_);
     scan_region(&planner, region);
     /* Every other axis of a value inside ends in a reduction, which has marked it, or in a gather, which replaces it.
      */

@@ -17,25 +17,30 @@
 #include "passes/passes.h"
 #include "passes/tile/registers.h"
 
-enum { REGISTERS = 200, LEAST_GAIN = 8, MOST_STEPS = 32 };
+enum { REGISTERS = 200, LEAST_GAIN = 8, MOST_STEPS = 32, MOST_CANDIDATES = 512 };
+/* Groups looked at in a kernel, after which the rest keeps its order: kernels of thousands of instructions,
+ * convolutions of convolutions, are not to cost seconds here. Those that prepare blocks take ten thousand. */
+enum { MOST_TRIES = 200000 };
 
 /* An instruction of the region. */
 typedef struct Step {
     PlaitValue value;
     uint32_t weight;      /* registers that its result takes */
     bool light;           /* made of positions and numbers: the assembler makes it again where it is read */
-    bool heavy_work;      /* has a body: stays where it is */
+    bool has_body;        /* stays where it is */
     PlaitValues operands; /* steps that it reads, each once */
-    uint32_t uses, left;  /* steps that read it; of these, to come */
-    bool done;
+    PlaitValues users;    /* and those that read it */
+    uint32_t left;        /* users to come */
+    bool done, candidate;
     uint32_t search, found; /* the last search that met it, and how many of its readers that found */
 } Step;
 
 typedef struct Shorten {
     PlaitFunction *kernel;
     Step *steps;
-    uint32_t count, search;
-    uint32_t *step_of; /* by value: its step + 1 */
+    uint32_t count, search; /* search: groups looked at */
+    uint32_t *step_of;      /* by value: its step + 1 */
+    PlaitValues candidates; /* steps that may gain something by coming next */
 } Shorten;
 
 /* ---- what each step needs ---- */
@@ -48,7 +53,7 @@ static void add_operand(Shorten *shorten, uint32_t index, PlaitValue value)
     for (uint32_t i = 0; i < step->operands.count; i++)
         if (step->operands.data[i] == source - 1) return;
     plait_push(shorten->kernel->module->arena, &step->operands, source - 1);
-    shorten->steps[source - 1].uses++;
+    plait_push(shorten->kernel->module->arena, &shorten->steps[source - 1].users, index);
 }
 
 /* What the instruction reads, and what those of its body do. */
@@ -83,7 +88,7 @@ static void make_steps(Shorten *shorten)
         step->value = kernel->body->body.data[i];
         const PlaitInst *inst = plait_inst(kernel, step->value);
         add_operands(shorten, i, step->value);
-        step->heavy_work = inst->body != NULL;
+        step->has_body = inst->body != NULL;
         step->light = inst->op == PLAIT_OP_STORE || inst->body || is_light(shorten, step, inst);
         step->weight = step->light ? 0 : registers(kernel, inst->type);
         shorten->step_of[step->value] = i + 1;
@@ -95,7 +100,7 @@ static void make_steps(Shorten *shorten)
 static void begin(Shorten *shorten)
 {
     for (uint32_t i = 0; i < shorten->count; i++) {
-        shorten->steps[i].left = shorten->steps[i].uses;
+        shorten->steps[i].left = shorten->steps[i].users.count;
         shorten->steps[i].done = false;
     }
 }
@@ -141,7 +146,7 @@ static void meet(Shorten *shorten, Group *group, uint32_t index)
         step->search = shorten->search;
         step->found = 0;
         if (!step->done) {
-            group->fits &= group->count < MOST_STEPS && !step->heavy_work;
+            group->fits &= group->count < MOST_STEPS && !step->has_body;
             if (!group->fits) return;
             group->steps[group->count++] = index;
             for (uint32_t i = 0; i < step->operands.count && group->fits; i++)
@@ -176,24 +181,51 @@ static void sort(Group *group)
         }
 }
 
-static void place(Shorten *shorten, PlaitValues *order, uint32_t index)
+/* The step, and all that need it. */
+static void add_candidates(Shorten *shorten, uint32_t index)
 {
-    finish(shorten, index);
-    plait_push(shorten->kernel->module->arena, order, index);
+    Step *step = &shorten->steps[index];
+    if (step->done || step->candidate || shorten->candidates.count == MOST_CANDIDATES || shorten->search > MOST_TRIES)
+        return;
+    step->candidate = true;
+    plait_push(shorten->kernel->module->arena, &shorten->candidates, index);
+    for (uint32_t i = 0; i < step->users.count; i++) add_candidates(shorten, step->users.data[i]);
 }
 
-/* Places the group of steps that gains the most, if any gains something. */
-static bool place_best(Shorten *shorten, PlaitValues *order, uint32_t first)
+static void forget_candidates(Shorten *shorten)
+{
+    for (uint32_t i = 0; i < shorten->candidates.count; i++)
+        shorten->steps[shorten->candidates.data[i]].candidate = false;
+    shorten->candidates.count = 0;
+}
+
+/* Others gain by it only if they need what it made, or if they are now the last to need what it read. */
+static void place(Shorten *shorten, PlaitValues *order, uint32_t index)
+{
+    const Step *step = &shorten->steps[index];
+    finish(shorten, index);
+    plait_push(shorten->kernel->module->arena, order, index);
+    for (uint32_t i = 0; i < step->users.count; i++) add_candidates(shorten, step->users.data[i]);
+    for (uint32_t i = 0; i < step->operands.count; i++) {
+        const PlaitValues *users = &shorten->steps[step->operands.data[i]].users;
+        for (uint32_t k = 0; k < users->count; k++) add_candidates(shorten, users->data[k]);
+    }
+}
+
+/* Places the group of steps that gains the most, if any gains something; of several the first. */
+static bool place_best(Shorten *shorten, PlaitValues *order)
 {
     Group best = {0}, group;
-    uint32_t most = LEAST_GAIN - 1;
-    for (uint32_t i = first; i < shorten->count; i++) {
-        if (shorten->steps[i].done) continue;
-        uint32_t gain = gain_of(shorten, i, &group);
-        if (gain <= most) continue;
+    uint32_t most = LEAST_GAIN - 1, first = 0;
+    for (uint32_t i = 0; i < shorten->candidates.count; i++) {
+        uint32_t index = shorten->candidates.data[i];
+        uint32_t gain = shorten->steps[index].done ? 0 : gain_of(shorten, index, &group);
+        if (gain < most || gain < LEAST_GAIN || (gain == most && index > first)) continue;
         most = gain;
+        first = index;
         best = group;
     }
+    if (!best.count) forget_candidates(shorten);
     sort(&best);
     for (uint32_t i = 0; i < best.count; i++) place(shorten, order, best.steps[i]);
     return best.count > 0;
@@ -205,7 +237,7 @@ static PlaitValues another_order(Shorten *shorten)
     begin(shorten);
     for (uint32_t i = 0; i < shorten->count; i++) {
         if (shorten->steps[i].done) continue;
-        while (place_best(shorten, &order, i)) continue;
+        while (place_best(shorten, &order)) continue;
         if (!shorten->steps[i].done) place(shorten, &order, i);
     }
     return order;
