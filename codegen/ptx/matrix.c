@@ -23,11 +23,20 @@ LLVMValueRef plait_ptx_asm(PlaitPtx *ptx, LLVMTypeRef type, const char *text, co
     return call;
 }
 
-/* Whether both have their axis, and these lie alike. */
-static bool same_lie(const PlaitPtxShape *a, PlaitAxis a_axis, const PlaitPtxShape *b, PlaitAxis b_axis)
+uint32_t plait_ptx_column_threads(const PlaitFunction *kernel, PlaitValue dot)
 {
-    const PlaitPtxAxis *left = plait_ptx_axis(a, a_axis), *right = plait_ptx_axis(b, b_axis);
-    return left && right && plait_ptx_same_lie(left, right);
+    const PlaitInst *inst = plait_inst(kernel, dot);
+    PlaitPtxShape shape = plait_ptx_shape(kernel, inst->type);
+    uint32_t threads = plait_ptx_axis(&shape, inst->type.axes[inst->type.axes[0] == inst->axes[1] ? 1 : 0])->threads;
+    return threads & ~(PLAIT_PTX_WARP - 1u);
+}
+
+/* Whether every thread has its fragments of all columns. */
+static bool are_columns(const PlaitPtxAxis *axis)
+{
+    const PlaitLayoutPart *parts = axis->lie.parts;
+    return axis->lie.count == 2 && parts[0].thread == PLAIT_REGISTERS && parts[0].bits == 1 && parts[1].thread == 0 &&
+           parts[1].bits == 2;
 }
 
 bool plait_ptx_in_registers(const PlaitFunction *kernel, PlaitValue dot, uint32_t side)
@@ -35,10 +44,10 @@ bool plait_ptx_in_registers(const PlaitFunction *kernel, PlaitValue dot, uint32_
     const PlaitInst *inst = plait_inst(kernel, dot);
     if (inst->axis_count != 2 || plait_ptx_is_fetched(kernel, inst->operands[side])) return false;
     PlaitAxis contracted = inst->axes[0], rows = inst->axes[1];
-    PlaitAxis columns = inst->type.axes[inst->type.axes[0] == rows ? 1 : 0];
     PlaitPtxShape operand = plait_ptx_shape(kernel, plait_type_of(kernel, inst->operands[side]));
     PlaitPtxShape result = plait_ptx_shape(kernel, inst->type);
-    return same_lie(&operand, rows, &result, rows) && same_lie(&operand, contracted, &result, columns) &&
+    const PlaitPtxAxis *own = plait_ptx_axis(&operand, rows), *columns = plait_ptx_axis(&operand, contracted);
+    return own && columns && plait_ptx_same_lie(own, plait_ptx_axis(&result, rows)) && are_columns(columns) &&
            kernel->axes.data[contracted].tile % PLAIT_PTX_UNIT == 0;
 }
 
@@ -102,6 +111,7 @@ static PlaitPtxProduct begin(PlaitPtx *ptx, PlaitValue dot)
     }
     uint32_t contracted = ptx->kernel->axes.data[product.contracted].tile;
     product.steps = (contracted + PLAIT_PTX_UNIT - 1) / PLAIT_PTX_UNIT;
+    product.column_threads = plait_ptx_column_threads(ptx->kernel, dot);
     product.groups = plait_ptx_axis(plait_ptx_shape_of(ptx, dot), product.columns)->slots / 2;
     return product;
 }

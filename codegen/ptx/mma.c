@@ -2,7 +2,25 @@
  * `ldmatrix`, four arrays of 8 by 8 at once, transposed where the contracted axis is not the inner one. */
 #include "codegen/ptx/matrix.h"
 
-/* Bits of the thread's number: (thread >> bit) mod 2^bits, times 2^shift. */
+enum { WARP_BITS = 5, MOST_THREAD_BITS = 9 };
+
+/* Thread bits above those of a warp that count its 16 rows. */
+static uint32_t row_bits(const PlaitPtxProduct *product)
+{
+    uint32_t bits = 0;
+    if (!product->column_threads) return MOST_THREAD_BITS - WARP_BITS;
+    while (!(product->column_threads >> (WARP_BITS + bits) & 1)) bits++;
+    return bits;
+}
+
+/* The first column of this thread's half. */
+static LLVMValueRef first_column(const PlaitPtxProduct *product)
+{
+    PlaitPtx *ptx = product->ptx;
+    LLVMValueRef half = plait_ptx_thread_bits(ptx, WARP_BITS + row_bits(product), 1, 0);
+    return LLVMBuildMul(ptx->entry, half, plait_ptx_int32(ptx, product->groups * 8), "");
+}
+
 /* Each lane names a row of one of the four arrays: lane mod 8 of array lane / 8. The arrays stand at (kept, contracted)
  * = (0, 0), then 8 further along one of the axes for odd arrays and along the other for the last two. For the operand
  * of the rows the odd ones go along the rows, for that of the columns along the contracted axis. */
@@ -14,7 +32,8 @@ static LLVMValueRef lane_offset(PlaitPtxProduct *product, const PlaitPtxSide *si
     LLVMValueRef kept = rows ? odd : last, contracted = rows ? last : odd;
     if (side->contracted_inner) kept = LLVMBuildAdd(ptx->entry, kept, row, "");
     else contracted = LLVMBuildAdd(ptx->entry, contracted, row, "");
-    if (rows) kept = LLVMBuildAdd(ptx->entry, kept, plait_ptx_thread_bits(ptx, 5, 4, 4), "");
+    if (rows) kept = LLVMBuildAdd(ptx->entry, kept, plait_ptx_thread_bits(ptx, 5, row_bits(product), 4), "");
+    else if (product->column_threads) kept = LLVMBuildAdd(ptx->entry, kept, first_column(product), "");
     return plait_ptx_swizzled_offset(ptx, ptx->entry, side->stage.rows, side->contracted_inner ? kept : contracted,
                                      side->contracted_inner ? contracted : kept);
 }

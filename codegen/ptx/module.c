@@ -11,8 +11,11 @@
 #include <string.h>
 
 #include "codegen/ptx/maps.h"
+#include "ir/registers.h"
 
-enum { PTX_KERNEL = 71 };
+enum { PTX_KERNEL = 71, GROUP = 128 };
+/* Elements that a thread makes in all, above which a kernel's body is not written twice. */
+enum { MOST_TWICE = 1200 };
 
 static LLVMTypeRef int32_type(const PlaitPtx *ptx) { return LLVMInt32TypeInContext(ptx->emit->context); }
 static LLVMTypeRef int64_type(const PlaitPtx *ptx) { return LLVMInt64TypeInContext(ptx->emit->context); }
@@ -70,8 +73,9 @@ static void create_function(PlaitPtx *ptx)
     uint32_t count = maps ? plait_ptx_maps_threads(ptx->kernel) : ptx->kernel->threads;
     const char *threads = plait_arena_printf(emit->arena, "%u", count);
     add_text_attribute(emit, of_function, "nvvm.reqntid", threads);
+    bool pair = plait_has_block_programs(ptx->kernel) && count == 2 * GROUP; /* of two groups of warps: two fit */
     add_text_attribute(emit, of_function, "nvvm.minctasm",
-                       "1"); /* or ptxas keeps registers free for a second program */
+                       pair ? "2" : "1"); /* or ptxas keeps registers free for a second program */
     const char *shared =
         plait_arena_printf(emit->arena, "%u", maps ? ptx->maps->bytes : plait_ptx_shared_bytes(ptx->kernel));
     add_text_attribute(emit, of_function, "plait.shared", shared);
@@ -159,8 +163,14 @@ static void emit_with_maps(PlaitPtx *ptx)
     LLVMBuildBr(ptx->entry, start);
 }
 
-/* The kernel's body twice, for aligned tensors and for any; of kernels with a program for each block of tokens, which
- * are long and have no loop around their accesses, only the accesses are there twice. */
+/* Programs that prepare a block of tokens have no loop around their accesses. */
+static bool has_one_body(const PlaitFunction *kernel)
+{
+    return plait_has_block_programs(kernel) || plait_program_slots(kernel) > MOST_TWICE;
+}
+
+/* The kernel's body twice, for aligned tensors and for any; of long ones only the accesses are there twice: the
+ * assembler would take twice as long for two bodies. */
 static void emit_versions(PlaitPtx *ptx)
 {
     PlaitEmit *emit = ptx->emit;
@@ -172,7 +182,7 @@ static void emit_versions(PlaitPtx *ptx)
     read_arguments(ptx);
     read_programs(ptx);
     LLVMValueRef condition = ptx->other_version ? NULL : plait_ptx_wide_condition(ptx);
-    if (condition && plait_has_block_programs(ptx->kernel)) {
+    if (condition && has_one_body(ptx->kernel)) {
         ptx->either = condition;
         LLVMBuildBr(emit->builder, any);
     } else if (condition) {

@@ -8,6 +8,7 @@
 #include "codegen/ptx/ptx.h"
 
 enum { BLOCK = 16, PAD = 4, MOST_WAYS = 4 };
+enum { BANKS = 32, X_PAD = 8 }; /* of 4 bytes: fragments of x have eight rows by eight columns */
 
 typedef struct Solve {
     PlaitPtx *ptx;
@@ -16,6 +17,7 @@ typedef struct Solve {
     uint32_t length, columns; /* rows of the system; columns of x */
     uint32_t inner;           /* columns of x that share a matrix: those of one matrix lie next to each other */
     uint32_t pitch;           /* of the matrix: elements from one column to the next */
+    uint32_t x_pitch;         /* of x: elements from one row to the next */
     uint32_t ways, rows;      /* threads that share a column; rows of a block for each of them */
     uint32_t matrix, x;       /* bytes where they stand */
 } Solve;
@@ -40,6 +42,7 @@ static Solve describe(const PlaitFunction *kernel, PlaitValue value)
         if (!is_outer(kernel, inst, axis)) solve.inner *= kernel->axes.data[axis].tile;
     }
     solve.pitch = rounded(solve.length) + PAD;
+    solve.x_pitch = solve.columns + (solve.columns % BANKS ? 0 : X_PAD);
     solve.ways = 1;
     while (solve.ways < MOST_WAYS && 2 * solve.ways * solve.columns <= kernel->threads) solve.ways *= 2;
     solve.rows = BLOCK / solve.ways;
@@ -67,7 +70,7 @@ static uint32_t step_of(const PlaitFunction *kernel, const PlaitInst *inst, Plai
 uint32_t plait_ptx_solve_bytes(const PlaitFunction *kernel, PlaitValue value)
 {
     Solve solve = describe(kernel, value);
-    return matrix_bytes(&solve) + rounded(solve.length) * solve.columns * plait_scalar_bytes(solve.scalar);
+    return matrix_bytes(&solve) + rounded(solve.length) * solve.x_pitch * plait_scalar_bytes(solve.scalar);
 }
 
 /* The place of a slot in an array in which axis i of the shape has pitch[i]; `element`: this thread's part. */
@@ -91,7 +94,7 @@ static uint32_t place_of(Solve *solve, const PlaitPtxShape *shape, uint32_t slot
 static uint32_t pitch_of(const Solve *solve, PlaitAxis axis, bool matrix)
 {
     const PlaitFunction *kernel = solve->ptx->kernel;
-    if (axis == solve->inst->axes[0]) return matrix ? 1 : solve->columns;
+    if (axis == solve->inst->axes[0]) return matrix ? 1 : solve->x_pitch;
     if (axis == solve->inst->axes[1]) return solve->pitch;
     uint32_t step = step_of(kernel, solve->inst, axis);
     if (!is_outer(kernel, solve->inst, axis)) return step;
@@ -222,8 +225,8 @@ static LLVMValueRef x_pointer(Solve *solve, LLVMValueRef t, LLVMValueRef column,
 {
     PlaitPtx *ptx = solve->ptx;
     LLVMBuilderRef b = ptx->emit->builder;
-    LLVMValueRef element = LLVMBuildAdd(b, LLVMBuildMul(b, t, plait_ptx_int32(ptx, solve->columns), ""), column, "");
-    return plait_ptx_shared_pointer(ptx, solve->scalar, solve->x, element, more * solve->columns);
+    LLVMValueRef element = LLVMBuildAdd(b, LLVMBuildMul(b, t, plait_ptx_int32(ptx, solve->x_pitch), ""), column, "");
+    return plait_ptx_shared_pointer(ptx, solve->scalar, solve->x, element, more * solve->x_pitch);
 }
 
 static void load_rows(Solve *solve, LLVMValueRef t, LLVMValueRef column, uint32_t count, LLVMValueRef *loaded)

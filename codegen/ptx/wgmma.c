@@ -9,7 +9,7 @@
  */
 #include "codegen/ptx/matrix.h"
 
-enum { MOST_COLUMNS = 256, GROUP_ROWS = 64 };
+enum { MOST_COLUMNS = 256, GROUP_ROWS = 64, GROUP_BITS = 7 };
 
 static LLVMValueRef int64(const PlaitPtx *ptx, uint64_t value)
 {
@@ -32,6 +32,28 @@ static LLVMValueRef group_number(PlaitPtx *ptx)
 
 static uint32_t chunk_bytes(const PlaitPtxSide *side) { return side->stage.rows * PLAIT_PTX_ROW_BYTES; }
 
+/* Bytes to the row or column that is `places` further. */
+static uint32_t offset_of(const PlaitPtxSide *side, uint32_t places)
+{
+    return side->contracted_inner ? places * PLAIT_PTX_ROW_BYTES
+                                  : places / PLAIT_PTX_CHUNK * chunk_bytes(side) + places % PLAIT_PTX_CHUNK * 2;
+}
+
+/* From the first row or column of the first group of warps to that of this one: bytes; NULL: 0. */
+static LLVMValueRef group_offset(const PlaitPtxProduct *product, const PlaitPtxSide *side, bool rows)
+{
+    PlaitPtx *ptx = product->ptx;
+    LLVMBuilderRef b = ptx->emit->builder;
+    bool halves = product->column_threads != 0;
+    uint32_t groups = ptx->kernel->threads >> GROUP_BITS, of_rows = halves ? groups / 2 : groups;
+    if ((rows ? of_rows : groups / of_rows) <= 1) return NULL;
+    LLVMValueRef number = group_number(ptx);
+    if (rows && halves) number = LLVMBuildAnd(b, number, plait_ptx_int32(ptx, of_rows - 1), "");
+    if (!rows) number = LLVMBuildUDiv(b, number, plait_ptx_int32(ptx, of_rows), "");
+    uint32_t bytes = offset_of(side, rows ? GROUP_ROWS : product->groups * 8);
+    return LLVMBuildMul(b, number, plait_ptx_int32(ptx, bytes), "");
+}
+
 /* The descriptor of the first row or column, at the first contracted position. */
 static LLVMValueRef first_descriptor(PlaitPtxProduct *product, const PlaitPtxSide *side, bool rows)
 {
@@ -41,11 +63,8 @@ static LLVMValueRef first_descriptor(PlaitPtxProduct *product, const PlaitPtxSid
     LLVMValueRef address = LLVMBuildPtrToInt(b, ptx->shared, i32, "");
     address = LLVMBuildAdd(b, address, plait_ptx_int32(ptx, side->stage.byte), "");
     if (side->stage.moving) address = LLVMBuildAdd(b, address, side->stage.moving, "");
-    if (rows && ptx->kernel->threads > 128) {
-        uint32_t step = side->contracted_inner ? GROUP_ROWS * PLAIT_PTX_ROW_BYTES : chunk_bytes(side);
-        LLVMValueRef offset = LLVMBuildMul(b, group_number(ptx), plait_ptx_int32(ptx, step), "");
-        address = LLVMBuildAdd(b, address, offset, "");
-    }
+    LLVMValueRef offset = group_offset(product, side, rows);
+    if (offset) address = LLVMBuildAdd(b, address, offset, "");
     address = LLVMBuildAnd(b, LLVMBuildLShr(b, address, plait_ptx_int32(ptx, 4), ""), plait_ptx_int32(ptx, 0x3FFF), "");
     uint64_t leading = side->contracted_inner ? 1 : chunk_bytes(side) >> 4;
     uint64_t fixed = UINT64_C(1) << 62 | UINT64_C(64) << 32 | leading << 16;

@@ -12,7 +12,7 @@
  */
 #include "ir/clone.h"
 #include "passes/passes.h"
-#include "passes/tile/registers.h"
+#include "ir/registers.h"
 
 enum { MOST_REGISTERS = 16 }; /* of a thread, for all that a loop has loaded ahead */
 

@@ -18,6 +18,9 @@
 #include <string.h>
 
 #include "passes/tile/layout_groups.h"
+#include "ir/registers.h"
+
+enum { MOST_SLOTS = 4500 };
 
 typedef struct Rewrite {
     PlaitLayoutGroups *groups;
@@ -196,10 +199,10 @@ static void rewrite_region(Rewrite *rewrite, PlaitRegion *region)
     }
 }
 
-bool plait_pass_layout(PlaitFunction *kernel)
+static bool assign(PlaitFunction *kernel, bool halves)
 {
-    if (kernel->level != PLAIT_LEVEL_TILE) return false;
     PlaitLayoutGroups groups = plait_layout_groups(kernel);
+    groups.halves = halves;
     plait_layout_terms(&groups);
     Rewrite rewrite = {.groups = &groups, .kernel = kernel};
     rewrite.in_group = PLAIT_NEW_ARRAY(kernel->module->arena, PlaitValue *, groups.value_count);
@@ -207,4 +210,16 @@ bool plait_pass_layout(PlaitFunction *kernel)
     choose_layouts(&rewrite);
     rewrite_region(&rewrite, kernel->body);
     return rewrite.changed || threads != kernel->threads;
+}
+
+/* A program that prepares a block of tokens has no loop around its work. Where a thread's share of that is long, twice
+ * as many threads get half of it each: the assembler, which spills where all of it does not fit into registers, takes
+ * half as long. Where it is short, the fewer threads are as fast or faster: products of theirs take from registers what
+ * two groups of warps hand each other through shared memory. */
+bool plait_pass_layout(PlaitFunction *kernel)
+{
+    if (kernel->level != PLAIT_LEVEL_TILE) return false;
+    bool changed = assign(kernel, false);
+    if (plait_has_block_programs(kernel) && plait_program_slots(kernel) > MOST_SLOTS) changed |= assign(kernel, true);
+    return changed;
 }

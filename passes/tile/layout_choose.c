@@ -25,7 +25,10 @@ typedef struct Search {
     double best_cost;
 } Search;
 
-enum { SHUFFLE = 3, BARRIER = 60, ACCESS = 4, STEPS_OF_DOT = 4, MOST_VEC = 8, WARPS_BITS = 7 };
+enum { SHUFFLE = 3, BARRIER = 60, ACCESS = 4, STEPS_OF_DOT = 4, MOST_VEC = 8 };
+/* Thread bits of four warps; of fragments: log2 of rows, of columns that one fragment has, of the fewest columns that
+ * two groups of warps share (16 each, which `ldmatrix` reads at once). */
+enum { WARPS_BITS = 7, ROWS_BITS = 6, COLUMNS_BITS = 3, HALVES_BITS = 5 };
 
 static uint32_t slots_along(const PlaitLayoutGroup *group, const Candidate *candidate, uint32_t axis)
 {
@@ -261,24 +264,56 @@ static PlaitLayoutAxis axis_layout(const PlaitLayoutGroup *group, const Candidat
     return entry;
 }
 
+static void add_part(PlaitLayoutAxis *entry, uint8_t thread, uint32_t bits)
+{
+    if (bits) entry->parts[entry->count++] = (PlaitLayoutPart){thread, (uint8_t)bits};
+}
+
+/* log2 of the size over 2^unit; -1 where that is no power of two. */
+static int bits_above(uint32_t size, uint32_t unit)
+{
+    uint32_t bits = unit;
+    while (1u << bits < size) bits++;
+    return 1u << bits == size ? (int)(bits - unit) : -1;
+}
+
+/* Of the thread bits above those of four warps, how many the groups of warps with other columns have; -1: the number of
+ * threads does not fit. */
+static int bits_of_halves(const PlaitLayoutGroup *group, uint32_t thread_bits)
+{
+    int halves = -1;
+    for (uint32_t i = 0; i < group->count; i++)
+        if (group->rows >> i & 1) halves = (int)thread_bits - WARPS_BITS - bits_above(group->sizes[i], ROWS_BITS);
+    if (halves == 0 || halves > 1 || !group->halves) return halves == 0 ? 0 : -1;
+    for (uint32_t i = 0; i < group->count; i++)
+        if (!group->whole && !(group->rows >> i & 1) && bits_above(group->sizes[i], HALVES_BITS) < 0) return -1;
+    return halves;
+}
+
 /* The fragments of the matrix units (codegen/ptx/matrix.h): four warps for each 64 rows; a thread holds two rows, and
- * of every other axis two of eight neighbours. Only one number of threads fits. */
+ * of every other axis two of eight neighbours. With halves, twice as many warps: the upper ones have the upper half of
+ * every other axis, unless these are to be whole. Where these are possible, what the threads do counts, else nothing
+ * does: there is no choice. */
 static PlaitLayout fragments(const PlaitLayoutGroup *group, uint32_t thread_bits, double *cost)
 {
-    static const PlaitLayoutPart columns[] = {{PLAIT_REGISTERS, 1}, {0, 2}};
-    static const PlaitLayoutPart rows[] = {{2, 3}, {PLAIT_REGISTERS, 1}, {5, 2}};
     PlaitLayout layout = {.count = (uint8_t)group->count};
-    *cost = INFINITY;
+    int halves = bits_of_halves(group, thread_bits);
+    *cost = halves < 0 ? INFINITY : group->halves ? 1 : 0;
     for (uint32_t i = 0; i < group->count; i++) {
         PlaitLayoutAxis *entry = &layout.axes[i];
-        bool is_rows = group->rows >> i & 1;
         entry->axis = group->axes[i];
-        entry->count = is_rows ? 3 : 2;
-        memcpy(entry->parts, is_rows ? rows : columns, entry->count * sizeof *rows);
-        if (!is_rows || thread_bits < WARPS_BITS) continue;
-        uint32_t most = thread_bits - WARPS_BITS;
-        if (thread_bits > WARPS_BITS) entry->parts[entry->count++] = (PlaitLayoutPart){WARPS_BITS, (uint8_t)most};
-        if (group->sizes[i] == 64u << most) *cost = 0;
+        if (group->rows >> i & 1) {
+            add_part(entry, 2, 3);
+            add_part(entry, PLAIT_REGISTERS, 1);
+            add_part(entry, 5, 2);
+            if (halves >= 0) add_part(entry, WARPS_BITS, thread_bits - WARPS_BITS - (uint32_t)halves);
+        } else {
+            add_part(entry, PLAIT_REGISTERS, 1);
+            add_part(entry, 0, 2);
+            if (halves <= 0 || group->whole) continue;
+            add_part(entry, PLAIT_REGISTERS, (uint32_t)bits_above(group->sizes[i], COLUMNS_BITS + 1));
+            add_part(entry, (uint8_t)(thread_bits - 1), 1);
+        }
     }
     return layout;
 }

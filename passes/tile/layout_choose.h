@@ -30,6 +30,8 @@ typedef struct PlaitLayoutGroup {
     uint32_t
         together[PLAIT_MAX_RANK]; /* axes that some value has together with this one: their thread bits must differ */
     uint32_t rows; /* the axis of the rows of products on the matrix units, as a mask; 0: there are none */
+    bool halves;   /* two groups of warps may have the same rows, and half of the columns each */
+    bool whole;    /* they are to hold all columns both */
     uint32_t wide; /* axes along which some load or store is contiguous */
     uint32_t count;
     PLAIT_VECTOR(PlaitLayoutTerm) terms;

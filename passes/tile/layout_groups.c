@@ -77,6 +77,15 @@ static bool is_boundary(PlaitOp op, uint32_t operand)
     return (op == PLAIT_OP_DOT && operand < 2) || op == PLAIT_OP_CONVERT || op == PLAIT_OP_RENAME;
 }
 
+/* Whether the operand is a cheap first one of a product of the matrix units. */
+static bool is_made_for_units(const PlaitLayoutGroups *groups, PlaitValue value, uint32_t index)
+{
+    const PlaitInst *inst = plait_inst(groups->kernel, value);
+    if (inst->op != PLAIT_OP_DOT || inst->axis_count != 2 || index >= 2) return false;
+    PlaitValue operand = inst->operands[index];
+    return groups->cheap[operand] && plait_type_has(plait_type_of(groups->kernel, operand), inst->axes[1]);
+}
+
 /* The value whose group operand `index` of `value` has to be in; 0 for none. */
 static PlaitValue consumer(PlaitLayoutGroups *groups, PlaitValue value, uint32_t index)
 {
@@ -85,9 +94,7 @@ static PlaitValue consumer(PlaitLayoutGroups *groups, PlaitValue value, uint32_t
     if (!is_tile(groups, operand)) return 0;
     if (inst->op == PLAIT_OP_RESULT) return 0;
     if (inst->op == PLAIT_OP_FOR) return inst->body->params.data[index - 1];
-    bool units = inst->op == PLAIT_OP_DOT && inst->axis_count == 2 && index < 2;
-    if (units && groups->cheap[operand] && plait_type_has(plait_type_of(groups->kernel, operand), inst->axes[1]))
-        return value;
+    if (is_made_for_units(groups, value, index)) return value;
     return is_boundary((PlaitOp)inst->op, index) ? operand : value;
 }
 
@@ -119,8 +126,22 @@ uint32_t plait_layout_group_of(PlaitLayoutGroups *groups, PlaitValue value)
     return groups->group[leader] - 1u;
 }
 
+uint32_t plait_layout_whole_group(PlaitLayoutGroups *groups, PlaitValue dot, uint32_t index)
+{
+    if (!is_made_for_units(groups, dot, index) || !plait_has_block_programs(groups->kernel))
+        return PLAIT_MOST_LAYOUT_GROUPS;
+    uint8_t *group = &groups->whole[plait_inst(groups->kernel, dot)->axes[1]];
+    if (!*group) {
+        if (groups->group_count < PLAIT_MOST_LAYOUT_GROUPS) groups->group_count++;
+        *group = (uint8_t)groups->group_count;
+    }
+    return *group - 1u;
+}
+
 uint32_t plait_layout_group_of_operand(PlaitLayoutGroups *groups, PlaitValue value, uint32_t index)
 {
+    uint32_t whole = plait_layout_whole_group(groups, value, index);
+    if (whole < PLAIT_MOST_LAYOUT_GROUPS) return whole;
     PlaitValue by = consumer(groups, value, index);
     return by ? plait_layout_group_of(groups, by) : PLAIT_MOST_LAYOUT_GROUPS;
 }
@@ -173,6 +194,7 @@ PlaitLayoutGroups plait_layout_groups(PlaitFunction *kernel)
     groups.leader = PLAIT_NEW_ARRAY(arena, PlaitValue, count);
     groups.group = PLAIT_NEW_ARRAY(arena, uint8_t, count);
     groups.cheap = PLAIT_NEW_ARRAY(arena, bool, count);
+    groups.whole = PLAIT_NEW_ARRAY(arena, uint8_t, kernel->axes.count);
     groups.loads_twice = PLAIT_NEW_ARRAY(arena, bool, kernel->axes.count);
     groups.needed = PLAIT_NEW_ARRAY(arena, uint64_t, count);
     groups.groups = PLAIT_NEW_ARRAY(arena, PlaitLayoutGroup, PLAIT_MOST_LAYOUT_GROUPS);

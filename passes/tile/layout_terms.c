@@ -94,9 +94,21 @@ static void access_terms(Terms *terms, PlaitLayoutGroup *group, const PlaitInst 
     add(terms, group, term);
 }
 
-static void dot_terms(Terms *terms, PlaitLayoutGroup *group, const PlaitInst *inst, double times)
+static void note_whole(Terms *terms, PlaitValue dot, uint32_t side)
 {
     PlaitFunction *kernel = terms->groups->kernel;
+    uint32_t number = plait_layout_whole_group(terms->groups, dot, side);
+    if (number >= PLAIT_MOST_LAYOUT_GROUPS) return;
+    PlaitLayoutGroup *group = &terms->groups->groups[number];
+    group->rows |= axis_mask(group, kernel, plait_inst(kernel, dot)->axes[1]);
+    group->halves = terms->groups->halves;
+    group->whole = true;
+}
+
+static void dot_terms(Terms *terms, PlaitLayoutGroup *group, PlaitValue value, double times)
+{
+    PlaitFunction *kernel = terms->groups->kernel;
+    const PlaitInst *inst = plait_inst(kernel, value);
     uint32_t sides[2];
     for (uint32_t side = 0; side < 2; side++) {
         PlaitValue operand = inst->operands[side];
@@ -112,6 +124,8 @@ static void dot_terms(Terms *terms, PlaitLayoutGroup *group, const PlaitInst *in
     if (inst->axis_count == 2) {
         type_mask(group, kernel, inst->type);
         group->rows |= axis_mask(group, kernel, inst->axes[1]);
+        group->halves = terms->groups->halves;
+        for (uint32_t side = 0; side < 2; side++) note_whole(terms, value, side);
         return;
     }
     double steps = kernel->axes.data[inst->axes[0]].tile;
@@ -194,7 +208,7 @@ static void visit(void *context, PlaitValue value)
     PlaitLayoutGroup *group = &terms->groups->groups[plait_layout_group_of(terms->groups, value)];
     if (inst->type.rank) live_term(terms, group, inst->type, PLAIT_COST_LIVE);
     if (inst->op == PLAIT_OP_LOAD || inst->op == PLAIT_OP_COPY || stores) access_terms(terms, group, inst, times);
-    else if (inst->op == PLAIT_OP_DOT) dot_terms(terms, group, inst, times);
+    else if (inst->op == PLAIT_OP_DOT) dot_terms(terms, group, value, times);
     else if (reduces) reduce_terms(terms, group, inst, times);
     else if (plait_op_is_pointwise((PlaitOp)inst->op))
         add(terms, group,

@@ -15,12 +15,16 @@
  * that was holds more than REGISTERS, and the new order is kept only if it holds less. Stands after `copy`.
  */
 #include "passes/passes.h"
-#include "passes/tile/registers.h"
+#include "ir/registers.h"
 
-enum { REGISTERS = 200, LEAST_GAIN = 8, MOST_STEPS = 32, MOST_CANDIDATES = 512 };
+/* REGISTERS of a thread where a program has the fewest, LEAST_THREADS: two programs are to fit into a multiprocessor.
+ */
+enum { REGISTERS = 200, LEAST_THREADS = 128, LEAST_GAIN = 8, MOST_STEPS = 32, MOST_CANDIDATES = 512 };
 /* Groups looked at in a kernel, after which the rest keeps its order: kernels of thousands of instructions,
  * convolutions of convolutions, are not to cost seconds here. Those that prepare blocks take ten thousand. */
 enum { MOST_TRIES = 200000 };
+
+static uint32_t at_least(uint32_t value, uint32_t least) { return value > least ? value : least; }
 
 /* An instruction of the region. */
 typedef struct Step {
@@ -281,7 +285,7 @@ static bool improve(PlaitFunction *kernel)
     make_steps(&shorten);
     for (uint32_t i = 0; i < body->count; i++) plait_push(arena, &before, i);
     uint32_t most = most_held(&shorten, &before);
-    if (most <= REGISTERS) return false;
+    if (most <= REGISTERS * LEAST_THREADS / at_least(kernel->threads, LEAST_THREADS)) return false;
     PlaitValues order = another_order(&shorten);
     if (most_held(&shorten, &order) >= most) return false;
     for (uint32_t i = 0; i < order.count; i++) body->data[i] = shorten.steps[order.data[i]].value;
