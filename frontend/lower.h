@@ -26,8 +26,9 @@ PlaitTerm plait_sema_cumsum(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitA
 PlaitTerm plait_sema_conv(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitTerm filter, const PlaitAxis *axes,
                           uint32_t count);
 PlaitTerm plait_sema_size(PlaitSema *sema, PlaitAxis axis);
-/* Reports that x lacks the axis along which it is worked. */
-void plait_sema_report_missing_axis(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis);
+/* Reports that x lacks the axis along which it is worked; `filter`: that of its taps, as the filter of a convolution.
+ */
+void plait_sema_report_missing_axis(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis, bool filter);
 /* The time axes along which x may be read elsewhere or convolved: not those of enclosing scans on whose
  * carries it depends, which are declared for one token of them. `type` becomes its type without these. */
 uint32_t plait_sema_time_to_move(PlaitSema *sema, PlaitTerm x, PlaitAxis *axes, PlaitType *type);

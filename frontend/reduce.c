@@ -14,7 +14,14 @@ static bool check_number(PlaitSema *sema, PlaitSpan span, PlaitTerm *x)
 static bool check_axis(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis)
 {
     if (plait_term_has_axis(sema, x, axis)) return true;
-    plait_sema_report_missing_axis(sema, span, x, axis);
+    plait_sema_report_missing_axis(sema, span, x, axis, false);
+    return false;
+}
+
+static bool check_taps(PlaitSema *sema, PlaitSpan span, PlaitTerm filter, PlaitAxis taps)
+{
+    if (plait_term_has_axis(sema, filter, taps)) return true;
+    plait_sema_report_missing_axis(sema, span, filter, taps, true);
     return false;
 }
 
@@ -185,7 +192,7 @@ PlaitTerm plait_sema_conv(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitTer
                             plait_sema_format(sema, "the filter is the second argument: `conv[%s](x, filter)`",
                                               plait_axis_text(sema->builder.function, axes[0])));
     if (!conv_axes(sema, span, x, axes, count, &time, &taps)) return plait_poison();
-    if (!check_axis(sema, span, x, time) || !check_axis(sema, span, filter, taps) ||
+    if (!check_axis(sema, span, x, time) || !check_taps(sema, span, filter, taps) ||
         !check_conv_types(sema, span, &x, &filter))
         return plait_poison();
     const char *name = plait_axis_text(sema->builder.function, taps),

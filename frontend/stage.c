@@ -131,7 +131,7 @@ static const char *attend_help(PlaitSema *sema, PlaitTerm x, PlaitAxis axis)
                              variable, name);
 }
 
-void plait_sema_report_missing_axis(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis)
+void plait_sema_report_missing_axis(PlaitSema *sema, PlaitSpan span, PlaitTerm x, PlaitAxis axis, bool filter)
 {
     if (sema->quiet) return;
     const char *name = plait_axis_text(sema->builder.function, axis);
@@ -141,9 +141,12 @@ void plait_sema_report_missing_axis(PlaitSema *sema, PlaitSpan span, PlaitTerm x
     PlaitDiagnostic diagnostic = {
         .id = PLAIT_MISSING_AXIS,
         .span = span,
-        .found = plait_sema_format(sema, "%s, which does not have the axis `%s`", plait_term_text(sema, x), name),
-        .expected = plait_sema_format(sema, "a value with the axis `%s`", name),
-        .help = help ? help : "work along an axis that the value has, or leave the operation out"};
+        .found = plait_sema_format(sema, "%s%s, which does not have the axis `%s`", filter ? "the filter " : "",
+                                   plait_term_text(sema, x), name),
+        .expected = plait_sema_format(sema, "a %s with the axis `%s`", filter ? "filter" : "value", name),
+        .help = help     ? help
+                : filter ? plait_sema_format(sema, "the filter's taps lie along `%s`: declare it with that axis", name)
+                         : "work along an axis that the value has, or leave the operation out"};
     if (carry && !help) {
         const char *text = plait_sema_text(sema, carry->name.name);
         diagnostic.found = plait_sema_format(
