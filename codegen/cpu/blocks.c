@@ -3,8 +3,8 @@
  *
  * Dot: V vectors by M rows of the axis that only one operand has, M V partial results; each step of the contracted axis
  * loads V vectors and broadcasts M numbers. Reduction over other axes than the vector axis: as many vectors as the tile
- * has, up to the registers; a narrow tile takes several steps of the reduced axis at once instead, into partial results
- * of their own. Else: a few vectors.
+ * has, up to the registers; a narrow tile takes several rows at once as well, for which what they share is read once,
+ * or without rows several steps of the reduced axis, into partial results of their own. Else: a few vectors.
  */
 #include "codegen/cpu/nest.h"
 
@@ -94,6 +94,11 @@ static void block_kept_reduction(PlaitNest *nest, uint32_t reductions)
     uint32_t most = register_budget(nest) * 2 / 3 / reductions;
     vector->block = balanced(units_of(vector), larger(1, smaller(most, is_heavy(nest) ? 4 : 8)));
     uint32_t in_flight = vector->block * reductions;
+    if (nest->kept_count > 1 && !is_heavy(nest)) {
+        PlaitNestLoop *row = &nest->loops[nest->kept_count - 2];
+        row->block = larger(1, smaller(row->full, most / vector->block));
+        in_flight *= row->block;
+    }
     if (in_flight < 8 && !is_heavy(nest)) inner->block = larger(1, smaller(inner->full, smaller(4, 8 / in_flight)));
 }
 

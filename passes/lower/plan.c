@@ -36,7 +36,8 @@ typedef struct Planner {
     const PlaitRegion *region;
     PlaitKernelPlan plan;
     bool *used, *whole, *folded;
-    bool *rest;    /* of loops by blocks: see find_rest */
+    bool *rest; /* of loops by blocks: see find_rest */
+    bool gpu;
     uint64_t most; /* elements of the largest tile under the present plan */
 } Planner;
 
@@ -178,6 +179,18 @@ static bool find_places(Planner *planner, const PlaitRegion *region)
     return found;
 }
 
+/* Positions of a fold at once: of an axis of static size in equal blocks, so that the last one has few surplus ones.
+ * The threads of a GPU share out powers of two, vectors are multiples of 8. */
+static uint32_t fold_tile(const Planner *planner, PlaitAxis axis, uint32_t most)
+{
+    int64_t size = planner->operator_->axes.data[axis].size;
+    if (size <= 0) return most;
+    int64_t blocks = (size + most - 1) / most;
+    uint32_t least = (uint32_t)((size + blocks - 1) / blocks), tile = 8;
+    while (tile < least) tile += planner->gpu ? tile : 8;
+    return tile < most ? tile : most;
+}
+
 static PlaitAxisPlan plan_axis(const Planner *planner, PlaitAxis axis, const Limits *limits)
 {
     const PlaitAxisInfo *info = &planner->operator_->axes.data[axis];
@@ -188,7 +201,8 @@ static PlaitAxisPlan plan_axis(const Planner *planner, PlaitAxis axis, const Lim
     bool short_walk = planner->plan.walked[axis] && info->size > 0 && info->size < limits->fold;
     if (planner->folded[axis] && short_walk) return (PlaitAxisPlan){PLAIT_AXIS_FOLD, (uint32_t)info->size};
     bool one = !time || planner->plan.places; /* as many as the body can do at once, or one after another */
-    if (planner->folded[axis]) return (PlaitAxisPlan){PLAIT_AXIS_FOLD, one ? 1 : limits->fold};
+    if (planner->folded[axis])
+        return (PlaitAxisPlan){PLAIT_AXIS_FOLD, one ? 1 : fold_tile(planner, axis, limits->fold)};
     if (planner->rest[axis] && info->size > 0 && (!planner->whole[axis] || info->size <= limits->rows))
         return (PlaitAxisPlan){planner->whole[axis] ? PLAIT_AXIS_WHOLE : PLAIT_AXIS_BLOCK, limits->rows};
     if (planner->whole[axis]) return (PlaitAxisPlan){PLAIT_AXIS_WHOLE, (uint32_t)info->size};
@@ -227,12 +241,67 @@ static bool only_contracted(const Planner *planner, const PlaitRegion *region, P
     return contracted;
 }
 
+/* The axis that the fold with that body walks along, or PLAIT_NO_AXIS. */
+static PlaitAxis region_axis(const PlaitFunction *operator_, const PlaitRegion *region)
+{
+    const PlaitInst *owner = plait_inst(operator_, region->owner);
+    return region->owner && owner->op == PLAIT_OP_FOLD ? owner->axes[0] : PLAIT_NO_AXIS;
+}
+
+/* Whether a reader at the points of `value` needs no tile of it: a sum along the fold's axis, or a value of which none
+ * is needed either. */
+static bool reads_in_passing(const Planner *planner, PlaitValue reader, PlaitValue value, PlaitAxis fold,
+                             const bool *passing)
+{
+    const PlaitInst *inst = plait_inst(planner->operator_, reader);
+    PlaitContraction contraction;
+    if (inst->op == PLAIT_OP_REDUCE_SUM)
+        return inst->axis_count == 1 && inst->axes[0] == fold && inst->operands[0] == value &&
+               !plait_find_contraction(planner->operator_, planner->plan.axes, reader, &contraction);
+    return passing[reader] && plait_type_same_axes(inst->type, plait_type_of(planner->operator_, value));
+}
+
+/* On a CPU sums stand in registers while what they add is made and forgotten. Marks, by value, what is made in a fold
+ * only to be added so: there is no tile of it. */
+static bool *find_passing(const Planner *planner, const PlaitRegion *region)
+{
+    const PlaitFunction *operator_ = planner->operator_;
+    PlaitAxis fold = region_axis(operator_, region);
+    bool *passing = PLAIT_NEW_ARRAY(operator_->module->arena, bool, operator_->insts.count);
+    if (planner->gpu || fold == PLAIT_NO_AXIS) return passing;
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        const PlaitInst *inst = plait_inst(operator_, region->body.data[i]);
+        passing[region->body.data[i]] = (plait_op_is_pointwise((PlaitOp)inst->op) || inst->op == PLAIT_OP_BROADCAST ||
+                                         inst->op == PLAIT_OP_GATHER) &&
+                                        plait_type_has(inst->type, fold);
+    }
+    for (uint32_t i = 0; i < region->yields.count; i++) passing[region->yields.data[i]] = false;
+    for (uint32_t i = region->body.count; i-- > 0;) { /* readers first */
+        const PlaitInst *inst = plait_inst(operator_, region->body.data[i]);
+        for (uint32_t k = 0; k < inst->operand_count; k++) {
+            bool *operand = &passing[inst->operands[k]];
+            *operand = *operand && reads_in_passing(planner, region->body.data[i], inst->operands[k], fold, passing);
+        }
+    }
+    return passing;
+}
+
+/* How many numbers lie in the nearest cache for what a value needs at once: a tile; or a sum, and as many numbers of
+ * both of its factors. */
+static uint64_t numbers_of(const Planner *planner, const PlaitRegion *region, PlaitType type, bool passing)
+{
+    return passing ? 3 * elements(planner, plait_type_without(type, region_axis(planner->operator_, region)))
+                   : elements(planner, type);
+}
+
 static void measure(Planner *planner, const PlaitRegion *region)
 {
+    const bool *passing = find_passing(planner, region);
     for (uint32_t i = 0; i < region->body.count; i++) {
-        const PlaitInst *inst = plait_inst(planner->operator_, region->body.data[i]);
-        uint64_t count = inst->body ? 0 : elements(planner, inst->type);
-        if (count > planner->most && !only_contracted(planner, region, region->body.data[i])) planner->most = count;
+        PlaitValue value = region->body.data[i];
+        const PlaitInst *inst = plait_inst(planner->operator_, value);
+        uint64_t count = inst->body ? 0 : numbers_of(planner, region, inst->type, passing[value]);
+        if (count > planner->most && !only_contracted(planner, region, value)) planner->most = count;
         if (!inst->body) continue;
         for (uint32_t k = 0; k < inst->body->params.count; k++) {
             count = elements(planner, plait_type_of(planner->operator_, inst->body->params.data[k]));
@@ -315,13 +384,6 @@ static bool is_narrow(const PlaitFunction *operator_, PlaitValue value)
     if (inst->op == PLAIT_OP_GATHER) return is_narrow(operator_, inst->operands[0]);
     if (inst->op != PLAIT_OP_CAST) return false;
     return plait_scalar_is_16_bit(plait_type_of(operator_, inst->operands[0]).scalar);
-}
-
-/* The axis that the fold with that body walks along, or PLAIT_NO_AXIS. */
-static PlaitAxis region_axis(const PlaitFunction *operator_, const PlaitRegion *region)
-{
-    const PlaitInst *owner = plait_inst(operator_, region->owner);
-    return region->owner && owner->op == PLAIT_OP_FOLD ? owner->axes[0] : PLAIT_NO_AXIS;
 }
 
 /* Whether `value` is made, inside of `region`, from a reduction: another product, most often, in whose fragments it
@@ -419,7 +481,8 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
                        .used = PLAIT_NEW_ARRAY(arena, bool, count),
                        .whole = PLAIT_NEW_ARRAY(arena, bool, count),
                        .folded = PLAIT_NEW_ARRAY(arena, bool, count),
-                       .rest = PLAIT_NEW_ARRAY(arena, bool, count)};
+                       .rest = PLAIT_NEW_ARRAY(arena, bool, count),
+                       .gpu = target->gpu};
     planner.plan = plait_empty_plan(operator_);
     scan_region(&planner, region);
     /* Every other axis of a value inside ends in a reduction, which has marked it, or in a gather, which replaces it.
