@@ -42,8 +42,7 @@ static void need_all(Counter *counter, const PlaitValue *values, uint32_t count,
 
 static const PlaitShare everything = {.share = 1};
 
-/* Functions of floats but for those that are an instruction, or a few. */
-static bool is_transcendental(PlaitOp op)
+bool plait_cost_is_function(PlaitOp op)
 {
     switch ((int)op) {
     case PLAIT_OP_SQRT:
@@ -60,7 +59,7 @@ static void count_pointwise(Counter *counter, const PlaitInst *inst, double posi
 {
     PlaitScalar of = (PlaitScalar)plait_type_of(counter->function, inst->operands[inst->operand_count - 1]).scalar;
     if (plait_scalar_kind(of) != PLAIT_FLOATING) return;
-    if (is_transcendental((PlaitOp)inst->op)) counter->cost.functions += positions;
+    if (plait_cost_is_function((PlaitOp)inst->op)) counter->cost.functions += positions;
     else counter->cost.operations += positions;
 }
 

@@ -25,6 +25,8 @@ PlaitCost plait_cost_least(const PlaitFunction *written, const PlaitFunction *fu
 int64_t *plait_cost_extents(const PlaitFunction *fused, const PlaitFunction *written, const int64_t *extents);
 /* Whether a reduction is a matrix product that matrix units can do: they round what is computed to 16 bits first. */
 bool plait_cost_is_matrix_product(const PlaitFunction *function, const PlaitInst *reduce);
+/* Whether it is a function of floats, but for those that are an instruction, or a few. */
+bool plait_cost_is_function(PlaitOp op);
 /* How many positions a type has. */
 double plait_cost_positions(const int64_t *extents, PlaitType type);
 

@@ -11,7 +11,7 @@
  *   - a fold with a second axis gives its kernel a loop by blocks of tokens; in it nothing that the kernel makes is
  * kept for later tokens, so what it makes can be read at the same token, or inside the fold at others of the block;
  *   - whatever reads a value at other positions than that (a score against all keys) needs it in memory: another
- * kernel;
+ * kernel; as does what would make too much of it again (a convolution of a convolution, fuse_again.c);
  *   - a scan by segments has a program for each; its kernel has nothing that reads earlier tokens of what is made
  * there;
  *   - along an axis that a scan's body walks along there is nothing but that scan in its kernel.
@@ -65,9 +65,9 @@ bool plait_fuse_access_allows(const PlaitFusion *fusion, const PlaitFusedKernel 
         if (fold || scan || !access->delay || kernel->blocks || kernel->segments != PLAIT_NO_AXIS ||
             has_any(made->type, kernel->walked))
             return false;
-        if (kernel->loop == PLAIT_NO_AXIS ? kernel->has_fold
-                                          : kernel->loop != access->shifted || kernel->direction != 1)
-            return false;
+        bool loop = kernel->loop != PLAIT_NO_AXIS; /* it keeps what it made at earlier positions */
+        if (loop ? kernel->loop != access->shifted || kernel->direction != 1 : kernel->has_fold) return false;
+        if (!loop && !plait_fuse_again_allows(fusion, value, access->anchor)) return false;
     }
     if (fold && plait_type_has(made->type, inst->axes[0]) && kernel->loop != inst->axes[0]) return false;
     if (fusion->post[access->anchor]) {

@@ -25,6 +25,8 @@ typedef struct PlaitAccess {
     PlaitValue anchor;
     PlaitAxis shifted; /* read at other positions of this axis; PLAIT_NO_AXIS: at its own */
     bool delay;        /* shifted back by a constant >= 0 */
+    bool own;          /* read at its own position, perhaps among others */
+    double others;     /* of a delay: how many other positions it is read at */
 } PlaitAccess;
 
 typedef PLAIT_VECTOR(PlaitAccess) PlaitAccesses;
@@ -46,6 +48,14 @@ typedef struct PlaitFusion {
 
 /* Whether it rounds to 16 bits: what another kernel reads is stored so. */
 bool plait_fuse_is_rounding(const PlaitFunction *function, const PlaitInst *inst);
+/* Elements of a value, roughly: axes of unknown length count as 1024. */
+double plait_fuse_elements(const PlaitFunction *function, PlaitType type);
+/* By value: at how many positions for each of its own a convolution or a gather reads it, at most. */
+double *plait_fuse_repeats(const PlaitFusion *fusion);
+/* Whether a cheap value that is read so often is still copied to where it is read. */
+bool plait_fuse_stays_cheap(const PlaitFusion *fusion, PlaitValue value, double repeats);
+/* Whether the kernel of `anchor` may make it again at all positions where `value` and its readers there want it. */
+bool plait_fuse_again_allows(const PlaitFusion *fusion, PlaitValue value, PlaitValue anchor);
 /* Marks cheap values. */
 void plait_fuse_find_cheap(PlaitFusion *fusion);
 /* Finds the reads of every anchor but results. */

@@ -36,17 +36,6 @@ static bool may_be_cheap(const PlaitInst *inst)
            inst->op == PLAIT_OP_SIZE || inst->op == PLAIT_OP_BROADCAST || inst->op == PLAIT_OP_GATHER;
 }
 
-/* Elements of a value, roughly: axes of unknown length count as 1024. */
-static double elements(const PlaitFunction *function, PlaitType type)
-{
-    double count = 1;
-    for (uint32_t i = 0; i < type.rank; i++) {
-        int64_t size = function->axes.data[type.axes[i]].size;
-        count *= size == PLAIT_RUNTIME_SIZE ? 1024 : (double)size;
-    }
-    return count;
-}
-
 /* Whether a value is made point by point of ones that are much smaller, as a product of separate axes is. `leaf`, by
  * value: the largest that it is made of. */
 static bool is_spread(const PlaitFusion *fusion, PlaitValue value, double *leaf, uint32_t work)
@@ -57,11 +46,12 @@ static bool is_spread(const PlaitFusion *fusion, PlaitValue value, double *leaf,
     leaf[value] = 1;
     for (uint32_t k = 0; k < inst->operand_count; k++) {
         PlaitValue operand = inst->operands[k];
-        double size = fusion->cheap[operand] ? leaf[operand] : elements(function, plait_type_of(function, operand));
+        double size =
+            fusion->cheap[operand] ? leaf[operand] : plait_fuse_elements(function, plait_type_of(function, operand));
         leaf[value] = size > leaf[value] ? size : leaf[value];
     }
     return pointwise && !plait_fuse_is_rounding(function, inst) && work <= CHEAP_LIMIT &&
-           elements(function, inst->type) >= SPREAD * leaf[value];
+           plait_fuse_elements(function, inst->type) >= SPREAD * leaf[value];
 }
 
 void plait_fuse_find_cheap(PlaitFusion *fusion)
@@ -70,6 +60,7 @@ void plait_fuse_find_cheap(PlaitFusion *fusion)
     uint32_t *work = PLAIT_NEW_ARRAY(fusion->arena, uint32_t, function->insts.count);
     bool *reads = PLAIT_NEW_ARRAY(fusion->arena, bool, function->insts.count); /* an input */
     double *leaf = PLAIT_NEW_ARRAY(fusion->arena, double, function->insts.count);
+    const double *repeats = plait_fuse_repeats(fusion);
     for (uint32_t i = 0; i < function->body->body.count; i++) {
         PlaitValue value = function->body->body.data[i];
         const PlaitInst *inst = plait_inst(function, value);
@@ -88,6 +79,7 @@ void plait_fuse_find_cheap(PlaitFusion *fusion)
                 is_widening(function, value) || reads_rounded(function, value);
         fusion->spread[value] = is_spread(fusion, value, leaf, work[value]) && !cheap;
         fusion->cheap[value] = (cheap || fusion->spread[value]) && !plait_is_output(function, value);
+        if (cheap && fusion->cheap[value]) fusion->cheap[value] = plait_fuse_stays_cheap(fusion, value, repeats[value]);
     }
 }
 
@@ -97,23 +89,35 @@ typedef struct Reader {
     const PlaitInst *fold; /* whose region is looked at; NULL: none */
 } Reader;
 
-static void read_value(Reader *reader, PlaitValue value, PlaitAxis shifted, bool delay);
+static const PlaitAccess at_its_own = {.shifted = PLAIT_NO_AXIS, .own = true};
 
-static void read_operands(Reader *reader, const PlaitInst *inst, PlaitAxis shifted, bool delay)
+static void read_value(Reader *reader, PlaitValue value, PlaitAccess how);
+
+/* How a gather or a convolution, itself read in that way, reads its source. */
+static PlaitAccess moved(const PlaitFunction *function, const PlaitInst *inst, PlaitAccess how)
+{
+    PlaitAccess access = {.shifted = inst->axes[0], .delay = how.shifted == PLAIT_NO_AXIS || how.delay, .own = how.own};
+    int64_t offset = 0;
+    access.others = how.others;
+    if (inst->op == PLAIT_OP_CONV) {
+        access.others += (double)function->axes.data[inst->axes[1]].size - 1;
+    } else if (!plait_affine_offset(function, inst->operands[1], inst->axes[0], &offset) || offset > 0) {
+        access.delay = false;
+    } else if (offset < 0) {
+        access.own = false;
+        access.others++;
+    }
+    return access;
+}
+
+static void read_operands(Reader *reader, const PlaitInst *inst, PlaitAccess how)
 {
     const PlaitFunction *function = reader->fusion->function;
     for (uint32_t i = 0; i < inst->operand_count; i++) {
         bool moves = i == 0 && (inst->op == PLAIT_OP_GATHER || inst->op == PLAIT_OP_CONV);
         if (moves && reader->fold && plait_reads_block(function, inst, reader->fold)) moves = false;
         if (moves && function->axes.data[inst->axes[0]].place) moves = false; /* the programs have whole blocks */
-        if (!moves) {
-            read_value(reader, inst->operands[i], shifted, delay);
-            continue;
-        }
-        int64_t offset = 0;
-        bool back = inst->op == PLAIT_OP_CONV ||
-                    (plait_affine_offset(function, inst->operands[1], inst->axes[0], &offset) && offset <= 0);
-        read_value(reader, inst->operands[i], inst->axes[0], back && (shifted == PLAIT_NO_AXIS || delay));
+        read_value(reader, inst->operands[i], moves ? moved(function, inst, how) : how);
     }
 }
 
@@ -124,39 +128,42 @@ static void read_region(Reader *reader, const PlaitRegion *region)
     reader->fold = owner->op == PLAIT_OP_FOLD ? owner : fold;
     for (uint32_t i = 0; i < region->body.count; i++) {
         const PlaitInst *inst = plait_inst(function, region->body.data[i]);
-        read_operands(reader, inst, PLAIT_NO_AXIS, false);
+        read_operands(reader, inst, at_its_own);
         if (inst->body) read_region(reader, inst->body);
     }
-    for (uint32_t i = 0; i < region->yields.count; i++)
-        read_value(reader, region->yields.data[i], PLAIT_NO_AXIS, false);
+    for (uint32_t i = 0; i < region->yields.count; i++) read_value(reader, region->yields.data[i], at_its_own);
     reader->fold = fold;
 }
 
-static void read_value(Reader *reader, PlaitValue value, PlaitAxis shifted, bool delay)
+static void read_value(Reader *reader, PlaitValue value, PlaitAccess how)
 {
     const PlaitFunction *function = reader->fusion->function;
     const PlaitInst *inst = plait_inst(function, value);
     if (inst->region != function->body || inst->op == PLAIT_OP_PARAM) return;
     if (reader->fusion->cheap[value]) { /* reads parameters only, or what it widens */
-        if (is_widening(function, value)) read_value(reader, inst->operands[0], shifted, delay);
+        if (is_widening(function, value)) read_value(reader, inst->operands[0], how);
         for (uint32_t i = 0; i < inst->operand_count && reader->fusion->spread[value]; i++)
-            read_value(reader, inst->operands[i], shifted, delay);
-        if (reads_rounded(function, value)) read_value(reader, inst->operands[0], inst->axes[0], false);
+            read_value(reader, inst->operands[i], how);
+        if (reads_rounded(function, value))
+            read_value(reader, inst->operands[0], (PlaitAccess){.shifted = inst->axes[0]});
         return;
     }
-    PlaitAccess access = {value, shifted, delay};
+    how.anchor = value;
     for (uint32_t i = 0; i < reader->accesses.count; i++) {
-        const PlaitAccess *known = &reader->accesses.data[i];
-        if (known->anchor == value && known->shifted == shifted && known->delay == delay) return;
+        PlaitAccess *known = &reader->accesses.data[i];
+        if (known->anchor != value || known->shifted != how.shifted || known->delay != how.delay) continue;
+        if (how.others > known->others) known->others = how.others;
+        known->own |= how.own;
+        return;
     }
-    plait_push(reader->fusion->arena, &reader->accesses, access);
+    plait_push(reader->fusion->arena, &reader->accesses, how);
 }
 
 static void find_reads_of(PlaitFusion *fusion, PlaitValue value)
 {
     Reader reader = {.fusion = fusion};
     const PlaitInst *inst = plait_inst(fusion->function, value);
-    read_operands(&reader, inst, PLAIT_NO_AXIS, false);
+    read_operands(&reader, inst, at_its_own);
     if (inst->body) read_region(&reader, inst->body);
     fusion->reads[value] = reader.accesses;
     for (uint32_t i = 0; i < reader.accesses.count; i++) {
