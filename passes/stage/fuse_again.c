@@ -9,10 +9,9 @@
 #include "passes/stage/fuse.h"
 
 /* Operations for each element that are made again rather than stored. While 4 bytes are written and read a machine does
- * some 75 (two cores of a Zen 4) to 145 (an H100), and a kernel more has its launch, its wait for the others and its
- * workspace; the limit lets the eighth of a chain of convolutions of 4 taps still join (420), and not the second of 16
- * taps (480: 35 ms in one kernel, 19 in two). What an access and a function of `exp`'s kind are worth. */
-enum { MOST_AGAIN = 448, OPERATIONS_OF_ACCESS = 4, OPERATIONS_OF_FUNCTION = 12 };
+ * some 75 (two cores of a Zen 4) to 145 (an H100): eight convolutions of 4 taps with tanh between take 204 ms in one
+ * kernel and 64 ms in four (CPU), two of 16 taps 35 and 19. What an access and a function of `exp`'s kind are worth. */
+enum { MOST_AGAIN = 128, OPERATIONS_OF_ACCESS = 4, OPERATIONS_OF_FUNCTION = 12 };
 
 double plait_fuse_elements(const PlaitFunction *function, PlaitType type)
 {
