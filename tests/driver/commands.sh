@@ -16,7 +16,6 @@ run 0 help build --json; has out '"text": "NAME'
 run 2 --json build sum.plait; has err 'E0601' 'options follow the command'
 run 2 build sum.plait -o ''; has err 'E0603' 'an empty value'
 run 2 build sum.plait --operator=; has err 'E0603' 'an empty value'
-run 2 build sum.plait --target cpu,; has err 'E0617' 'found: no name'
 run 2 check sum.plait --seed 99999999999999999999; has err 'E0603' 'from 0 to 18446744073709551615'
 run 2 check sum.plait --device cpu --range x=2:1; has err 'E0603' 'LOW at most HIGH'
 # A path may hold bytes that are no text: JSON stays JSON, and the terminal is left alone.
@@ -134,6 +133,9 @@ run 0 explain reasons.plait; has out 'not by blocks: `max\[..\]` of the carry (l
 has out 'not by blocks: `@` of the carry (line 6)' 'not by blocks: `>` of the carry (line 7); nor in segments: `if` of a carry (line 7)'
 has out 'made of sums over the carry alone (line 8); nor in segments: `sum\[..\]` of a carry (line 8)' 'Not by blocks: the next value of a carry is made of another one (line 10)'
 has out 'Not by blocks: a carry that nothing is added to, nor multiplied by (line 9)'
+# The same scan twice is one: three kernels by segments, not six.
+printf 'axis t : time\noperator twice(x : f32[t]) -> (y, z : f32[t]) { y = cumsum[t](x)\nz = 2 * cumsum[t](x) }\n' >twice.plait
+run 0 explain twice.plait; has out '^  3 kernels on a GPU'
 printf 'axis t : time\noperator alike(x : f32[t]) -> (y : f32[t]) { scan t carry s = 0 { s = tanh(s + x); y = s } }\n' >alike.plait
 run 0 explain alike.plait; has out 'on a GPU the same'
 run 0 explain "$here/../../examples/gla/gla.plait"; has out '2 kernels on a GPU' 'scores of a block of tokens' 'along t, by blocks of tokens, 1 carry' 'they move'
