@@ -49,11 +49,28 @@ static void print_flows(const char *what, const PlaitFlows *flows, PlaitText *te
     plait_text_add(text, flows->count ? "\n" : " nothing\n");
 }
 
-/* "3.998 G operations and 0.120 G functions" */
+/* A count in the unit that leaves digits before its point: "3.998 G", "12.300 K", "64". */
+static void print_count(double count, const char *of, PlaitText *text)
+{
+    static const struct {
+        double size;
+        const char *name;
+    } units[] = {{1e9, "G"}, {1e6, "M"}, {1e3, "K"}};
+    for (uint32_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (count < units[i].size) continue;
+        plait_text_printf(text, "%.3f %s %s", count / units[i].size, units[i].name, of);
+        return;
+    }
+    plait_text_printf(text, "%.0f %s", count, of);
+}
+
+/* "3.998 G operations and 120.000 M functions" */
 static void print_work(const PlaitCost *cost, PlaitText *text)
 {
-    plait_text_printf(text, "%.3f G operations", cost->operations * 1e-9);
-    if (cost->functions > 0) plait_text_printf(text, " and %.3f G functions", cost->functions * 1e-9);
+    print_count(cost->operations, "operations", text);
+    if (cost->functions <= 0) return;
+    plait_text_add(text, " and ");
+    print_count(cost->functions, "functions", text);
 }
 
 static void print_cost(const PlaitOperatorFacts *facts, PlaitText *text)

@@ -421,7 +421,8 @@ static PlaitCarryClass classify_carry(Classifier *classifier, uint32_t carry)
     return result;
 }
 
-/* Which outputs read the carry before the token (the argument itself), and which after it (its next value). */
+/* Which outputs read the carry before the token (the argument itself), and which after it (its next value; a value from
+ * outside of the body, which overwrites the carry, is read for itself). */
 static void find_reads(const Classifier *classifier, const PlaitValue *values, uint32_t count, PlaitValue argument,
                        PlaitValue next, bool *seen, PlaitCarryClass *result)
 {
@@ -429,9 +430,10 @@ static void find_reads(const Classifier *classifier, const PlaitValue *values, u
         PlaitValue value = values[i];
         if (seen[value]) continue;
         seen[value] = true;
-        if (value == next) result->read_after = true;
-        else if (value == argument) result->read_before = true;
-        else if (plait_region_inside(plait_inst(classifier->function, value)->region, classifier->body)) {
+        bool inside = plait_region_inside(plait_inst(classifier->function, value)->region, classifier->body);
+        if (value == argument) result->read_before = true;
+        else if (value == next && inside) result->read_after = true;
+        else if (inside) {
             const PlaitInst *inst = plait_inst(classifier->function, value);
             find_reads(classifier, inst->operands, inst->operand_count, argument, next, seen, result);
             if (inst->body)

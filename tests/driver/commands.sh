@@ -137,6 +137,9 @@ has out 'Not by blocks: a carry that nothing is added to, nor multiplied by (lin
 printf 'axis t : time\noperator twice(x : f32[t]) -> (y, z : f32[t]) { y = cumsum[t](x)\nz = 2 * cumsum[t](x) }\n' >twice.plait
 run 0 explain twice.plait; has out '^  3 kernels on a GPU'
 printf 'axis t : time\noperator alike(x : f32[t]) -> (y : f32[t]) { scan t carry s = 0 { s = tanh(s + x); y = s } }\n' >alike.plait
+run 0 explain alike.plait --sizes t=1; has out '^        does [0-9]* operations and [0-9]* functions$'
+run 0 explain alike.plait --sizes t=5000; has out '^        does [0-9.]* K operations and [0-9.]* K functions$'
+run 0 explain alike.plait --sizes t=5000000; has out '^        does [0-9.]* M operations and [0-9.]* M functions$'
 run 0 explain alike.plait; has out 'on a GPU the same'
 run 0 explain "$here/../../examples/gla/gla.plait"; has out '2 kernels on a GPU' 'scores of a block of tokens' 'along t, by blocks of tokens, 1 carry' 'they move'
 run 0 explain sum.plait --sizes b=2,t=64; has out 'cost at b=2 t=64 d=4'

@@ -99,8 +99,8 @@ done
 
 # The floor, and what sets it.
 printf 'axis t : time\noperator f(x : f32[t]) -> (y : f32[t]) { y = x + 1 }\n' >move.plait
-run 0 explain move.plait --sizes t=1000000; has out 'floor .* set by memory' 'operations a byte; the kernels do 0.001 G'
-run 0 explain pairs.plait --operator causal --sizes t=8192; has out 'floor .* set by arithmetic' '^        does 0.5'
+run 0 explain move.plait --sizes t=1000000; has out 'floor .* set by memory' 'operations a byte; the kernels do [0-9.]* M operations'
+run 0 explain pairs.plait --operator causal --sizes t=8192; has out 'floor .* set by arithmetic' '^        does 53[0-9.]* M operations'
 run 0 explain pairs.plait --operator causal --sizes t=8192 --json; has out '"bound": "arithmetic"' '"peak_operations": [1-9]' '"bandwidth": [1-9]'
 run 0 bench pairs.plait --operator causal --device cpu --sizes t=8192 --repeats 1 --json; has out '"bound": "arithmetic"' '"operations": 536936448' '"share": [0-9]'
 run 0 bench move.plait --device cpu --sizes t=1000000 --repeats 1; has out 'set by  *share' ' memory  *[0-9.]* %'
