@@ -32,8 +32,9 @@ bool plait_file_write(PlaitSession *session, const char *path, const void *data,
 bool plait_files_write(PlaitSession *session, const PlaitOutputFile *files, uint32_t count);
 /* One file in parts, without a word: `errno` says why it failed. */
 bool plait_file_write_quietly(const char *path, const void *const *parts, const size_t *lengths, uint32_t count);
-/* Reports and returns false when an output (NULL: none) has the path of a folder (E0610), or is the same file as the
- * input or as another output, by whatever path (E0605). To be asked before anything is written. */
+/* Reports and returns false when an output (NULL: none) has the path of a folder or one that no file can be made at
+ * (E0610), or is the same file as the input or as another output, by whatever path (E0605). To be asked before anything
+ * is computed. */
 bool plait_outputs_check(PlaitSession *session, const char *input, const char *const *outputs, uint32_t count);
 
 /* Copies a file that we made to where the user wants it. */

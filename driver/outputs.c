@@ -1,5 +1,5 @@
-/* Before a command begins: its outputs can be files, and are apart. What a folder's name was given for is found out
- * before anything is computed.
+/* Before a command begins: its outputs can be files, and are apart. A path that is a folder's, or goes through a folder
+ * that does not exist or takes no files, is found out before anything is computed.
  *
  * Keeping the files of a command apart: writing one over the program, or two results into one file, would lose what the
  * user still needs.
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "driver/files.h"
 
@@ -49,13 +50,26 @@ static bool clash(PlaitSession *session, const char *output, const char *other, 
     return false;
 }
 
-/* Whether the path can be that of a file; reports when it is a folder's. */
-static bool names_file(PlaitSession *session, const char *path)
+/* Why no file can be made at the path: it is a folder's, or the folder that would hold it is none or takes no files. 0:
+ * it can be. What exists is left to the writing: a device needs no folder. */
+static int why_not(PlaitSession *session, const char *path)
 {
     struct stat status;
-    bool folder = path && (!*plait_path_base(path) || (stat(path, &status) == 0 && S_ISDIR(status.st_mode)));
-    if (folder) plait_file_report(session, PLAIT_FILE_UNWRITABLE, path, EISDIR);
-    return !folder;
+    bool exists = stat(path, &status) == 0;
+    if (!*plait_path_base(path) || (exists && S_ISDIR(status.st_mode))) return EISDIR;
+    if (exists) return 0;
+    const char *folder = plait_path_folder(session->arena, path);
+    if (stat(folder, &status) != 0) return errno;
+    if (!S_ISDIR(status.st_mode)) return ENOTDIR;
+    return access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+}
+
+/* Whether the path (NULL: none) can be that of a file; reports when it cannot. */
+static bool names_file(PlaitSession *session, const char *path)
+{
+    int error = path ? why_not(session, path) : 0;
+    if (error) plait_file_report(session, PLAIT_FILE_UNWRITABLE, path, error);
+    return !error;
 }
 
 bool plait_outputs_check(PlaitSession *session, const char *input, const char *const *outputs, uint32_t count)

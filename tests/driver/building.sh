@@ -56,6 +56,17 @@ for output in folder folder/ none/ /; do
     run 1 explain sum.plait --svg $output; has err 'E0610' 'not of a folder'
     run 1 run sum.plait -i x=none.npy --out y=$output; has err 'E0610' 'not of a folder'
 done
+# So is what no file can be made at: in a missing folder, through a file, in a folder that takes none.
+missing() {
+    run 1 build sum.plait --target cpu --no-cache -o $1; has err 'E0610' "$2"
+    run 1 build sum.plait --target cpu -o x.so --header $1; has err 'E0610' "$2"; [ ! -e x.so ] || fail 'a library beside a header that cannot be written'
+    run 1 emit sum.plait --stage -o $1; has err 'E0610' "$2"
+    run 1 explain sum.plait --svg $1; has err 'E0610' "$2"; [ ! -s out ] || fail 'a report before the message'
+    run 1 run sum.plait -i x=none.npy --out y=$1; has err 'E0610' "$2"
+}
+missing none/x.so 'make the folder first'
+missing sum.plait/x.so 'what it goes through as a folder is a file'
+if [ "$(id -u)" != 0 ]; then mkdir closed; chmod 555 closed; missing closed/x.so 'chmod'; fi
 for folder in /no/such sum.plait /proc; do
     under TMPDIR=$folder run 1 build sum.plait --target cpu --no-cache; has err 'E0610' "temporary folder \`$folder\`" 'TMPDIR; without it /tmp is taken'
 done
