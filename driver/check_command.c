@@ -212,6 +212,9 @@ static void print_row(Check *check, const PlaitCase *it, const Result *result)
     const char *name = plait_names_text(names, it->function->name),
                *output = plait_names_text(names, it->function->outputs.data[result->output].name);
     bool pass = is_right(result);
+    if (!check->rows)
+        plait_text_printf(&session->output, "%-24s%-8s%-44s %-10s%10s%10s\n", "operator", "target", "sizes", "output",
+                          "error", "limit");
     plait_text_printf(&session->output, "%-24s%-8s%-44s %-10s%10.2e%10.0e  %s\n", name, result->row->name, it->sizes,
                       output, result->error.relative, limit_used(result),
                       !result->same_bits     ? "FAIL: two runs differ"
@@ -342,8 +345,6 @@ static void check_everything(Check *check)
 {
     PlaitSession *session = check->session;
     const PlaitVariants *variants = &check->bench.program.variants;
-    plait_text_printf(&session->output, "%-24s%-8s%-44s %-10s%10s%10s\n", "operator", "target", "sizes", "output",
-                      "error", "limit");
     plait_text_add(&session->fields, ", \"rows\": [");
     for (uint32_t i = 0; i < variants->count; i++) {
         check->variant = &variants->data[i];
@@ -359,7 +360,8 @@ static void check_everything(Check *check)
     }
     plait_progress_end(&check->progress);
     plait_text_printf(&session->fields, "], \"failures\": %u", check->failures);
-    plait_text_printf(&session->output, "%u results, %u failures\n", check->rows, check->failures);
+    if (check->rows) plait_text_printf(&session->output, "%u results, %u failures\n", check->rows, check->failures);
+    else plait_text_add(&session->output, "nothing was checked\n"); /* a message says why */
 }
 
 void plait_command_CHECK(PlaitSession *session)

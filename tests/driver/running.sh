@@ -178,5 +178,6 @@ axis u : time
 axis s : time same u
 operator alone(x : f32[t], bias : f32[u] = 2, more : f32[s] = 3, z : f32[t] = 4) -> (y : f32[t]) { y = x + sum[u](bias) + sum[s](more) + z }
 END
+run 2 check alone.plait --target cpu --sizes t=2147483647,u=2147483647; has err 'E0603' 'need .* GB of memory'; gives 'nothing was checked' cat out
 run 0 check alone.plait --target cpu; has out '8 results, 0 failures'
 finish
