@@ -50,7 +50,7 @@ static void unknown_pass(PlaitSession *session, const char *name)
     uint32_t count = 0;
     for (const PlaitPass *pass = plait_passes; pass->name && count < MOST_PASSES; pass++) names[count++] = pass->name;
     const char *nearest = plait_nearest_name(name, names, count);
-    plait_session_error(session, PLAIT_UNKNOWN_PASS, plait_session_text(session, "`%s`", name),
+    plait_session_error(session, PLAIT_UNKNOWN_PASS, *name ? plait_session_text(session, "`%s`", name) : "no name",
                         "the name of a pass, or a pipeline, `stage` or `stage-gpu`",
                         nearest
                             ? plait_session_text(session, "did you mean `%s`?", nearest)
@@ -76,10 +76,12 @@ static void read_plan(PlaitSession *session, Plan *plan)
 {
     const PlaitTexts *lists = &session->options.values[PLAIT_OPTION_PASSES];
     for (uint32_t i = 0; i < lists->count; i++) {
-        for (const char *list = lists->data[i]; *list;) {
+        const char *list = lists->data[i];
+        for (bool more = *list; more;) { /* an empty list is no pass; an empty name in a list is a mistake */
             size_t length = strcspn(list, ",");
             add_pass(session, plan, plait_arena_strndup(session->arena, list, length));
-            list += length + (list[length] == ',');
+            more = list[length] == ',';
+            list += length + more;
         }
     }
 }

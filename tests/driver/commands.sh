@@ -16,6 +16,7 @@ run 0 help build --json; has out '"text": "NAME'
 run 2 --json build sum.plait; has err 'E0601' 'options follow the command'
 run 2 build sum.plait -o ''; has err 'E0603' 'an empty value'
 run 2 build sum.plait --operator=; has err 'E0603' 'an empty value'
+run 2 build sum.plait --target cpu,; has err 'E0617' 'found: no name'
 run 2 check sum.plait --seed 99999999999999999999; has err 'E0603' 'from 0 to 18446744073709551615'
 run 2 check sum.plait --device cpu --range x=2:1; has err 'E0603' 'LOW at most HIGH'
 # A path may hold bytes that are no text: JSON stays JSON, and the terminal is left alone.
@@ -92,6 +93,9 @@ run 0 opt --list-passes; has out '^fuse '
 run 0 opt --list-passes --json; has out '"name": "fuse"'
 run 0 opt sum.sir --passes=stage --classify; has err '^scan 1 of @running, along t, forward$' '^  carry 1 f32\[b, d\]: affine, scalar factor'; same out fused
 run 2 opt sum.sir --passes=classify; has err 'E0621' 'option --classify'
+for list in cse, ,cse cse,,dce ,; do run 2 opt sum.sir --passes=$list; has err 'E0621' 'found: no name'; done
+run 2 build sum.plait --target cpu,; has err 'E0617' 'found: no name'
+run 2 build sum.plait -D d=4,; has err 'E0611'
 run 2 opt sum.sir --passes=fuze; has err 'E0621' 'did you mean `fuse`'
 run 2 opt sum.sir --stop-after nothing; has err 'E0621'
 run 2 opt sum.sir --passes=stage --stop-after matrix; has err 'E0623' '`--stop-after matrix`' 'among --passes'
