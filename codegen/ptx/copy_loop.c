@@ -153,8 +153,8 @@ static void move_all(const Mover *mover, void (*one)(const Mover *mover, LLVMVal
     LLVMBuilderRef b = ptx->emit->builder;
     LLVMValueRef units = plait_ptx_int32(ptx, mover->tile->units);
     LLVMBasicBlockRef before = LLVMGetInsertBlock(b);
-    LLVMBasicBlockRef body = LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, "move");
-    LLVMBasicBlockRef after = LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, "");
+    LLVMBasicBlockRef body = plait_ptx_new_block(ptx, "move");
+    LLVMBasicBlockRef after = plait_ptx_new_block(ptx, "");
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntULT, ptx->thread, units, ""), body, after);
     LLVMPositionBuilderAtEnd(b, body);
     LLVMValueRef number = LLVMBuildPhi(b, LLVMInt32TypeInContext(ptx->emit->context), "");
@@ -193,8 +193,7 @@ void plait_ptx_move_tile(PlaitPtx *ptx, const PlaitPtxTile *tile, bool may_go_on
         return;
     }
     LLVMBasicBlockRef blocks[3];
-    for (uint32_t i = 0; i < 3; i++)
-        blocks[i] = LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, "");
+    for (uint32_t i = 0; i < 3; i++) blocks[i] = plait_ptx_new_block(ptx, "");
     LLVMBuildCondBr(b, ptx->either, blocks[0], blocks[1]);
     for (uint32_t i = 0; i < 2; i++) {
         LLVMPositionBuilderAtEnd(b, blocks[i]);

@@ -1,11 +1,6 @@
 /* Loops: blocks, phis for the carries, and the turns of the rings that copies go to. */
 #include "codegen/ptx/maps.h"
 
-static LLVMBasicBlockRef new_block(const PlaitPtx *ptx, const char *name)
-{
-    return LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, name);
-}
-
 /* The first position that runs: `from`, or backwards the last one of the same positions (below `from` when there is
  * none). */
 static LLVMValueRef first_position(PlaitPtx *ptx, const PlaitPtxLoop *loop)
@@ -117,9 +112,9 @@ PlaitPtxLoop plait_ptx_loop_begin(PlaitPtx *ptx, PlaitValue value, bool carries)
     loop.to = ptx->values[loop.inst->operands[1]][0];
     loop.step = LLVMConstInt(LLVMTypeOf(loop.from), (unsigned long long)(step < 0 ? -step : step), 0);
     loop.before = LLVMGetInsertBlock(ptx->emit->builder);
-    loop.head = new_block(ptx, "loop");
-    loop.body = new_block(ptx, "");
-    loop.after = new_block(ptx, "");
+    loop.head = plait_ptx_new_block(ptx, "loop");
+    loop.body = plait_ptx_new_block(ptx, "");
+    loop.after = plait_ptx_new_block(ptx, "");
     emit_head(ptx, &loop);
     plait_ptx_new_slots(ptx, region->params.data[0], 1)[0] = loop.position;
     return loop;

@@ -84,6 +84,12 @@ static inline LLVMValueRef plait_ptx_int32(const PlaitPtx *ptx, uint32_t value)
     return LLVMConstInt(LLVMInt32TypeInContext(ptx->emit->context), value, 0);
 }
 
+/* A basic block at the end of the kernel. */
+static inline LLVMBasicBlockRef plait_ptx_new_block(const PlaitPtx *ptx, const char *name)
+{
+    return LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, name);
+}
+
 /* ---- shape.c: slots and positions ---- */
 PlaitPtxShape plait_ptx_shape(const PlaitFunction *kernel, PlaitType type);
 const PlaitPtxShape *plait_ptx_shape_of(PlaitPtx *ptx, PlaitValue value);

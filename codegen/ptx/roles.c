@@ -12,11 +12,6 @@
 
 enum { GROUP_THREADS = 128, WARP_THREADS = 32, COPY_WARPS = 4, COPY_REGISTERS = 24, REGISTERS = 512 };
 
-static LLVMBasicBlockRef new_block(const PlaitPtx *ptx, const char *name)
-{
-    return LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, name);
-}
-
 static bool has_copies(const PlaitFunction *kernel, const PlaitRegion *region)
 {
     for (uint32_t i = 0; i < region->body.count; i++)
@@ -69,7 +64,7 @@ static void emit_copiers(PlaitPtx *ptx, LLVMBasicBlockRef end)
     LLVMBuilderRef b = ptx->emit->builder;
     uint32_t warps = ptx->maps->parameters < COPY_WARPS ? ptx->maps->parameters : COPY_WARPS;
     for (uint32_t warp = 0; warp < warps; warp++) {
-        LLVMBasicBlockRef copies = new_block(ptx, "copies"), next = new_block(ptx, "");
+        LLVMBasicBlockRef copies = plait_ptx_new_block(ptx, "copies"), next = plait_ptx_new_block(ptx, "");
         LLVMValueRef thread = plait_ptx_int32(ptx, ptx->kernel->threads + warp * WARP_THREADS);
         LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, ptx->thread, thread, ""), copies, next);
         begin_role(ptx, copies);
@@ -83,9 +78,9 @@ static void emit_copiers(PlaitPtx *ptx, LLVMBasicBlockRef end)
 void plait_ptx_emit_roles(PlaitPtx *ptx)
 {
     LLVMBuilderRef b = ptx->emit->builder;
-    LLVMBasicBlockRef make = new_block(ptx, "barriers"), meet = new_block(ptx, "meet"),
-                      copier = new_block(ptx, "copier");
-    LLVMBasicBlockRef compute = new_block(ptx, "compute"), end = new_block(ptx, "end");
+    LLVMBasicBlockRef make = plait_ptx_new_block(ptx, "barriers"), meet = plait_ptx_new_block(ptx, "meet"),
+                      copier = plait_ptx_new_block(ptx, "copier");
+    LLVMBasicBlockRef compute = plait_ptx_new_block(ptx, "compute"), end = plait_ptx_new_block(ptx, "end");
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, ptx->thread, plait_ptx_int32(ptx, 0), ""), make, meet);
     LLVMPositionBuilderAtEnd(b, make);
     plait_ptx_init_barriers(ptx);

@@ -165,17 +165,14 @@ typedef struct Loop {
     LLVMValueRef index;
 } Loop;
 
-static LLVMBasicBlockRef new_block(const Solve *solve)
-{
-    return LLVMAppendBasicBlockInContext(solve->ptx->emit->context, solve->ptx->emit->function, "solve");
-}
-
 /* for (index = from; index < to; index += step): begin, phis of the caller's own, enter, the body, end. */
 static Loop begin_loop(Solve *solve, LLVMValueRef from)
 {
     LLVMBuilderRef b = solve->ptx->emit->builder;
-    Loop loop = {
-        .before = LLVMGetInsertBlock(b), .head = new_block(solve), .body = new_block(solve), .after = new_block(solve)};
+    Loop loop = {.before = LLVMGetInsertBlock(b),
+                 .head = plait_ptx_new_block(solve->ptx, "solve"),
+                 .body = plait_ptx_new_block(solve->ptx, "solve"),
+                 .after = plait_ptx_new_block(solve->ptx, "solve")};
     LLVMBuildBr(b, loop.head);
     LLVMPositionBuilderAtEnd(b, loop.head);
     loop.index = LLVMBuildPhi(b, LLVMTypeOf(from), "");

@@ -142,8 +142,8 @@ void plait_ptx_swizzle_write(PlaitPtx *ptx, const PlaitPtxStage *stage, uint32_t
     LLVMValueRef first = plait_ptx_first_copy(ptx, writer.shape);
     LLVMBasicBlockRef after = NULL;
     if (first) {
-        LLVMBasicBlockRef copies = LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, "");
-        after = LLVMAppendBasicBlockInContext(ptx->emit->context, ptx->emit->function, "");
+        LLVMBasicBlockRef copies = plait_ptx_new_block(ptx, "");
+        after = plait_ptx_new_block(ptx, "");
         LLVMBuildCondBr(b, first, copies, after);
         LLVMPositionBuilderAtEnd(b, copies);
     }
