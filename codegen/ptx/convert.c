@@ -12,8 +12,8 @@ static uint32_t elements_from(const PlaitPtxShape *reader, PlaitScalar scalar, u
 {
     uint32_t elements = 1;
     for (uint32_t i = from; i < reader->rank; i++) {
-        elements *= reader->axes[i].padded;
-        if (i > 0 && i + 1 == reader->rank) elements += padding_of(scalar);
+        bool in_rows = i > 0 && i + 1 == reader->rank;
+        elements *= reader->axes[i].padded + (in_rows ? padding_of(scalar) : 0);
     }
     return elements;
 }

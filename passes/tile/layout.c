@@ -20,7 +20,7 @@
 #include "passes/tile/layout_groups.h"
 #include "ir/registers.h"
 
-enum { MOST_SLOTS = 4500 };
+enum { MOST_SLOTS = 4700 };
 
 typedef struct Rewrite {
     PlaitLayoutGroups *groups;
