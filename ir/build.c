@@ -34,6 +34,21 @@ PlaitAxis plait_axis_add(PlaitFunction *function, PlaitAxisInfo info)
     return (PlaitAxis)(function->axes.count - 1);
 }
 
+PlaitAxis plait_axis_second(PlaitFunction *function, PlaitAxis axis)
+{
+    PlaitModule *module = function->module;
+    for (uint32_t n = 0;; n++) {
+        PlaitName name = plait_names_add(
+            module->names, plait_arena_printf(module->arena, "%s_%u", plait_axis_text(function, axis), n));
+        if (plait_axis_find(function, name) != PLAIT_NO_AXIS) continue;
+        PlaitAxisInfo info = function->axes.data[axis];
+        info.name = name;
+        info.same_as = axis;
+        info.multiple = 0; /* said of the axis itself */
+        return plait_axis_add(function, info);
+    }
+}
+
 PlaitAxis plait_axis_find(const PlaitFunction *function, PlaitName name)
 {
     return plait_axis_find_in(function->axes.data, function->axes.count, name);

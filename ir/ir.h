@@ -135,6 +135,8 @@ typedef struct PlaitModule {
 PlaitModule *plait_module_create(PlaitArena *arena, PlaitNames *names, PlaitDiagnostics *diagnostics);
 PlaitFunction *plait_function_create(PlaitModule *module, PlaitLevel level, PlaitName name);
 PlaitAxis plait_axis_add(PlaitFunction *function, PlaitAxisInfo info);
+/* Another name of the positions of `axis`, as an attend has one: "t_0". */
+PlaitAxis plait_axis_second(PlaitFunction *function, PlaitAxis axis);
 PlaitAxis plait_axis_find(const PlaitFunction *function, PlaitName name); /* PLAIT_NO_AXIS when there is none */
 PlaitAxis plait_axis_find_in(const PlaitAxisInfo *table, uint32_t count, PlaitName name); /* likewise */
 const char *plait_axis_text(const PlaitFunction *function, PlaitAxis axis);

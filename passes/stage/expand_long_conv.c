@@ -22,22 +22,6 @@
  * and 10, 32 31 and 7; and what `plait build` takes for it: 16 taps 0.35 s, 64 1.3 s (256 21 s), as a loop 0.3 s. */
 enum { MOST_SHORT_TAPS = 16 };
 
-/* Another axis of the extent of `axis`. */
-static PlaitAxis second_axis(PlaitFunction *function, PlaitAxis axis)
-{
-    PlaitModule *module = function->module;
-    for (uint32_t n = 0;; n++) {
-        PlaitName name = plait_names_add(
-            module->names, plait_arena_printf(module->arena, "%s_%u", plait_axis_text(function, axis), n));
-        if (plait_axis_find(function, name) != PLAIT_NO_AXIS) continue;
-        PlaitAxisInfo info = function->axes.data[axis];
-        info.name = name;
-        info.role = PLAIT_ROLE_TIME;
-        info.same_as = axis;
-        return plait_axis_add(function, info);
-    }
-}
-
 static bool is_long(const PlaitFunction *function, const PlaitInst *inst)
 {
     return inst->op == PLAIT_OP_CONV &&
@@ -68,7 +52,7 @@ static bool has_room(PlaitFunction *function, const PlaitInst *conv)
 /* Of a filter as long as the sequence. */
 static PlaitValue expand_over_time(PlaitBuilder *builder, const PlaitInst *conv)
 {
-    PlaitAxis time = conv->axes[0], other = second_axis(builder->function, time);
+    PlaitAxis time = conv->axes[0], other = plait_axis_second(builder->function, time);
     PlaitValue t = plait_build_iota(builder, time, 0), s = plait_build_iota(builder, other, 0);
     PlaitValue delay = plait_build_binary(builder, PLAIT_OP_SUB, t, s);
     PlaitValue x = plait_build_gather(builder, conv->operands[0], time, s);
@@ -81,7 +65,8 @@ static PlaitValue expand_over_time(PlaitBuilder *builder, const PlaitInst *conv)
 /* Of a filter of many taps. */
 static PlaitValue expand_over_taps(PlaitBuilder *builder, const PlaitInst *conv)
 {
-    PlaitAxis time = conv->axes[0], taps = conv->axes[1], other = second_axis(builder->function, taps);
+    PlaitAxis time = conv->axes[0], taps = conv->axes[1], other = plait_axis_second(builder->function, taps);
+    builder->function->axes.data[other].role = PLAIT_ROLE_TIME; /* counts tokens */
     int64_t last = builder->function->axes.data[taps].size - 1;
     PlaitValue t = plait_build_iota(builder, time, 0), j = plait_build_iota(builder, other, 0);
     PlaitValue first =
