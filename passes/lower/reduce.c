@@ -127,8 +127,36 @@ static PlaitValue masked_renamed(PlaitLowering *lowering, PlaitValue renamed, co
     return result;
 }
 
+/* Whether an operand may be infinite or no number where all that is loaded is 0: outside of an axis. */
+static bool may_leave_numbers(const PlaitLowering *lowering, PlaitValue value, bool *seen)
+{
+    const PlaitFunction *function = lowering->operator_;
+    const PlaitInst *inst = plait_inst(function, value);
+    if (seen[value] || !plait_region_inside(inst->region, lowering->region)) return false;
+    seen[value] = true;
+    switch ((int)inst->op) {
+    case PLAIT_OP_DIV:
+        if (plait_op_of(function, inst->operands[1]) != PLAIT_OP_CONST) return true;
+        break;
+    case PLAIT_OP_EXP:
+    case PLAIT_OP_LOG:
+    case PLAIT_OP_RSQRT:
+    case PLAIT_OP_POW: return true;
+    default: break;
+    }
+    for (uint32_t i = 0; i < inst->operand_count && plait_op_is_pointwise((PlaitOp)inst->op); i++)
+        if (may_leave_numbers(lowering, inst->operands[i], seen)) return true;
+    return false;
+}
+
+static bool operand_may_leave_numbers(const PlaitLowering *lowering, PlaitValue value)
+{
+    return may_leave_numbers(lowering, value, PLAIT_NEW_ARRAY(lowering->arena, bool, lowering->operator_->insts.count));
+}
+
 /* Puts the mask of a product into one of its operands, preferably one that is computed: what is loaded as it is goes
- * straight to shared memory. False when it fits on neither. */
+ * straight to shared memory. 0 times what is no number is none either: the mask goes where that may be, if need be into
+ * both. False when it fits on neither. */
 static bool mask_product(PlaitLowering *lowering, const PlaitContraction *contraction, PlaitValue mask, PlaitValue *a,
                          PlaitValue *b)
 {
@@ -137,8 +165,12 @@ static bool mask_product(PlaitLowering *lowering, const PlaitContraction *contra
     bool on_a = plait_type_inside(type, plait_type_of(kernel, *a)),
          on_b = plait_type_inside(type, plait_type_of(kernel, *b));
     bool blocks = lowering->plan.twin != PLAIT_NO_AXIS && plait_lower_is_stored(lowering, contraction->a);
-    if (on_a && !(blocks && on_b)) *a = masked(lowering, mask, *a, 0);
+    bool choice = on_a && on_b && !lowering->target->gpu; /* GPUs: to be decided where kernels can be measured */
+    bool needs_b = choice && operand_may_leave_numbers(lowering, contraction->b);
+    bool needs_a = !needs_b || operand_may_leave_numbers(lowering, contraction->a);
+    if (on_a && needs_a && !(blocks && on_b)) *a = masked(lowering, mask, *a, 0);
     else if (on_b) *b = masked(lowering, mask, *b, 0);
+    if (needs_b && needs_a) *b = masked(lowering, mask, *b, 0);
     return on_a || on_b;
 }
 

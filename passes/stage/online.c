@@ -128,6 +128,23 @@ static bool same_walks(const Fold *fold, PlaitType a, PlaitType b)
     return true;
 }
 
+/* Whether what is computed inside the fold for `value` holds a reduction over another axis of run-time size: that gets
+ * a fold of its own first, since none runs in another. */
+static bool waits_for_another(const Fold *fold, PlaitValue value, bool *seen)
+{
+    const PlaitFunction *function = fold->group.function;
+    const PlaitInst *inst = plait_inst(function, value);
+    bool inside = inst->region == fold->outside.region && plait_type_has(inst->type, fold->group.axis);
+    if (!inside || seen[value]) return false;
+    seen[value] = true;
+    if (long_reduction(function, inst) && inst->axes[0] != fold->group.axis &&
+        function->axes.data[inst->axes[0]].size == PLAIT_RUNTIME_SIZE)
+        return true;
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        if (waits_for_another(fold, inst->operands[i], seen)) return true;
+    return false;
+}
+
 /* Takes the reduction into the fold if its dependence on those already there allows. */
 static bool try_add(Fold *fold, PlaitValue value)
 {
@@ -135,6 +152,9 @@ static bool try_add(Fold *fold, PlaitValue value)
     PlaitInst inst = *plait_inst(function, value);
     if (fold->reductions.count && !same_walks(fold, inst.type, plait_type_of(function, fold->reductions.data[0].value)))
         return false;
+    bool *seen = PLAIT_NEW_ARRAY(function->module->arena, bool, function->insts.count);
+    for (uint32_t i = 0; i < inst.operand_count; i++)
+        if (waits_for_another(fold, inst.operands[i], seen)) return false;
     bool *tainted = taints(function, fold->outside.region, &fold->reductions);
     fold->group.tainted = tainted;
     fold->group.tainted_count = function->insts.count;
