@@ -28,6 +28,7 @@ static const char *cache_key(PlaitSession *session, const PlaitBuildRequest *req
                            request->library,
                            request->header,
                            operator_name ? operator_name : "",
+                           plait_option_given(&session->options, PLAIT_OPTION_GRAD) ? "grad" : "",
                            plait_path_base(source->name)};
     PlaitSha256 hash = plait_sha256_begin();
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) plait_sha256_add_text(&hash, texts[i]);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "driver/cases.h"
+#include "driver/check_gradients.h"
 #include "driver/progress.h"
 #include "ir/rounding.h"
 #include "ir/sample.h"
@@ -166,24 +167,32 @@ typedef struct Result {
     uint32_t output;
     Error error;
     double limit, size; /* size: RMS(reference) */
+    double largest;     /* that of all outputs */
     double rounding;    /* RMS of what rounding alone is off by; NaN: not asked for, or unknown */
     bool same_bits;
 } Result;
 
 static bool within_limit(const Result *result) { return result->error.relative <= result->limit; }
 
+/* What is 0 because equal numbers cancel (the gradient of a softmax over one position) is 0 to rounding of those. Their
+ * size is that of the other outputs. */
+static bool is_cancelled(const Result *result)
+{
+    return result->size == 0 && result->error.absolute <= limit_single * result->largest;
+}
+
 /* Within the limit, or as far off as rounding alone is. */
 static bool is_right(const Result *result)
 {
     bool rounded = isfinite(result->rounding) && result->error.absolute <= PLAIT_ROUNDINGS * result->rounding;
-    return result->same_bits && (within_limit(result) || rounded);
+    return result->same_bits && (within_limit(result) || rounded || is_cancelled(result));
 }
 
 /* The limit that decided. */
 static double limit_used(const Result *result)
 {
-    return within_limit(result) || !is_right(result) ? result->limit
-                                                     : PLAIT_ROUNDINGS * result->rounding / result->size;
+    if (within_limit(result) || !is_right(result) || result->size == 0) return result->limit;
+    return PLAIT_ROUNDINGS * result->rounding / result->size;
 }
 
 static void report_failure(Check *check, const char *where, const Result *result)
@@ -270,6 +279,8 @@ static void check_target(Check *check, const PlaitCase *it, const PlaitArray *re
     if (plait_case_call(session, it, &call) && run_once(check, &call)) {
         void **first = copy_outputs(session->arena, &call);
         bool again = run_once(check, &call);
+        double largest = 0;
+        for (uint32_t i = 0; i < it->function->outputs.count; i++) largest = fmax(largest, size_of(&references[i]));
         for (uint32_t i = 0; again && i < it->function->outputs.count; i++) {
             const PlaitArgument *argument = &call.arguments[it->function->params.count + i];
             Result result = {.row = row,
@@ -277,6 +288,7 @@ static void check_target(Check *check, const PlaitCase *it, const PlaitArray *re
                              .error = error_of(check, argument, &references[i]),
                              .limit = limit_of(check, it->function, i, row),
                              .size = size_of(&references[i]),
+                             .largest = largest,
                              .rounding = NAN};
             result.same_bits = memcmp(first[it->function->params.count + i], argument->host, argument->bytes) == 0;
             bool beyond = result.error.relative > result.limit;
@@ -364,13 +376,44 @@ static void check_everything(Check *check)
     else plait_text_add(&session->output, "nothing was checked\n"); /* a message says why */
 }
 
+/* The gradients by themselves, before anything is compiled for a target. */
+static bool check_gradients(PlaitSession *session, uint64_t seed)
+{
+    PlaitProgram program;
+    PlaitVariants sizes = {0};
+    if (!plait_program_read(session, session->options.arguments.data[0], &program)) return false;
+    const PlaitModule *module = plait_program_compile(session, &program, &program.variants.data[0]);
+    if (!module) return false;
+    plait_case_check_ranges(session, module);
+    return plait_program_sizes(session, &program, &sizes) && plait_check_gradients(session, &program, &sizes, seed);
+}
+
+/* Gradients that are right in the interpreter are no less so where no kernel can be made of the backward: what a target
+ * says of that is a warning then. */
+static void note_not_compiled(PlaitSession *session)
+{
+    PlaitDiagnostics *diagnostics = &session->diagnostics;
+    if (!plait_option_given(&session->options, PLAIT_OPTION_GRAD)) return;
+    for (uint32_t i = 0; i < diagnostics->list.count; i++)
+        if (diagnostics->list.data[i].id != PLAIT_CANNOT_LOWER) return;
+    for (uint32_t i = 0; i < diagnostics->list.count; i++)
+        plait_session_warn(session, plait_session_text(session, "compared in the interpreter only: %s: %s",
+                                                       plait_diagnostic_title(PLAIT_CANNOT_LOWER),
+                                                       diagnostics->list.data[i].found));
+    diagnostics->list.count = diagnostics->error_count = 0;
+}
+
 void plait_command_CHECK(PlaitSession *session)
 {
     Check check = {.session = session,
                    .progress = plait_progress_begin(),
                    .seed = plait_option_count(&session->options, PLAIT_OPTION_SEED, 1)};
-    if (!plait_bench_begin(session, &check.bench) || !plait_program_sizes(session, &check.bench.program, &check.sizes))
+    if (plait_option_given(&session->options, PLAIT_OPTION_GRAD) && !check_gradients(session, check.seed)) return;
+    if (!plait_bench_begin(session, &check.bench)) {
+        note_not_compiled(session);
         return;
+    }
+    if (!plait_program_sizes(session, &check.bench.program, &check.sizes)) return;
     check_everything(&check);
     if (check.rows == 0 && !plait_session_failed(session))
         plait_session_error(session, PLAIT_CHECK_FAILED, "nothing was compared: 0 results",

@@ -137,6 +137,7 @@ static void run(PlaitSession *session, const Plan *plan, const PlaitPassOptions 
         source ? plait_module_parse(session->arena, &session->names, &session->diagnostics, source) : NULL;
     if (!module || !plait_module_verify(module) || !check_levels(session, plan, module)) return;
     plait_passes_run(module, plan->passes, plan->count, options);
+    if (plait_session_failed(session)) return;
     for (uint32_t i = 0; i < module->functions.count && plait_option_given(&session->options, PLAIT_OPTION_CLASSIFY);
          i++)
         plait_classify_print(module->functions.data[i], options->sink);

@@ -59,7 +59,8 @@ static bool keep_operator(PlaitSession *session, PlaitModule *module)
     return false;
 }
 
-PlaitModule *plait_program_compile(PlaitSession *session, const PlaitProgram *program, const PlaitVariant *variant)
+/* The operators as they are written. */
+static PlaitModule *compile_forward(PlaitSession *session, const PlaitProgram *program, const PlaitVariant *variant)
 {
     PlaitAxisSize *sizes = PLAIT_NEW_ARRAY(session->arena, PlaitAxisSize, variant->count);
     for (uint32_t i = 0; i < variant->count; i++)
@@ -68,6 +69,29 @@ PlaitModule *plait_program_compile(PlaitSession *session, const PlaitProgram *pr
     PlaitModule *module = plait_frontend_compile(session->arena, &session->names, &session->diagnostics,
                                                  program->source, sizes, variant->count);
     return module && keep_operator(session, module) ? module : NULL;
+}
+
+/* Adds each operator's backward, made of a second copy of the operator. */
+static bool add_backwards(PlaitSession *session, const PlaitProgram *program, const PlaitVariant *variant,
+                          PlaitModule *module)
+{
+    const PlaitModule *copies = compile_forward(session, program, variant);
+    if (!copies) return false;
+    uint32_t errors = session->diagnostics.error_count;
+    for (uint32_t i = 0; i < copies->functions.count; i++) {
+        PlaitFunction *copy = copies->functions.data[i];
+        copy->module = module;
+        plait_pass_differentiate(copy);
+        plait_push(session->arena, &module->functions, copy);
+    }
+    return session->diagnostics.error_count == errors;
+}
+
+PlaitModule *plait_program_compile(PlaitSession *session, const PlaitProgram *program, const PlaitVariant *variant)
+{
+    PlaitModule *module = compile_forward(session, program, variant);
+    bool backward = plait_option_given(&session->options, PLAIT_OPTION_GRAD);
+    return module && (!backward || add_backwards(session, program, variant, module)) ? module : NULL;
 }
 
 PlaitModule **plait_program_optimise(PlaitSession *session, const PlaitProgram *program, bool gpu)

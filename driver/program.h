@@ -16,7 +16,7 @@ typedef struct PlaitProgram {
 bool plait_program_read(PlaitSession *session, const char *path, PlaitProgram *program);
 const PlaitSource *plait_program_source(const PlaitSession *session, const PlaitProgram *program);
 /* The front end's Stage IR of one variant, a new module each time; NULL after a report. Keeps only --operator's, when
- * given. */
+ * given. With --grad the operators' backwards stand behind them, in the same order. */
 PlaitModule *plait_program_compile(PlaitSession *session, const PlaitProgram *program, const PlaitVariant *variant);
 /* Stage IR after the passes, of every variant; NULL after a report. */
 PlaitModule **plait_program_optimise(PlaitSession *session, const PlaitProgram *program, bool gpu);

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What no program makes the front end say: mistakes in IR text (E0702, E0703), and stages that are each right but cannot
-# be compiled together (E0820). Each through the command line, with the whole text of its message.
+# What no program makes the front end say: mistakes in IR text (E0702, E0703), stages that are each right but cannot
+# be compiled together (E0820), and operators that have no backward (E0821). Each through the command line, with the whole text of its message.
 # usage: commands.sh PLAIT
 plait=$1
 failures=0
@@ -165,5 +165,65 @@ error[E0820]: this arrangement of stages cannot be compiled
       = help: give them an axis less, or make two operators of it
 END
 done
+says 'a backward of whole numbers' emit --stage --grad <<'END'
+axis t : time
+operator f(x : i32[t]) -> (y : i32[t]) { y = x + 1 }
+---
+error[E0821]: this operator has no backward
+  --> <stdin>:2:10
+      |
+    2 | operator f(x : i32[t]) -> (y : i32[t]) { y = x + 1 }
+      |          ^
+      = found: an operator without a real input and a real output
+      = expected: an input and an output in f16, bf16, f32 or f64
+      = help: leave out the backward of this operator
+END
+says 'a backward after other passes' opt --passes=online,differentiate <<'END'
+operator @f {
+  axis t : time
+  %1 = param {name = "x", number = nan} : f32[t]
+  %2 = reduce.sum %1 {axes = [t]} : f32
+  output "y" : f32 = %2
+}
+---
+error[E0821]: this operator has no backward
+  --> <stdin>:4:8
+      |
+    4 |   %2 = reduce.sum %1 {axes = [t]} : f32
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^
+      = found: `fold`
+      = expected: the operator as it was written
+      = help: run `differentiate` before the other passes
+END
+says 'a backward that needs an axis more than there can be' opt --passes=differentiate <<'END'
+operator @f {
+  axis t : time
+  axis w = 2
+  axis a = 2
+  axis b = 2
+  axis c = 2
+  axis d = 2
+  axis e = 2
+  axis f = 2
+  axis g = 2
+  axis h = 2
+  axis i = 2
+  axis j = 2
+  axis k = 2
+  %1 = param {name = "x", number = nan} : f32[t, a, b, c, d, e, f, g, h, i, j, k]
+  %2 = param {name = "filter", number = nan} : f32[w]
+  %3 = conv %1, %2 {axes = [t, w]} : f32[t, a, b, c, d, e, f, g, h, i, j, k]
+  output "y" : f32[t, a, b, c, d, e, f, g, h, i, j, k] = %3
+}
+---
+error[E0821]: this operator has no backward
+  --> <stdin>:17:8
+      |
+   17 |   %3 = conv %1, %2 {axes = [t, w]} : f32[t, a, b, c, d, e, f, g, h, i, j, k]
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      = found: a value whose gradient needs an axis more than values can have
+      = expected: values of at most 11 axes here
+      = help: give the values one axis less
+END
 echo "$count checks, $failures failed"
 [ "$failures" = 0 ] && [ "$count" -gt 0 ]

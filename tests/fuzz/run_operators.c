@@ -7,7 +7,9 @@
  * An output beyond the bar is no fault when rounding alone, done by the interpreter to every f32 value, is as far off
  * (ir/rounding.h). Such a seed is counted and printed.
  *
- *     run_operators FIRST COUNT [-v]     exit status 1 when any seed differs; prints the operator of a failing seed
+ *     run_operators FIRST COUNT [-v] [-g]   exit status 1 when any seed differs; prints the operator of a failing seed
+ *
+ * With -g it is the operators' backwards that are compiled.
  */
 #include <math.h>
 #include <stdio.h>
@@ -39,6 +41,7 @@ typedef struct Trial {
     PlaitSources sources;
     PlaitDiagnostics diagnostics;
     uint64_t seed;
+    bool backward;
     PlaitRandom random;
     PlaitFunction *operator_;
     int64_t *extents;
@@ -177,13 +180,21 @@ static double limit_of(const Trial *trial, PlaitScalar scalar)
     return scalar == PLAIT_BF16 || scalar == PLAIT_F16 ? 3e-3 : scalar == PLAIT_F64 || scalar == PLAIT_F32 ? 1e-5 : 0;
 }
 
+/* The operator of the trial's seed, or its backward. */
+static PlaitModule *draw_operator(Trial *trial)
+{
+    PlaitModule *module =
+        plait_random_operator(trial->arena, &trial->names, &trial->diagnostics, trial->seed, PLAIT_RANDOM_ALL);
+    if (module && trial->backward) plait_pass_differentiate(module->functions.data[0]);
+    return module;
+}
+
 /* The error of an output when the interpreter itself rounds every value: the largest of some draws. */
 static double rounding_error(Trial *trial, uint32_t output)
 {
     PlaitFunction *draws[PLAIT_ROUNDING_DRAWS];
     for (uint32_t draw = 0; draw < PLAIT_ROUNDING_DRAWS; draw++) {
-        PlaitModule *again =
-            plait_random_operator(trial->arena, &trial->names, &trial->diagnostics, trial->seed, PLAIT_RANDOM_ALL);
+        PlaitModule *again = draw_operator(trial);
         draws[draw] = again->functions.data[0];
         plait_round_values(draws[draw], draw);
     }
@@ -280,8 +291,7 @@ static void report(Trial *trial, Outcome outcome, bool verbose)
         return;
     }
     PlaitText text = plait_text(trial->arena);
-    PlaitModule *again =
-        plait_random_operator(trial->arena, &trial->names, &trial->diagnostics, trial->seed, PLAIT_RANDOM_ALL);
+    PlaitModule *again = draw_operator(trial);
     plait_diagnostics_print(&trial->diagnostics, &text);
     printf("seed %llu: %s %s\n%s", (unsigned long long)trial->seed, texts[outcome], trial->what,
            plait_text_string(&text));
@@ -294,7 +304,7 @@ static void report(Trial *trial, Outcome outcome, bool verbose)
     fflush(stdout);
 }
 
-static Outcome run_seed(uint64_t seed, bool verbose)
+static Outcome run_seed(uint64_t seed, bool verbose, bool backward)
 {
     static PlaitFailure failure;
     PlaitArena *volatile arena = NULL;
@@ -302,10 +312,10 @@ static Outcome run_seed(uint64_t seed, bool verbose)
     if (PLAIT_TRY(&failure)) {
         arena = plait_arena_create(&failure);
         Trial *trial = PLAIT_NEW(arena, Trial);
-        trial->arena = arena, trial->seed = seed;
+        trial->arena = arena, trial->seed = seed, trial->backward = backward;
         trial->names.arena = trial->sources.arena = trial->diagnostics.arena = arena;
         trial->diagnostics.sources = &trial->sources;
-        PlaitModule *module = plait_random_operator(arena, &trial->names, &trial->diagnostics, seed, PLAIT_RANDOM_ALL);
+        PlaitModule *module = draw_operator(trial);
         outcome = module ? run_trial(trial, module) : BROKEN;
         report(trial, outcome, verbose);
         for (uint32_t i = 0; trial->inputs && i < trial->operator_->params.count; i++)
@@ -319,9 +329,14 @@ static Outcome run_seed(uint64_t seed, bool verbose)
 
 int main(int argc, char **argv)
 {
-    if (argc < 3) return fprintf(stderr, "usage: run_operators FIRST COUNT [-v]\n"), 2;
+    if (argc < 3) return fprintf(stderr, "usage: run_operators FIRST COUNT [-v] [-g]\n"), 2;
     uint64_t first = strtoull(argv[1], NULL, 10), count = strtoull(argv[2], NULL, 10), found[OUTCOME_COUNT] = {0};
-    for (uint64_t i = 0; i < count; i++) found[run_seed(first + i, argc > 3)]++;
+    bool verbose = false, backward = false;
+    for (int i = 3; i < argc; i++) {
+        verbose |= strcmp(argv[i], "-v") == 0;
+        backward |= strcmp(argv[i], "-g") == 0;
+    }
+    for (uint64_t i = 0; i < count; i++) found[run_seed(first + i, verbose, backward)]++;
     printf("%llu operators: %llu the same, %llu ill-conditioned, %llu refused, %llu different, %llu broken\n",
            (unsigned long long)count, (unsigned long long)found[SAME], (unsigned long long)found[ILL_CONDITIONED],
            (unsigned long long)found[REFUSED], (unsigned long long)found[DIFFERENT], (unsigned long long)found[BROKEN]);
