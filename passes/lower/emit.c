@@ -351,6 +351,23 @@ static bool reads_places(const PlaitLowering *lowering, const PlaitInst *inst)
            lowering->operator_->axes.data[index->axes[0]].place && !plait_lower_is_stored(lowering, inst->operands[0]);
 }
 
+/* Whether a value that the kernel computes is made of sums along an axis of `index`: made anew at the index's
+ * positions, these would be the sum's own. */
+static bool sums_along(const PlaitLowering *lowering, PlaitValue value, PlaitType index, bool *seen)
+{
+    const PlaitFunction *function = lowering->operator_;
+    const PlaitInst *inst = plait_inst(function, value);
+    if (seen[value] || plait_lower_is_stored(lowering, value)) return false;
+    seen[value] = true;
+    if (inst->op == PLAIT_OP_RESULT) {
+        const PlaitInst *owner = plait_inst(function, inst->operands[0]);
+        return owner->op == PLAIT_OP_FOLD && plait_type_has(index, owner->axes[0]);
+    }
+    for (uint32_t i = 0; i < inst->operand_count; i++)
+        if (sums_along(lowering, inst->operands[i], index, seen)) return true;
+    return false;
+}
+
 static PlaitValue lower_gather(PlaitLowering *lowering, const PlaitInst *inst, const PlaitPlaces *places)
 {
     PlaitAxis axis = inst->axes[0];
@@ -369,6 +386,11 @@ static PlaitValue lower_gather(PlaitLowering *lowering, const PlaitInst *inst, c
         return plait_lower_fail(lowering, inst->operands[0], "a value of the recurrence read at computed positions",
                                 "along a feature axis that works; along others only values that do not depend on a "
                                 "carry can be read at computed positions");
+    if (sums_along(lowering, inst->operands[0], plait_type_of(lowering->operator_, inst->operands[1]),
+                   PLAIT_NEW_ARRAY(lowering->arena, bool, lowering->operator_->insts.count)))
+        return plait_lower_fail(lowering, inst->operands[0],
+                                "a sum along an axis, read at other positions of it in the same scan",
+                                "read what is summed at these positions, and sum that");
     PlaitValue index = plait_lower_value(lowering, inst->operands[1], places);
     if (!index) return 0;
     PlaitPlaces there = with_place(lowering, places, axis, index);
