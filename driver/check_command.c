@@ -202,11 +202,12 @@ static void report_failure(Check *check, const char *where, const Result *result
         plait_session_error(
             session, PLAIT_CHECK_FAILED, plait_session_text(session, "%s: error %.2e", where, result->error.relative),
             plait_session_text(session, "at most %.0e", result->limit),
-            plait_session_text(session,
-                               "RMS(reference) is %.1e, and rounding each value to its type moves it by %.1e; where "
-                               "values leave the range of f32, narrow an input with --range; else this is a mistake in "
-                               "Plait: please report it with the program",
-                               result->size, result->rounding));
+            plait_session_text(
+                session,
+                "RMS(reference) is %.1e, and rounding each value to its type moves it by %.1e of that; "
+                "where values leave the range of f32, narrow an input with --range; else this is a mistake in "
+                "Plait: please report it with the program",
+                result->size, result->size > 0 ? result->rounding / result->size : result->rounding));
     else
         plait_session_error(session, PLAIT_CHECK_FAILED, plait_session_text(session, "%s: two runs differ", where),
                             "the same bits every time",

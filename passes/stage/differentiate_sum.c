@@ -49,11 +49,37 @@ static PlaitGradient sum_over(PlaitBuilder *at, PlaitGradient gradient, const Pl
     return (PlaitGradient){value, masked ? 0 : gradient.mask};
 }
 
+/* Whether `mask` is `other` and perhaps more conditions. */
+static bool implies(const PlaitFunction *function, PlaitValue mask, PlaitValue other)
+{
+    const PlaitInst *inst = plait_inst(function, mask);
+    if (mask == other) return true;
+    return inst->op == PLAIT_OP_AND &&
+           (implies(function, inst->operands[0], other) || implies(function, inst->operands[1], other));
+}
+
+static bool is_not(const PlaitFunction *function, PlaitValue mask, PlaitValue other)
+{
+    const PlaitInst *inst = plait_inst(function, mask);
+    return inst->op == PLAIT_OP_NOT && inst->operands[0] == other;
+}
+
+/* Where either is true; 0: everywhere. */
+static PlaitValue either(PlaitBuilder *at, PlaitValue a, PlaitValue b)
+{
+    if (!a || !b || is_not(at->function, a, b) || is_not(at->function, b, a)) return 0;
+    if (implies(at->function, a, b)) return b;
+    return implies(at->function, b, a) ? a : plait_build_binary(at, PLAIT_OP_OR, a, b);
+}
+
+/* Outside of both masks the sum may be multiplied by what is no number there, so it keeps what they have in common. */
 static PlaitGradient sum_of_two(PlaitBuilder *at, PlaitGradient a, PlaitGradient b)
 {
     if (!a.value) return b;
-    if (a.mask != b.mask) a.value = plait_gradient_value(at, a), b.value = plait_gradient_value(at, b), a.mask = 0;
-    return (PlaitGradient){plait_build_binary(at, PLAIT_OP_ADD, a.value, b.value), a.mask};
+    PlaitValue mask = either(at, a.mask, b.mask);
+    if (a.mask != mask) a.value = plait_gradient_value(at, a);
+    if (b.mask != mask) b.value = plait_gradient_value(at, b);
+    return (PlaitGradient){plait_build_binary(at, PLAIT_OP_ADD, a.value, b.value), mask};
 }
 
 /* What a frame hands out it hands out token by token, and does not sum over what its programs do not share. */

@@ -118,6 +118,22 @@ for change in 's/- 1 }/- 1.00001 }/' 's/z = /z = 1e-4 + /' 's/s = s/s = 1e-6 + s
     run 3 check cancels.plait --library beside.so --device cpu --sizes t=65; has err 'E0622' 'rounding each value to its type moves it by'
     has out '^5 results, 1 failures'
 done
+# Gradients: a row that attends to nothing, whose value a choice leaves out, gives 0 and no NaN.
+cat >empty.plait <<'END'
+axis t : time
+axis d = 4
+operator empty(q, k : f32[t, d], v : f32[t]) -> (y : f32[t], z : f32[t]) {
+    attend s where s < t {
+        c = sum[d](q * k@s)
+        o = sum(softmax(c) * v@s)
+        w = exp(c - max(c))
+        z = sum(w * v@s) / max(sum(w), 1e-6)
+    }
+    y = select(t > 0, o, 0)
+}
+END
+run 0 check --grad empty.plait --device cpu --sizes t=1 --sizes t=9; has out ' 0 failures'
+
 # After a failure the other variants are checked too.
 run 0 build sum.plait --target cpu -D d=1,7 -o both.so
 run 3 check wrong.plait --library both.so --device cpu -D d=1,7; has out 'd=1 .*FAIL$' 'd=7 .*FAIL$'
