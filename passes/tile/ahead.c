@@ -11,8 +11,8 @@
  * What is loaded after the last turn is outside of the axis, or read by nobody. Stands after `copy`.
  */
 #include "ir/clone.h"
-#include "passes/passes.h"
 #include "ir/registers.h"
+#include "passes/passes.h"
 
 enum { MOST_REGISTERS = 16 }; /* of a thread, for all that a loop has loaded ahead */
 

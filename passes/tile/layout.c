@@ -17,8 +17,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "passes/tile/layout_groups.h"
 #include "ir/registers.h"
+#include "passes/tile/layout_groups.h"
 
 enum { MOST_SLOTS = 4700 };
 

@@ -26,6 +26,8 @@ typedef struct Search {
 } Search;
 
 enum { SHUFFLE = 3, BARRIER = 60, ACCESS = 4, STEPS_OF_DOT = 4, MOST_VEC = 8 };
+/* A layout that is taken where there is no other: more than any number of instructions. */
+enum { UNWANTED = 1000000000 };
 /* Thread bits of four warps; of fragments: log2 of rows, of columns that one fragment has, of the fewest columns that
  * two groups of warps share (16 each, which `ldmatrix` reads at once). */
 enum { WARPS_BITS = 7, ROWS_BITS = 6, COLUMNS_BITS = 3, HALVES_BITS = 5 };
@@ -292,13 +294,13 @@ static int bits_of_halves(const PlaitLayoutGroup *group, uint32_t thread_bits)
 
 /* The fragments of the matrix units (codegen/ptx/matrix.h): four warps for each 64 rows; a thread holds two rows, and
  * of every other axis two of eight neighbours. With halves, twice as many warps: the upper ones have the upper half of
- * every other axis, unless these are to be whole. Where these are possible, what the threads do counts, else nothing
- * does: there is no choice. */
+ * every other axis, unless these are to be whole. That is what is wanted wherever all groups of the kernel can have it.
+ */
 static PlaitLayout fragments(const PlaitLayoutGroup *group, uint32_t thread_bits, double *cost)
 {
     PlaitLayout layout = {.count = (uint8_t)group->count};
     int halves = bits_of_halves(group, thread_bits);
-    *cost = halves < 0 ? INFINITY : group->halves ? 1 : 0;
+    *cost = halves < 0 ? INFINITY : group->halves && !halves ? UNWANTED : 0;
     for (uint32_t i = 0; i < group->count; i++) {
         PlaitLayoutAxis *entry = &layout.axes[i];
         entry->axis = group->axes[i];

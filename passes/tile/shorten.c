@@ -14,8 +14,8 @@
  * be held than there was; else the order stays. Only the kernel's outermost region is looked at, only where the order
  * that was holds more than REGISTERS, and the new order is kept only if it holds less. Stands after `copy`.
  */
-#include "passes/passes.h"
 #include "ir/registers.h"
+#include "passes/passes.h"
 
 /* REGISTERS of a thread where a program has the fewest, LEAST_THREADS: two programs are to fit into a multiprocessor.
  */
