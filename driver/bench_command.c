@@ -91,7 +91,7 @@ static double measure(Bench *bench, PlaitOperatorCall *call, uint32_t *repeats, 
         good = once >= 0;
     }
     double fitting = once > 0 ? measured_seconds / once : MOST_REPEATS;
-    *repeats = asked                     ? (uint32_t)(asked < MOST_REPEATS ? asked : MOST_REPEATS)
+    *repeats = asked                     ? (uint32_t)asked /* at most MOST_REPEATS, else it was refused */
                : fitting < LEAST_REPEATS ? LEAST_REPEATS
                : fitting > MOST_REPEATS  ? MOST_REPEATS
                                          : (uint32_t)fitting;
@@ -173,8 +173,11 @@ static void bench_operator(Bench *bench, const PlaitFunction *function)
 void plait_command_BENCH(PlaitSession *session)
 {
     Bench bench = {.session = session, .progress = plait_progress_begin()};
-    if (plait_option_count(&session->options, PLAIT_OPTION_REPEATS, 1) == 0) {
-        plait_session_error(session, PLAIT_BAD_OPTION_VALUE, "`--repeats 0`", "at least 1",
+    uint64_t asked = plait_option_count(&session->options, PLAIT_OPTION_REPEATS, 1);
+    if (asked < 1 || asked > MOST_REPEATS) {
+        plait_session_error(session, PLAIT_BAD_OPTION_VALUE,
+                            plait_session_text(session, "`--repeats %llu`", (unsigned long long)asked),
+                            plait_session_text(session, "a number from 1 to %d", MOST_REPEATS),
                             "leave it out, and as many runs as fit into half a second are timed");
         return;
     }

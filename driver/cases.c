@@ -60,7 +60,7 @@ static void apply_ranges(PlaitSession *session, const PlaitCase *it, uint64_t se
     for (uint32_t i = 0; i < given->count; i++) {
         double low, high;
         const char *equals = strchr(given->data[i], '=');
-        if (!equals || !read_range(equals + 1, &low, &high)) continue; /* refused by plait_bench_ranges */
+        if (!equals || !read_range(equals + 1, &low, &high)) continue; /* refused by plait_case_check_ranges */
         for (uint32_t j = 0; j < it->function->params.count; j++) {
             const char *name = plait_names_text(it->function->module->names,
                                                 plait_inst(it->function, it->function->params.data[j])->name);
@@ -75,16 +75,33 @@ static void apply_ranges(PlaitSession *session, const PlaitCase *it, uint64_t se
     }
 }
 
-static bool has_input(const PlaitModule *module, const char *name, size_t length)
+/* The names of all operators' inputs; `count` is set. */
+static const char *const *input_names(PlaitSession *session, const PlaitModule *module, uint32_t *count)
 {
+    PlaitTexts names = {0};
     for (uint32_t i = 0; i < module->functions.count; i++) {
         const PlaitFunction *function = module->functions.data[i];
-        for (uint32_t j = 0; j < function->params.count; j++) {
-            const char *known = plait_names_text(module->names, plait_inst(function, function->params.data[j])->name);
-            if (strlen(known) == length && strncmp(known, name, length) == 0) return true;
-        }
+        for (uint32_t j = 0; j < function->params.count; j++)
+            plait_push(session->arena, &names,
+                       plait_names_text(module->names, plait_inst(function, function->params.data[j])->name));
     }
-    return false;
+    *count = names.count;
+    return names.data;
+}
+
+static void check_input_name(PlaitSession *session, const PlaitModule *module, const char *given, size_t length)
+{
+    uint32_t count;
+    const char *const *names = input_names(session, module, &count);
+    for (uint32_t i = 0; i < count; i++)
+        if (strlen(names[i]) == length && strncmp(names[i], given, length) == 0) return;
+    const char *name = plait_arena_strndup(session->arena, given, length);
+    const char *nearest = plait_nearest_name(name, names, count);
+    plait_session_error(session, PLAIT_BAD_OPTION_VALUE,
+                        plait_session_text(session, "`--range %s`: no operator has an input `%s`", given, name),
+                        "the name of an input",
+                        nearest ? plait_session_text(session, "did you mean `%s`?", nearest)
+                                : "the inputs are what the operator has in its first parentheses");
 }
 
 void plait_case_check_ranges(PlaitSession *session, const PlaitModule *module)
@@ -93,13 +110,13 @@ void plait_case_check_ranges(PlaitSession *session, const PlaitModule *module)
     for (uint32_t i = 0; i < given->count; i++) {
         double low, high;
         const char *equals = strchr(given->data[i], '=');
-        if (equals && read_range(equals + 1, &low, &high) &&
-            has_input(module, given->data[i], (size_t)(equals - given->data[i])))
-            continue;
-        plait_session_error(session, PLAIT_BAD_OPTION_VALUE,
-                            plait_session_text(session, "`--range %s`", given->data[i]),
-                            "NAME=LOW:HIGH, with the name of an input and finite numbers, LOW at most HIGH",
-                            "write for example `--range decay=0:1`");
+        if (equals && read_range(equals + 1, &low, &high))
+            check_input_name(session, module, given->data[i], (size_t)(equals - given->data[i]));
+        else
+            plait_session_error(session, PLAIT_BAD_OPTION_VALUE,
+                                plait_session_text(session, "`--range %s`", given->data[i]),
+                                "NAME=LOW:HIGH, with the name of an input and finite numbers, LOW at most HIGH",
+                                "write for example `--range decay=0:1`");
     }
 }
 

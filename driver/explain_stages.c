@@ -119,13 +119,11 @@ static void add_segments_form(const Finder *finder, PlaitValue scan, const char 
                           reason, line, other, line_at(finder, where));
 }
 
-/* How a scan of the source runs on a GPU, and whether one inside another stays there. */
-static void add_gpu_form(const Finder *finder, PlaitValue value, PlaitText *detail)
+/* How a scan of the plain form runs on a GPU, and whether one inside another stays there. */
+static void add_gpu_form(const Finder *finder, PlaitValue scan, PlaitText *detail)
 {
     PlaitFunction *plain = finder->forms->plain;
-    PlaitValue scan = find_plain(finder, value);
     PlaitSpan where = {0};
-    if (!scan) return; /* nobody reads what it makes */
     if (plait_inst(plain, scan)->region != plain->body) {
         plait_text_add(detail, "On a GPU it runs token after token, as the scan around it does.\n");
         return;
@@ -195,10 +193,12 @@ static void add_scan(Finder *finder, PlaitValue value)
     PlaitScanClassId id = plait_classify_scan(finder->function, value).id;
     PlaitText detail = plait_text(finder->session->arena);
     plait_scan_class_print(finder->function, value, "", &detail);
-    if (finder->forms) {
+    PlaitValue plain = finder->forms ? find_plain(finder, value) : 0;
+    if (plain) {
         plait_scan_place_print(finder->function, value, find_kept(finder, inst), "", &detail);
-        add_gpu_form(finder, value, &detail);
-    }
+        add_gpu_form(finder, plain, &detail);
+    } else if (finder->forms)
+        plait_text_add(&detail, "No kernel runs it: another scan makes the same, or nothing reads what it makes.\n");
     stage->class_name = plait_scan_class_text(id);
     stage->allows = plait_scan_class_allows(id);
     stage->detail = plait_text_string(&detail);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,13 +22,25 @@ static PlaitDiagnosticId id_of_error(PlaitDiagnosticId otherwise, int error)
     return error == EISDIR ? PLAIT_FILE_NOT_REGULAR : otherwise;
 }
 
-static const char *help_for(PlaitDiagnosticId id, int error)
+/* Whether the folder that the path's file would be in is there. */
+static bool folder_exists(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path) return true;
+    char folder[PATH_MAX];
+    struct stat status;
+    int length = snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+    return length > 0 && (size_t)length < sizeof folder && stat(folder, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static const char *help_for(PlaitDiagnosticId id, const char *path, int error)
 {
     if (id == PLAIT_FILE_MISSING) return "check the path; it is relative to the current folder";
     if (id == PLAIT_FILE_NOT_REGULAR) return "give the path of a file, not of a folder";
     if (error == EACCES || error == EPERM) return "change its permissions with chmod, or those of its folder";
     if (error == ENOSPC || error == EDQUOT) return "make room on that disk, or write elsewhere with another path";
     if (error == EROFS) return "write elsewhere: that disk is read-only";
+    if (error == ENOENT && folder_exists(path)) return "write elsewhere: no files can be made in that folder";
     if (error == ENOENT) return "make the folder first: it does not exist";
     if (error == EISDIR) return "give the path of a file, not of a folder";
     if (error == ENOTDIR) return "give another path: what it goes through as a folder is a file";
@@ -40,7 +53,7 @@ void plait_file_report(PlaitSession *session, PlaitDiagnosticId otherwise, const
     const char *expected = id == PLAIT_FILE_UNWRITABLE ? "a file that can be written" : "a file that can be read";
     plait_session_error(session, id,
                         *path ? plait_session_text(session, "`%s`: %s", path, strerror(error)) : "an empty path",
-                        expected, help_for(id, error));
+                        expected, help_for(id, path, error));
 }
 
 /* Reads until the end or the limit; the length, or -errno. The size that fstat tells is only a hint: pipes have none.

@@ -166,7 +166,7 @@ static void take_option(Parser *parser, uint32_t option, const char *value)
     }
     if (option_rows[option].kind == COUNT && !plait_read_count(value, &count)) {
         bad_value(parser, option, plait_arena_printf(arena, "`%s`", value),
-                  "a whole number from 0 to 18446744073709551615");
+                  "a whole number without a sign, below 2^64");
         return;
     }
     plait_push(arena, &parser->options->values[option], value);

@@ -101,7 +101,7 @@ static bool convert(PlaitSema *sema, PlaitSpan span, const Carry *carry, PlaitTe
         if ((own == PLAIT_BOOL) != (wanted == PLAIT_BOOL) || own > wanted)
             return carry_type_error(
                 sema, span,
-                plait_sema_format(sema, "%s for the carry `%s`", plait_term_text(sema, *term),
+                plait_sema_format(sema, "`%s` for the carry `%s`", plait_scalar_text(own),
                                   plait_sema_text(sema, carry->ast->name.name)),
                 plait_scalar_text(wanted),
                 plait_sema_format(

@@ -6,7 +6,7 @@
 #include "passes/passes.h"
 #include "passes/stage/segment.h"
 
-enum { PLAIT_NO_EXTREME = UINT32_MAX };
+#define PLAIT_NO_EXTREME UINT32_MAX
 enum { PLAIT_SEGMENT_MOST_CARRIES = 4 }; /* which may all feed each other */
 
 /* What becomes of carry `column` in a value: nothing (not there), or a factor that varies along some axes. */

@@ -17,7 +17,7 @@ run 2 --json build sum.plait; has err 'E0601' 'options follow the command'
 run 2 build sum.plait -o ''; has err 'E0603' 'an empty value'
 run 2 build sum.plait --operator=; has err 'E0603' 'an empty value'
 run 2 build sum.plait --target cpu,; has err 'E0617' 'found: no name'
-run 2 check sum.plait --seed 99999999999999999999; has err 'E0603' 'from 0 to 18446744073709551615'
+run 2 check sum.plait --seed 99999999999999999999; has err 'E0603' 'below 2^64'
 run 2 check sum.plait --device cpu --range x=2:1; has err 'E0603' 'LOW at most HIGH'
 # A path may hold bytes that are no text: JSON stays JSON, and the terminal is left alone.
 odd=$(printf 'a\377b\033[31m.plait')

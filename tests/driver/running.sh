@@ -82,11 +82,11 @@ run 0 check decay.plait --device cpu --sizes t=129 --sizes t=65; has out '^decay
 run 0 build decay.plait --target cpu
 sed 's/sigmoid(g)/sigmoid(g) * 1.0001/' decay.plait >slower.plait
 run 3 check slower.plait --library libdecay.so --device cpu --sizes t=129 --sizes t=65; has out 't=129 .*pass$' 't=65 .*FAIL$'
-run 2 check sum.plait --library libsum.so --device cpu --range z=0:1; has err 'E0603'
+run 2 check sum.plait --library libsum.so --device cpu --range z=0:1; has err 'E0603' 'no operator has an input `z`'
 run 2 check sum.plait --device cpu --sizes q=1; has err 'E0603' 'no operator has an axis `q`'
 run 2 check sum.plait --device cpu --sizes t=1000000000,b=1000000; has err 'E0603' 'b=1000000 t=1000000000' 'of memory'
 run 2 bench sum.plait --device cpu --sizes t=1000000000,b=1000000; has err 'E0603' 'of memory'
-run 2 bench sum.plait --device cpu --repeats 0; has err 'E0603' 'at least 1'
+run 2 bench sum.plait --device cpu --repeats 0; has err 'E0603' 'a number from 1 to 1000'
 run 2 check sum.plait --device cpu --sizes d=1; has err 'E0603' '-D'
 run 1 check sum.plait --library libsum.so --device cpu -D d=9; has err 'E0620' 'was built for 4'
 sed 's/running/other/' sum.plait >other.plait
