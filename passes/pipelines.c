@@ -2,7 +2,7 @@
 #include "passes/passes.h"
 
 #define TO_FOLDS                                                                                                       \
-    "expand-long-conv", "online", "dce", /* no reduction over an axis of run-time length is left */                    \
+    "expand-long-conv", "unshift", "online", "dce", /* no reduction over an axis of run-time length is left */         \
         "canonicalise", "cse", "dce", "fuse", "cse",                                                                   \
         "dce" /* each kernel keeps only the carries that it needs; the lowering relies on it */
 

@@ -5,6 +5,9 @@
  * computes its operand and turns the reduced axes into inner loops; what only combines its result with tiles of the
  * kept axes becomes phase 1 of that nest. S1 = a * S;  r = sum d (k * S1);  u = v - r      one pass over S, u computed
  * when the sum over d is done S2 = S1 + k * u;  o = sum d (q * S2)             a second pass
+ * What a nest only loads and combines before it reduces or reads an earlier nest's result is placed when the first node
+ * that needs it is: first what has other points, which makes earlier groups, then what has the same ones and joins the
+ * reader. In program order it could come before a group that another operand needs, and would have to be kept.
  * 2. A `for` is a group of its own at the end of those before it. Its carries have buffers; initial values are written
  * to them where they are computed.
  * 3. The next value of a carry is written over the old one, in the nest that computes it, if no later group reads the
@@ -20,6 +23,7 @@ static const uint32_t NEVER = UINT32_MAX;
 typedef struct Clusterer {
     PlaitCpuKernel *kernel;
     PlaitCpuPlan *plan;
+    bool *floating; /* by instruction: a real node of the region that is not placed yet, and reads only such ones */
 } Clusterer;
 
 PlaitCpuPlan *plait_cpu_plan_of(const PlaitCpuKernel *kernel, const PlaitRegion *region)
@@ -145,8 +149,97 @@ static void place_real(Clusterer *clusterer, PlaitCpuId id, uint32_t first)
     place_alone(clusterer, id, alone);
 }
 
+/* ---- placing on demand ---- */
+
+static void place_synthetic(Clusterer *clusterer, PlaitCpuId id);
+
+static bool is_floating(const Clusterer *clusterer, PlaitCpuId id)
+{
+    return id < clusterer->kernel->function->insts.count && clusterer->floating[id];
+}
+
+/* The floating nodes that others read, directly or through each other. */
+typedef struct Wanted {
+    const Clusterer *clusterer;
+    bool *there; /* by instruction */
+    bool any;
+} Wanted;
+
+static void want_read(void *context, PlaitCpuId read)
+{
+    Wanted *wanted = context;
+    if (read >= wanted->clusterer->kernel->function->insts.count) { /* a copy for a dot, placed with what it copies */
+        plait_cpu_reads(wanted->clusterer->kernel, read, want_read, wanted);
+        return;
+    }
+    if (!is_floating(wanted->clusterer, read) || wanted->there[read]) return;
+    wanted->there[read] = wanted->any = true;
+    plait_cpu_reads(wanted->clusterer->kernel, read, want_read, wanted);
+}
+
+/* Places in program order those wanted nodes whose points are those of `space`, or those whose points are not. */
+static void place_some(Clusterer *clusterer, const Wanted *wanted, PlaitAxisSet space, bool same)
+{
+    const PlaitRegion *region = clusterer->plan->region;
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        PlaitCpuId id = region->body.data[i];
+        bool now = wanted->there[id] && (plait_cpu_node(clusterer->kernel, id)->space == space) == same;
+        if (!now || !clusterer->floating[id]) continue;
+        clusterer->floating[id] = false;
+        place_real(clusterer, id, 0);
+        place_synthetic(clusterer, id);
+    }
+}
+
+/* Places what node `id` reads and floats still. */
+static void place_reads(Clusterer *clusterer, PlaitCpuId id)
+{
+    PlaitCpuKernel *kernel = clusterer->kernel;
+    Wanted wanted = {clusterer, PLAIT_NEW_ARRAY(kernel->arena, bool, kernel->function->insts.count), false};
+    plait_cpu_reads(kernel, id, want_read, &wanted);
+    if (!wanted.any) return;
+    PlaitAxisSet space = plait_cpu_node(kernel, id)->space;
+    place_some(clusterer, &wanted, space, false);
+    place_some(clusterer, &wanted, space, true);
+}
+
+/* Places what floats still, in program order. */
+static void place_rest(Clusterer *clusterer)
+{
+    const PlaitRegion *region = clusterer->plan->region;
+    for (uint32_t i = 0; i < region->body.count; i++) {
+        PlaitCpuId id = region->body.data[i];
+        if (!clusterer->floating[id]) continue;
+        place_reads(clusterer, id);
+        clusterer->floating[id] = false;
+        place_real(clusterer, id, 0);
+        place_synthetic(clusterer, id);
+    }
+}
+
+static void note_fixed(void *context, PlaitCpuId read)
+{
+    Demand *demand = context;
+    const PlaitCpuNode *node = plait_cpu_node(demand->clusterer->kernel, read);
+    bool local = node->kind == PLAIT_CPU_REAL && node->region == demand->clusterer->plan->region;
+    demand->early |= local && !is_floating(demand->clusterer, read);
+}
+
+/* Whether a node may wait for its first reader. */
+static bool floats(const Clusterer *clusterer, PlaitCpuId id)
+{
+    const PlaitCpuNode *node = plait_cpu_node(clusterer->kernel, id);
+    if (plait_cpu_is_accumulation(node->op) || node->op == PLAIT_OP_DOT || node->op == PLAIT_OP_STORE ||
+        node->inner != PLAIT_NO_AXIS || keeps_order(clusterer->kernel, node))
+        return false;
+    Demand demand = {.clusterer = clusterer};
+    plait_cpu_reads(clusterer->kernel, id, note_fixed, &demand);
+    return !demand.early;
+}
+
 static void place_scalar(Clusterer *clusterer, PlaitCpuId id)
 {
+    place_reads(clusterer, id);
     PlaitCpuNode *node = plait_cpu_node(clusterer->kernel, id);
     node->place = demands(clusterer, id, NEVER).earliest;
     if (node->op == PLAIT_OP_RESULT) node->place = plait_cpu_node(clusterer->kernel, node->operands[0])->place + 1;
@@ -159,7 +252,9 @@ static void place_synthetic(Clusterer *clusterer, PlaitCpuId id)
     const PlaitCpuKernel *kernel = clusterer->kernel;
     for (PlaitCpuId other = kernel->function->insts.count; other < kernel->nodes.count; other++) {
         const PlaitCpuNode *node = plait_cpu_node(kernel, other);
-        if (node->op == PLAIT_OP_CAST && node->operands[0] == id) place_real(clusterer, other, 0);
+        if (node->op != PLAIT_OP_CAST || node->operands[0] != id) continue;
+        place_reads(clusterer, other);
+        place_real(clusterer, other, 0);
     }
 }
 
@@ -268,6 +363,7 @@ static void cluster_region(PlaitCpuKernel *kernel, const PlaitRegion *region, Pl
 
 static void place_loop(Clusterer *clusterer, PlaitCpuId id)
 {
+    place_rest(clusterer);
     begin_carries(clusterer, id);
     cluster_region(clusterer->kernel, plait_cpu_node(clusterer->kernel, id)->inst->body, id);
     plait_cpu_node(clusterer->kernel, id)->place =
@@ -288,7 +384,12 @@ static void place(Clusterer *clusterer, PlaitCpuId id)
     PlaitCpuNode *node = plait_cpu_node(clusterer->kernel, id);
     switch (node->kind) {
     case PLAIT_CPU_SCALAR: place_scalar(clusterer, id); break;
-    case PLAIT_CPU_REAL: place_real(clusterer, id, 0); break;
+    case PLAIT_CPU_REAL:
+        clusterer->floating[id] = floats(clusterer, id);
+        if (clusterer->floating[id]) return;
+        place_reads(clusterer, id);
+        place_real(clusterer, id, 0);
+        break;
     case PLAIT_CPU_LEAF: place_leaf(clusterer, id); break;
     case PLAIT_CPU_NOTHING:
         if (node->op == PLAIT_OP_FOR) place_loop(clusterer, id);
@@ -300,9 +401,11 @@ static void place(Clusterer *clusterer, PlaitCpuId id)
 
 static void cluster_region(PlaitCpuKernel *kernel, const PlaitRegion *region, PlaitCpuId owner)
 {
-    Clusterer clusterer = {kernel, plait_cpu_plan_of(kernel, region)};
+    Clusterer clusterer = {kernel, plait_cpu_plan_of(kernel, region),
+                           PLAIT_NEW_ARRAY(kernel->arena, bool, kernel->function->insts.count)};
     for (uint32_t i = 0; i < region->params.count; i++) place_synthetic(&clusterer, region->params.data[i]);
     for (uint32_t i = 0; i < region->body.count; i++) place(&clusterer, region->body.data[i]);
+    place_rest(&clusterer);
     if (owner) end_carries(&clusterer, owner);
 }
 

@@ -356,7 +356,8 @@ static bool finish_carries(PlaitLowering *lowering, Carries *carries, const Plai
         const PlaitInst *inst = plait_inst(lowering->operator_, lowering->region->body.data[i]);
         if (!loop_owner(lowering, inst)) continue;
         PlaitScan *state = lowering->scans[lowering->region->body.data[i]];
-        if (!finish_owner(lowering, inst, state, carries->data + at, inside)) return false;
+        Carry *own = carries->count ? carries->data + at : NULL; /* of no carry: there is no list */
+        if (!finish_owner(lowering, inst, state, own, inside)) return false;
         at += inst->body->params.count;
     }
     return fill_delays(lowering, carries, inside);

@@ -120,6 +120,28 @@ static PlaitValue divide_by_constant(Rewriter *rewriter, PlaitBuilder *builder, 
     return plait_build_broadcast(builder, product, type);
 }
 
+/* (x c) d -> x (c d), unless that number would leave the range of the type. */
+static PlaitValue product_of_constants(Rewriter *rewriter, PlaitBuilder *builder, PlaitValue value)
+{
+    PlaitInst inst = *def(rewriter, value);
+    double factors[2], least = inst.type.scalar == PLAIT_F64 ? 0x1p-1000 : 0x1p-120;
+    PlaitValue x = value;
+    for (uint32_t i = 0; i < 2; i++) {
+        const PlaitInst *product = def(rewriter, x);
+        if (product->op != PLAIT_OP_MUL || rewriter->function->level != PLAIT_LEVEL_STAGE ||
+            plait_scalar_kind((PlaitScalar)product->type.scalar) != PLAIT_FLOATING)
+            return 0;
+        uint32_t side = is_const(rewriter, product->operands[0], &factors[i]) ? 0 : 1;
+        if (!is_const(rewriter, product->operands[side], &factors[i])) return 0;
+        if (!(fabs(factors[i]) > least && fabs(factors[i]) < 1 / least)) return 0;
+        x = product->operands[1 - side];
+    }
+    double factor = factors[0] * factors[1];
+    if (!(fabs(factor) > least && fabs(factor) < 1 / least)) return 0;
+    PlaitValue number = plait_build_const(builder, (PlaitScalar)inst.type.scalar, factor);
+    return plait_build_broadcast(builder, plait_build_binary(builder, PLAIT_OP_MUL, x, number), inst.type);
+}
+
 /* The largest of c x is c times the largest x, for c > 0, to the last bit: rounding keeps the order. */
 static PlaitValue factor_of_extreme(Rewriter *rewriter, PlaitBuilder *builder, PlaitValue value)
 {
@@ -279,6 +301,7 @@ static PlaitValue simplify(Rewriter *rewriter, PlaitBuilder *builder, PlaitValue
     PlaitOp op = plait_op_of(rewriter->function, value);
     PlaitValue folded = fold_constants(rewriter, builder, value);
     if (!folded) folded = divide_by_constant(rewriter, builder, value);
+    if (!folded) folded = product_of_constants(rewriter, builder, value);
     if (!folded) folded = factor_of_extreme(rewriter, builder, value);
     if (!folded && (op == PLAIT_OP_ADD || op == PLAIT_OP_SUB)) folded = moved_positions(rewriter, builder, value);
     if (folded) return folded;

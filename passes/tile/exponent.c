@@ -97,14 +97,22 @@ static int outside_factor(const Exponents *exponents, const PlaitBuilder *builde
     return -1;
 }
 
+/* The operand of a product that is a number, and the number; -1. */
+static int constant_factor(const Exponents *exponents, const PlaitInst *product, double *number)
+{
+    for (int side = 0; side < 2 && product->op == PLAIT_OP_MUL; side++)
+        if (is_const(exponents->kernel, product->operands[side], number)) return side;
+    return -1;
+}
+
 /* factor * x, written where the builder stands, or before the loop there. */
 static PlaitValue scaled(Exponents *exponents, PlaitBuilder *builder, PlaitValue x, double factor)
 {
     PlaitInst inst = *plait_inst(exponents->kernel, x);
     double number;
-    if (inst.op == PLAIT_OP_MUL && is_const(exponents->kernel, inst.operands[1], &number) &&
-        plait_type_same_axes(plait_type_of(exponents->kernel, inst.operands[0]), inst.type))
-        return times(builder, inst.operands[0], number * factor);
+    int constant = constant_factor(exponents, &inst, &number);
+    if (constant >= 0 && plait_type_same_axes(plait_type_of(exponents->kernel, inst.operands[1 - constant]), inst.type))
+        return times(builder, inst.operands[1 - constant], number * factor);
     if (inst.op == PLAIT_OP_NEG)
         return plait_build_unary(builder, PLAIT_OP_NEG, scaled(exponents, builder, inst.operands[0], factor));
     int outside = inst.op == PLAIT_OP_MUL && used_once(exponents, x) ? outside_factor(exponents, builder, &inst) : -1;

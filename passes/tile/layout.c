@@ -83,21 +83,34 @@ static double choose_all(PlaitLayoutGroups *groups, uint32_t thread_bits, PlaitL
     return time_of(groups->kernel, total, thread_bits);
 }
 
-static void choose_layouts(Rewrite *rewrite)
+/* False, with a report, when products on the matrix units have rows that fit no number of threads. */
+static bool choose_layouts(Rewrite *rewrite)
 {
     PlaitFunction *kernel = rewrite->kernel;
     PlaitArena *arena = kernel->module->arena;
     uint32_t count = rewrite->groups->group_count;
     PlaitLayout *best = NULL;
     double best_time = INFINITY;
+    uint32_t threads = kernel->threads;
     for (uint32_t bits = PLAIT_LEAST_THREAD_BITS; bits <= PLAIT_MOST_THREAD_BITS; bits++) {
         PlaitLayout *layouts = PLAIT_NEW_ARRAY(arena, PlaitLayout, count);
         double time = choose_all(rewrite->groups, bits, layouts);
-        if (best && time >= best_time) continue;
+        if (time >= best_time) continue;
         best = layouts;
         best_time = time;
-        kernel->threads = 1u << bits;
+        threads = 1u << bits;
     }
+    if (!best) {
+        plait_report(
+            kernel->module->diagnostics,
+            (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER,
+                              .span = kernel->span,
+                              .found = "products on the matrix units with rows of other sizes, or too many",
+                              .expected = "64, 128 or 256 rows, as many in all products of a kernel",
+                              .help = "`matrix` chooses them so; in a kernel written by hand, change the tiles"});
+        return false;
+    }
+    kernel->threads = threads;
     rewrite->changed |=
         kernel->layouts.count != count + 1 || memcmp(kernel->layouts.data + 1, best, count * sizeof *best) != 0;
     kernel->layouts.count = 1;
@@ -105,6 +118,7 @@ static void choose_layouts(Rewrite *rewrite)
         rewrite->layout[g] = (uint8_t)kernel->layouts.count;
         plait_push(arena, &kernel->layouts, best[g]);
     }
+    return true;
 }
 
 /* Sets the layout of a value, and notes whether that is news. */
@@ -207,7 +221,7 @@ static bool assign(PlaitFunction *kernel, bool halves)
     Rewrite rewrite = {.groups = &groups, .kernel = kernel};
     rewrite.in_group = PLAIT_NEW_ARRAY(kernel->module->arena, PlaitValue *, groups.value_count);
     uint32_t threads = kernel->threads;
-    choose_layouts(&rewrite);
+    if (!choose_layouts(&rewrite)) return false;
     rewrite_region(&rewrite, kernel->body);
     return rewrite.changed || threads != kernel->threads;
 }
