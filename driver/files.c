@@ -1,6 +1,7 @@
 /* Files: reading with limits, writing beside and renaming, temporary folders. */
 #include "driver/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -47,13 +48,32 @@ static const char *help_for(PlaitDiagnosticId id, const char *path, int error)
     return "check the path and its permissions";
 }
 
+/* A file of a near name in the folder where `path` should be, as a path; NULL. */
+static const char *near_file(PlaitSession *session, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *folder = !slash          ? "."
+                         : slash == path ? "/"
+                                         : plait_arena_strndup(session->arena, path, (size_t)(slash - path));
+    DIR *listing = opendir(folder);
+    if (!listing) return NULL;
+    PlaitTexts names = {0};
+    for (const struct dirent *entry; names.count < 1000 && (entry = readdir(listing));)
+        if (entry->d_name[0] != '.')
+            plait_push(session->arena, &names, plait_session_text(session, "%s", entry->d_name));
+    closedir(listing);
+    const char *nearest = plait_nearest_name(slash ? slash + 1 : path, names.data, names.count);
+    return nearest && slash ? plait_session_text(session, "%.*s%s", (int)(slash + 1 - path), path, nearest) : nearest;
+}
+
 void plait_file_report(PlaitSession *session, PlaitDiagnosticId otherwise, const char *path, int error)
 {
     PlaitDiagnosticId id = id_of_error(otherwise, error);
+    const char *near = id == PLAIT_FILE_MISSING && *path ? near_file(session, path) : NULL;
     const char *expected = id == PLAIT_FILE_UNWRITABLE ? "a file that can be written" : "a file that can be read";
-    plait_session_error(session, id,
-                        *path ? plait_session_text(session, "`%s`: %s", path, strerror(error)) : "an empty path",
-                        expected, help_for(id, path, error));
+    plait_session_error(
+        session, id, *path ? plait_session_text(session, "`%s`: %s", path, strerror(error)) : "an empty path", expected,
+        near ? plait_session_text(session, "did you mean `%s`?", near) : help_for(id, path, error));
 }
 
 /* Reads until the end or the limit; the length, or -errno. The size that fstat tells is only a hint: pipes have none.

@@ -8,6 +8,8 @@
  *   3. The body is lowered into the region; the names of the carries then hold what goes to the next token.
  *   4. Names assigned in the body that are read later become outputs; the carries' names become the final values.
  */
+#include <string.h>
+
 #include "frontend/lower.h"
 
 typedef struct Carry {
@@ -248,6 +250,20 @@ static bool settle(PlaitSema *sema, Scan *scan)
 
 /* ---- 4. what comes out ---- */
 
+/* A body that calls the next state by another name would carry nothing from token to token. */
+static bool check_assigned(PlaitSema *sema, const Scan *scan, uint32_t index)
+{
+    const PlaitAstName *name = &scan->carries[index].ast->name;
+    PlaitBinding next = scan->carries[index].next;
+    if (next.term.kind != PLAIT_TERM_VALUE || memcmp(&next.span, &name->span, sizeof next.span) != 0) return true;
+    plait_sema_report(
+        sema, PLAIT_CARRY_UNASSIGNED, name->span,
+        plait_sema_format(sema, "no assignment to `%s` in the body of its scan", plait_sema_text(sema, name->name)),
+        plait_sema_format(sema, "`%s = ...`: the state after the token", plait_sema_text(sema, name->name)),
+        "assign the new state to the carry's own name; what does not change needs no carry");
+    return false;
+}
+
 static bool check_next(PlaitSema *sema, const Scan *scan, Carry *carry)
 {
     if (!convert(sema, carry->next.span, carry, &carry->next.term)) return false;
@@ -263,7 +279,7 @@ static bool yield_carries(PlaitSema *sema, Scan *scan)
     bool good = true;
     sema->builder.region = scan->region; /* conversions happen at each token */
     for (uint32_t i = 0; i < scan->count; i++) {
-        good &= check_next(sema, scan, &scan->carries[i]);
+        good &= check_assigned(sema, scan, i) && check_next(sema, scan, &scan->carries[i]);
         if (good) plait_yield(sema->builder.function, scan->region, scan->carries[i].next.term.value);
     }
     sema->builder.region = outer;

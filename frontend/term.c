@@ -46,7 +46,7 @@ static PlaitTerm number_as(PlaitSema *sema, PlaitSpan span, PlaitTerm term, Plai
         return plait_poison();
     }
     bool fraction = isfinite(term.number) && term.number != trunc(term.number);
-    if (kind == PLAIT_INTEGER && (fraction || !(fabs(term.number) <= 2147483647.0))) {
+    if (kind == PLAIT_INTEGER && (fraction || !(term.number >= -2147483648.0 && term.number <= 2147483647.0))) {
         plait_sema_report(sema, PLAIT_NUMBER_RANGE, span, plait_term_text(sema, term), "a whole number that i32 holds",
                           fraction ? "write a whole number, or give it a type of fractions, such as f32"
                                    : "use a smaller number, or compute in f32: `f32(...)` converts");
@@ -59,6 +59,15 @@ static PlaitTerm number_as(PlaitSema *sema, PlaitSpan span, PlaitTerm term, Plai
                                               : "a number that f32 holds, at most 3.4e38",
                           scalar == PLAIT_F16 ? "write `inf` for infinity, or take f32"
                                               : "write `inf` for infinity, or compute in f64");
+        return plait_poison();
+    }
+    /* Half of the smallest number of the type rounds to 0, as does what is below. */
+    double vanishing = scalar == PLAIT_F64 ? 0 : scalar == PLAIT_F16 ? 0x1p-25 : 0x1p-150;
+    if (kind == PLAIT_FLOATING && term.number != 0 && fabs(term.number) <= vanishing) {
+        plait_sema_report(sema, PLAIT_NUMBER_RANGE, span, plait_term_text(sema, term),
+                          scalar == PLAIT_F16 ? "a number that f16 holds, at least 6.0e-8"
+                                              : "a number that f32 holds, at least 1.4e-45",
+                          "write 0 if that is meant, a larger number, or compute in f64");
         return plait_poison();
     }
     return plait_term(plait_build_const(&sema->builder, scalar, term.number));

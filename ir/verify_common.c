@@ -27,6 +27,8 @@ bool plait_verify_RESULT(PlaitVerifier *verifier, PlaitValue value, const PlaitI
     if (inst->int_count != 1 || !result_type(verifier, owner, inst->ints[0], &type))
         return plait_verify_fail(verifier, value, "the number of a result of its operand");
     if (!plait_type_equal(type, inst->type)) return plait_verify_fail(verifier, value, "the type of that result");
+    if (owner->region != inst->region)
+        return plait_verify_fail(verifier, value, "a place in the region of its operand, not in one inside");
     return true;
 }
 

@@ -297,7 +297,9 @@ static bool fits_on_stack(const PlaitCpuKernel *kernel)
             .found = plait_arena_printf(kernel->arena, "tiles of more than %d bytes, which one program of `%s` keeps",
                                         PLAIT_CPU_MOST_STACK, plait_names_text(module->names, kernel->function->name)),
             .expected = plait_arena_printf(kernel->arena, "at most %d bytes", PLAIT_CPU_MOST_STACK),
-            .help = "make the static sizes of axes that are reduced over smaller"});
+            .help =
+                "make the static sizes of axes that are summed over smaller, or give one of them the role `time`: what "
+                "goes along it runs in a loop"});
     return false;
 }
 

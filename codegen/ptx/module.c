@@ -235,14 +235,18 @@ static bool fits(const PlaitFunction *kernel)
     if (small) return true;
     PlaitModule *module = kernel->module;
     uint32_t most = MOST_SLOTS * kernel->threads;
-    plait_report(module->diagnostics,
-                 (PlaitDiagnostic){.id = PLAIT_CANNOT_LOWER,
-                                   .span = kernel->span,
-                                   .found = plait_arena_printf(
-                                       module->arena, "tiles of more than %u elements, which one program of `%s` keeps",
-                                       most, plait_names_text(module->names, kernel->name)),
-                                   .expected = plait_arena_printf(module->arena, "at most %u elements", most),
-                                   .help = "make the static sizes of axes that are reduced over smaller"});
+    plait_report(
+        module->diagnostics,
+        (PlaitDiagnostic){
+            .id = PLAIT_CANNOT_LOWER,
+            .span = kernel->span,
+            .found =
+                plait_arena_printf(module->arena, "tiles of more than %u elements, which one program of `%s` keeps",
+                                   most, plait_names_text(module->names, kernel->name)),
+            .expected = plait_arena_printf(module->arena, "at most %u elements", most),
+            .help =
+                "make the static sizes of axes that are summed over smaller, or give one of them the role `time`: what "
+                "goes along it runs in a loop"});
     return false;
 }
 

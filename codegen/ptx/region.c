@@ -1,4 +1,6 @@
 /* Emits the instructions of a region; operations that need more than a line have files of their own. */
+#include <math.h>
+
 #include "codegen/ptx/maps.h"
 #include "codegen/ptx/matrix.h"
 
@@ -43,12 +45,47 @@ static LLVMValueRef contracted(PlaitOp op, LLVMValueRef result)
     return result;
 }
 
+static bool is_const_of(const PlaitPtx *ptx, PlaitValue value, double least, double most)
+{
+    const PlaitInst *inst = plait_inst(ptx->kernel, value);
+    while (inst->op == PLAIT_OP_BROADCAST) inst = plait_inst(ptx->kernel, inst->operands[0]);
+    return inst->op == PLAIT_OP_CONST && inst->number >= least && inst->number <= most;
+}
+
+static bool is_not_negative(const PlaitPtx *ptx, PlaitValue value)
+{
+    const PlaitInst *inst = plait_inst(ptx->kernel, value);
+    switch ((int)inst->op) {
+    case PLAIT_OP_EXP:
+    case PLAIT_OP_EXP2:
+    case PLAIT_OP_ABS:
+    case PLAIT_OP_SQRT: return true;
+    case PLAIT_OP_MUL: return inst->operands[0] == inst->operands[1];
+    default: return is_const_of(ptx, value, 0, HUGE_VAL);
+    }
+}
+
+/* 1 / (1 + e^-x) and its like: a divisor that is 1 or more is no number with leading zeros, and of a quotient only what
+ * is below 2^-126 is lost by the unit's short form, one instruction of five. */
+static bool is_short_reciprocal(const PlaitPtx *ptx, const PlaitInst *inst)
+{
+    if (inst->op != PLAIT_OP_DIV || inst->type.scalar != PLAIT_F32 || !is_const_of(ptx, inst->operands[0], 1, 1))
+        return false;
+    const PlaitInst *divisor = plait_inst(ptx->kernel, inst->operands[1]);
+    for (uint32_t i = 0; i < 2 && divisor->op == PLAIT_OP_ADD; i++)
+        if (is_const_of(ptx, divisor->operands[i], 1, HUGE_VAL) && is_not_negative(ptx, divisor->operands[1 - i]))
+            return true;
+    return false;
+}
+
 static LLVMValueRef pointwise(PlaitPtx *ptx, const PlaitInst *inst, const LLVMValueRef *operands)
 {
     PlaitOp op = (PlaitOp)inst->op;
     PlaitScalar scalar = (PlaitScalar)plait_type_of(ptx->kernel, inst->operands[0]).scalar;
     if (op == PLAIT_OP_SELECT) return plait_emit_select(ptx->emit, operands[0], operands[1], operands[2]);
     if (op == PLAIT_OP_CAST) return plait_emit_cast(ptx->emit, operands[0], scalar, (PlaitScalar)inst->type.scalar);
+    if (is_short_reciprocal(ptx, inst))
+        return plait_emit_intrinsic(ptx->emit, "llvm.nvvm.rcp.approx.ftz.f", (LLVMValueRef[]){operands[1]}, 1);
     return contracted(op, plait_emit_scalar_op(ptx->emit, op, scalar, operands));
 }
 

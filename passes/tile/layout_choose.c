@@ -284,8 +284,11 @@ static int bits_above(uint32_t size, uint32_t unit)
 static int bits_of_halves(const PlaitLayoutGroup *group, uint32_t thread_bits)
 {
     int halves = -1;
-    for (uint32_t i = 0; i < group->count; i++)
-        if (group->rows >> i & 1) halves = (int)thread_bits - WARPS_BITS - bits_above(group->sizes[i], ROWS_BITS);
+    for (uint32_t i = 0; i < group->count; i++) {
+        int bits = group->rows >> i & 1 ? bits_above(group->sizes[i], ROWS_BITS) : 0;
+        if (bits < 0) return -1;
+        if (group->rows >> i & 1) halves = (int)thread_bits - WARPS_BITS - bits;
+    }
     if (halves == 0 || halves > 1 || !group->halves) return halves == 0 ? 0 : -1;
     for (uint32_t i = 0; i < group->count; i++)
         if (!group->whole && !(group->rows >> i & 1) && bits_above(group->sizes[i], HALVES_BITS) < 0) return -1;
