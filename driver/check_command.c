@@ -373,7 +373,9 @@ static void check_everything(Check *check)
     }
     plait_progress_end(&check->progress);
     plait_text_printf(&session->fields, "], \"failures\": %u", check->failures);
-    if (check->rows) plait_text_printf(&session->output, "%u results, %u failures\n", check->rows, check->failures);
+    if (check->rows)
+        plait_text_printf(&session->output, "%u results, %u failure%s\n", check->rows, check->failures,
+                          check->failures == 1 ? "" : "s");
     else plait_text_add(&session->output, "nothing was checked\n"); /* a message says why */
 }
 

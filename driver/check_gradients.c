@@ -99,6 +99,7 @@ bool plait_check_gradients(PlaitSession *session, const PlaitProgram *program, c
     }
     plait_progress_end(&check.progress);
     plait_text_add(&session->fields, "]");
-    plait_text_printf(&session->output, "%u gradients, %u failures\n", check.rows, check.failures);
+    plait_text_printf(&session->output, "%u gradients, %u failure%s\n", check.rows, check.failures,
+                      check.failures == 1 ? "" : "s");
     return !plait_session_failed(session);
 }

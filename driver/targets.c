@@ -31,6 +31,7 @@ static void unknown_target(PlaitSession *session, const char *name)
         plait_text_printf(&list, "%s%s", i ? ", " : "", names[i]);
     }
     const char *nearest = plait_nearest_name(name, names, ROW_COUNT);
+    if (strcmp(name, "gpu") == 0 || strcmp(name, "cuda") == 0) nearest = NULL; /* any of them */
     for (uint32_t i = 0; i < ROW_COUNT && *name; i++)
         if (strncmp(names[i], name, strlen(name)) == 0) nearest = names[i]; /* sm_90 means sm_90a, not sm_80 */
     plait_session_error(session, PLAIT_UNKNOWN_TARGET, *name ? plait_session_text(session, "`%s`", name) : "no name",

@@ -11,6 +11,8 @@ PlaitAxis plait_builtin_attended(const PlaitSema *sema)
     return PLAIT_NO_AXIS;
 }
 
+static bool takes_axes(const char *name);
+
 bool plait_builtin_check_count(PlaitSema *sema, const PlaitAstExpression *expression, uint32_t least, uint32_t most)
 {
     uint32_t count = expression->children.count;
@@ -23,12 +25,14 @@ bool plait_builtin_check_count(PlaitSema *sema, const PlaitAstExpression *expres
                           plait_sema_format(sema, "without brackets `%s(a, b)` works on each element", name));
         return false;
     }
+    bool reduces = takes_axes(name) && !expression->has_axes && most == 1 && count == 2;
     const char *expected =
         least == most ? plait_sema_format(sema, "%u", least) : plait_sema_format(sema, "%u or more", least);
-    plait_sema_report(
-        sema, PLAIT_ARGUMENT_COUNT, expression->span,
-        plait_sema_format(sema, "%u argument%s", count, count == 1 ? "" : "s"), expected,
-        plait_sema_format(sema, "`%s` takes %s argument%s", name, expected, least == 1 && most == 1 ? "" : "s"));
+    plait_sema_report(sema, PLAIT_ARGUMENT_COUNT, expression->span,
+                      plait_sema_format(sema, "%u argument%s", count, count == 1 ? "" : "s"), expected,
+                      reduces ? plait_sema_format(sema, "axes stand in brackets: `%s[d](x)`", name)
+                              : plait_sema_format(sema, "`%s` takes %s argument%s", name, expected,
+                                                  least == 1 && most == 1 ? "" : "s"));
     return false;
 }
 
@@ -232,6 +236,13 @@ static const struct {
     {name, function, least, most, least_axes, most_axes},
 #include "frontend/builtins.def"
 };
+
+static bool takes_axes(const char *name)
+{
+    for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++)
+        if (strcmp(builtins[i].name, name) == 0) return builtins[i].most_axes > 0;
+    return false;
+}
 
 static const struct {
     const char *name;

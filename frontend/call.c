@@ -4,6 +4,8 @@
  * the first two. A function of the file goes before one of the library that has the same name, but not in the library
  * itself.
  */
+#include <string.h>
+
 #include "frontend/builtin.h"
 
 static const PlaitAstFunction *find_in(const PlaitAst *ast, PlaitName name)
@@ -20,6 +22,16 @@ const PlaitAstFunction *plait_sema_function(const PlaitSema *sema, PlaitName nam
     return own ? own : find_in(sema->standard, name);
 }
 
+/* Functions of other languages that have no name of their own here. */
+static const char *foreign_function(const char *name)
+{
+    static const char *const products[] = {"matmul", "einsum", "dot", "mm", "bmm", "linear", NULL};
+    for (uint32_t i = 0; products[i]; i++)
+        if (strcmp(products[i], name) == 0)
+            return "a product of matrices is a sum over the axis that both have: `sum[d](x * w)`";
+    return NULL;
+}
+
 static void report_unknown(PlaitSema *sema, PlaitAstName name)
 {
     if (plait_sema_is_known_unknown(sema, name.name)) return;
@@ -31,7 +43,7 @@ static void report_unknown(PlaitSema *sema, PlaitAstName name)
         plait_push(sema->arena, &known, plait_sema_text(sema, sema->file->functions.data[i]->name.name));
     for (uint32_t i = 0; i < sema->standard->functions.count; i++)
         plait_push(sema->arena, &known, plait_sema_text(sema, sema->standard->functions.data[i]->name.name));
-    const char *advice = NULL;
+    const char *advice = foreign_function(plait_sema_text(sema, name.name));
     for (uint32_t i = 0; i < sema->file->operators.count; i++)
         if (sema->file->operators.data[i]->name.name == name.name)
             advice = "operators are called from outside only: what several of them share is a function, `fn`";

@@ -134,6 +134,8 @@ static int bad_character(PlaitParser *parser, const char *begin)
     const char *help = *begin == '&' || *begin == '|' ? "write `and`, `or`"
                        : *begin == '!'                ? "write `not`, or `!=`"
                        : *begin == '"' || *begin == '\'' ? "the language has no texts; comments begin with `#`"
+                       : *begin == '.' ? "there are no modules and no methods: `sum[d](x)`, `softmax(x)`"
+                       : *begin == '?' ? "a conditional is written `a if condition else b`"
                        : ascii || invisible ? "remove it; comments begin with `#`"
                                             : "characters outside ASCII can stand in comments only";
     plait_parser_report(parser, PLAIT_CHARACTER, span_of(parser, begin, parser->cursor), found,

@@ -11,7 +11,7 @@ static PlaitTerm index_term(PlaitSema *sema, const PlaitAstExpression *expressio
     if (index.kind == PLAIT_TERM_VALUE && plait_term_type(sema, index).scalar == PLAIT_I32) return index;
     plait_sema_report(sema, PLAIT_WRONG_TYPE, expression->span,
                       plait_sema_format(sema, "%s as a position", plait_term_text(sema, index)), "a whole number (i32)",
-                      "positions are i32: convert with `i32(...)`");
+                      "positions are i32: convert with `i32(...)`; a product of matrices is a sum, `sum[d](x * w)`");
     return plait_poison();
 }
 

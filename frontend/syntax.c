@@ -32,6 +32,16 @@ static bool expects(const PlaitSyntaxError *error, const char *token)
     return false;
 }
 
+/* Tokens joined by ` & `. */
+static bool expects_all(const PlaitSyntaxError *error, const char *tokens)
+{
+    const char *second = strstr(tokens, " & ");
+    if (!second) return expects(error, tokens);
+    char first[32] = "";
+    memcpy(first, tokens, (size_t)(second - tokens));
+    return expects(error, first) && expects(error, second + 3);
+}
+
 static const char *const expression_starts[] = {"a number", "`inf`", "`true`", "`false`", "`select`",
                                                 "`not`",    "`-`",   "`(`",    "a name",  NULL};
 static const char *const operators[] = {"`+`", "`-`",  "`*`",  "`/`",  "`//`",  "`%`",  "`^`",  "`<`", "`<=`",
@@ -77,13 +87,15 @@ static const char *expected_text(PlaitParser *parser, const PlaitSyntaxError *er
 #define COMMENTS "comments begin with `#`; `//` divides and rounds down"
 #define LEADING                                                                                                        \
     "an expression goes on in the next line after an operator or inside parentheses: end the line before with it"
+#define MODULE_LEVEL "a declaration begins on a line of its own, outside blocks; is a `}` missing before it?"
 #define ELSEWHERE "brackets hold names of axes; a value at another position is written `x@(t - 1)`"
 
-/* Advice for a found and an expected token; NULL: any. */
+/* Advice for a found token and one that is expected, or two joined by ` & `; NULL: any. */
 static const struct {
     const char *found, *expected, *help;
 } advice[] = {
     {"`=`", "`==`", "write `==` to compare; an assignment is a statement of its own"},
+    {"`[`", "a number", "there are no lists; several results are several outputs of the operator"},
     {"`[`", "`(`", "an operator's parameters stand in parentheses; it has no axes of its own"},
     {"`[`", "`+`",
      "brackets follow a function or a type only; take a value at another position with `x@[axis](index)`"},
@@ -95,10 +107,11 @@ static const struct {
     {NULL, "`->`", "an operator's results follow its parameters: `-> (y : f32[t])`"},
     {"the end of the file", "`}`", "close the block with `}`"},
     {"the end of the file", NULL, "the file ends in the middle of a declaration or a block"},
-    {"`operator`", NULL, "a declaration begins on a line of its own, outside blocks; is a `}` missing before it?"},
-    {"`axis`", NULL, "a declaration begins on a line of its own, outside blocks; is a `}` missing before it?"},
-    {"`const`", NULL, "a declaration begins on a line of its own, outside blocks; is a `}` missing before it?"},
-    {"`fn`", NULL, "a declaration begins on a line of its own, outside blocks; is a `}` missing before it?"},
+    {"`axis`", "`)`", "axes stand in brackets behind the function: `sum[d](x)`"},
+    {"`operator`", NULL, MODULE_LEVEL},
+    {"`axis`", NULL, MODULE_LEVEL},
+    {"`const`", NULL, MODULE_LEVEL},
+    {"`fn`", NULL, MODULE_LEVEL},
     {"`}`", "`axis`", "this `}` closes nothing"},
     {"`}`", "the end of the file", "this `}` closes nothing"},
     {"`reverse`", NULL, "`reverse` stands before the carries: `scan t reverse carry S = 0 { ... }`"},
@@ -123,10 +136,14 @@ static const struct {
     {NULL, "`scan`", "a statement begins with a name, `scan` or `attend`; words of the language are no names"},
     {"the end of the line", "a number", "an operand is missing at the end of the line"},
     {NULL, "a number", "an operand is missing here"},
+    {"`{`", "`=` & `:`", "a carry has a value before the first token: `carry S = 0`, or `carry S : f32[d] = 0`"},
     {NULL, "`:`", "declare it as `name : type[axes]`, for example `x : bf16[b, t, d]`"},
     {"`:`", "`{`", "the type of a carry stands before its value: `carry S : f32[d] = 0`"},
-    {"`,`", "`{`", "conditions are joined by `and`"},
+    {"`,`", "`{` & `and`", "conditions are joined by `and`"},
+    {"`,`", "`{`", "several results stand in parentheses: `-> (y : f32[t, d], z : f32[t])`"},
+    {"`,`", "`)` & `+`", "there are no tuples: parentheses hold one expression"},
     {NULL, "`{`", "the body stands in braces"},
+    {"`(`", "`[`", "the axes of a type stand in brackets: `f32[b, t, d]`"},
     {NULL, "`=`", "give it a value: `name = expression`"},
     {NULL, "the end of the line", "one statement a line; separate several by `;`"},
     {NULL, "`)`", "close the parenthesis, or separate arguments by `,`"},
@@ -137,6 +154,7 @@ static const struct {
     {"`(`", "`]`", ELSEWHERE},
     {"`:`", "`]`", "axes are written `[a, b]`; a range of positions is no value of the language"},
     {NULL, "`]`", "axes are written `[a, b]`"},
+    {"`[`", "a name", "a type begins with that of its elements: `f32[b, t, d]`"},
     {NULL, "a name", "a name begins with a letter; words of the language (`axis`, `scan`, `carry`, ...) are no names"},
     {NULL, NULL, "docs/language.md has the grammar"},
 };
@@ -184,6 +202,9 @@ static const char *help_before(const PlaitParser *parser, const PlaitSyntaxError
     if (strcmp(error->found, "a number") == 0 && place > 0 && strchr("[,", parser->text[word.end - (word.end > 0)]) &&
         expects(error, "a name") && !expects(error, "a number") && parser->brackets > 0)
         return "brackets hold names of axes: declare `axis d = 8` and write `[d]`; a value at a position is `x@0`";
+    bool word_found = error->found[0] == '`' && isalpha((unsigned char)error->found[1]);
+    if (word_found && expects(error, "a name") && !expects(error, "a number"))
+        return "words of the language (`axis`, `scan`, `carry`, ...) are no names: take another";
     return NULL;
 }
 
@@ -193,7 +214,7 @@ static const char *help_text(const PlaitParser *parser, const PlaitSyntaxError *
     if (before) return before;
     for (size_t i = 0;; i++) {
         bool found = !advice[i].found || strcmp(advice[i].found, error->found) == 0;
-        if (found && (!advice[i].expected || expects(error, advice[i].expected))) return advice[i].help;
+        if (found && (!advice[i].expected || expects_all(error, advice[i].expected))) return advice[i].help;
     }
 }
 

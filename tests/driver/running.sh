@@ -116,7 +116,7 @@ run 0 check cancels.plait --device cpu; has out ' 0 failures' ' z .*pass: roundi
 for change in 's/- 1 }/- 1.00001 }/' 's/z = /z = 1e-4 + /' 's/s = s/s = 1e-6 + s/' 's/n = /n = 1e-3 + /' 's/e = /e = 1e-12 + /'; do
     sed "$change" cancels.plait >beside.plait; run 0 build beside.plait --target cpu -o beside.so
     run 3 check cancels.plait --library beside.so --device cpu --sizes t=65; has err 'E0622' 'rounding each value to its type moves it by'
-    has out '^5 results, 1 failures'
+    has out '^5 results, 1 failure$'
 done
 # Gradients: a row that attends to nothing, whose value a choice leaves out, gives 0 and no NaN.
 cat >empty.plait <<'END'
@@ -168,7 +168,7 @@ for bar in 'f32 1.000009 1.000011' 'f32 0.999991 0.999989' 'f16 1.0027 1.0033'; 
     off "$1" 1 >off.plait; off "$1" "$2" >below.plait; off "$1" "$3" >above.plait
     run 0 build below.plait --target cpu -o below.so; run 0 build above.plait --target cpu -o above.so
     run 0 check off.plait --library below.so --device cpu --sizes t=1000; has out '^2 results, 0 failures'
-    run 3 check off.plait --library above.so --device cpu --sizes t=1000; has out '^2 results, 1 failures' ' y .* pass$' ' z .* FAIL$'
+    run 3 check off.plait --library above.so --device cpu --sizes t=1000; has out '^2 results, 1 failure$' ' y .* pass$' ' z .* FAIL$'
     has err 'E0622' '`z` of `off` on cpu at t=1000: error'
 done
 
@@ -178,7 +178,7 @@ for name in steady unsteady forgetful; do printf 'operator %s(x : f32[t]) -> (y 
 run 0 check by_hand.plait --library "$by_hand" --device cpu --operator steady; has out ' 0 failures'
 for name in unsteady forgetful; do
     run 3 check by_hand.plait --library "$by_hand" --device cpu --operator $name --sizes t=7
-    has err 'E0622' "\`y\` of \`$name\` on cpu at t=7: two runs differ" 'the same bits every time'; has out 'FAIL: two runs differ$' '^1 results, 1 failures'
+    has err 'E0622' "\`y\` of \`$name\` on cpu at t=7: two runs differ" 'the same bits every time'; has out 'FAIL: two runs differ$' '^1 results, 1 failure$'
     run 3 check by_hand.plait --library "$by_hand" --device cpu --operator $name --sizes t=7 --json; has out '"same_bits": false, "pass": false' '"exit_code": 3'
 done
 
