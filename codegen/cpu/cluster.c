@@ -5,9 +5,11 @@
  * computes its operand and turns the reduced axes into inner loops; what only combines its result with tiles of the
  * kept axes becomes phase 1 of that nest. S1 = a * S;  r = sum d (k * S1);  u = v - r      one pass over S, u computed
  * when the sum over d is done S2 = S1 + k * u;  o = sum d (q * S2)             a second pass
- * What a nest only loads and combines before it reduces or reads an earlier nest's result is placed when the first node
- * that needs it is: first what has other points, which makes earlier groups, then what has the same ones and joins the
- * reader. In program order it could come before a group that another operand needs, and would have to be kept.
+ * Where a tile has too many points to be kept near, what a nest only loads and combines before it reduces or reads an
+ * earlier nest's result is placed when the first node that needs it is: first what has other points, which makes
+ * earlier groups, then what has the same ones and joins the reader. In program order it could come before a group that
+ * another operand needs, and would have to be kept. (Smaller tiles are better off in few nests: hundreds of points at a
+ * time cost more as a nest of their own than as a buffer.)
  * 2. A `for` is a group of its own at the end of those before it. Its carries have buffers; initial values are written
  * to them where they are computed.
  * 3. The next value of a carry is written over the old one, in the nest that computes it, if no later group reads the
@@ -19,6 +21,8 @@
 #include "codegen/cpu/plan.h"
 
 static const uint32_t NEVER = UINT32_MAX;
+
+enum { MOST_KEPT = 16384 }; /* points of a tile that may be kept: what the lowering plans for */
 
 typedef struct Clusterer {
     PlaitCpuKernel *kernel;
@@ -225,10 +229,19 @@ static void note_fixed(void *context, PlaitCpuId read)
     demand->early |= local && !is_floating(demand->clusterer, read);
 }
 
+static uint64_t points(const PlaitCpuKernel *kernel, PlaitAxisSet space)
+{
+    uint64_t count = 1;
+    for (PlaitAxis axis = 0; axis < kernel->function->axes.count && count <= MOST_KEPT; axis++)
+        if (space & plait_axis_bit(axis)) count *= plait_cpu_tile(kernel, axis);
+    return count;
+}
+
 /* Whether a node may wait for its first reader. */
 static bool floats(const Clusterer *clusterer, PlaitCpuId id)
 {
     const PlaitCpuNode *node = plait_cpu_node(clusterer->kernel, id);
+    if (points(clusterer->kernel, node->space) <= MOST_KEPT) return false;
     if (plait_cpu_is_accumulation(node->op) || node->op == PLAIT_OP_DOT || node->op == PLAIT_OP_STORE ||
         node->inner != PLAIT_NO_AXIS || keeps_order(clusterer->kernel, node))
         return false;
