@@ -430,14 +430,15 @@ static bool fold_first(PlaitFunction *function, PlaitRegion *home)
     return true;
 }
 
-/* Folds of the region, then of the bodies of its scans. */
+/* Folds of the region, then of the bodies of its scans and kernels. */
 static bool fold_region(PlaitFunction *function, PlaitRegion *home)
 {
     bool changed = false;
     while (fold_first(function, home)) changed = true;
     for (uint32_t i = 0; i < home->body.count; i++) {
         const PlaitInst *inst = plait_inst(function, home->body.data[i]);
-        if (inst->op == PLAIT_OP_SCAN) changed = fold_region(function, inst->body) || changed;
+        bool inside = inst->op == PLAIT_OP_SCAN || inst->op == PLAIT_OP_KERNEL;
+        if (inside) changed = fold_region(function, inst->body) || changed;
     }
     return changed;
 }
