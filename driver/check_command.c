@@ -198,7 +198,11 @@ static double limit_used(const Result *result)
 static void report_failure(Check *check, const char *where, const Result *result)
 {
     PlaitSession *session = check->session;
-    if (result->same_bits)
+    if (result->same_bits && !isfinite(result->size))
+        plait_session_error(session, PLAIT_CHECK_FAILED,
+                            plait_session_text(session, "%s: the interpreter's own result overflows", where),
+                            "a result that is finite", "narrow an input with --range, as the operator needs it");
+    else if (result->same_bits)
         plait_session_error(
             session, PLAIT_CHECK_FAILED, plait_session_text(session, "%s: error %.2e", where, result->error.relative),
             plait_session_text(session, "at most %.0e", result->limit),
