@@ -388,12 +388,12 @@ static PlaitPlaces loop_places(KernelLoop *loop)
     return places;
 }
 
-/* Whether an instruction of the loop is a position, or a load of numbers of tokens at positions. */
+/* Whether an instruction of the loop is a position, or a load of numbers of tokens, made of early ones alone. */
 static bool is_early(const PlaitFunction *kernel, const PlaitRegion *region, PlaitValue value, const bool *early)
 {
     const PlaitInst *inst = plait_inst(kernel, value);
-    if (inst->op == PLAIT_OP_IOTA || inst->op == PLAIT_OP_FLOORDIV) return true;
-    if (inst->op != PLAIT_OP_LOAD || inst->type.rank > 1) return false;
+    bool position = inst->op == PLAIT_OP_IOTA || inst->op == PLAIT_OP_FLOORDIV;
+    if (!position && (inst->op != PLAIT_OP_LOAD || inst->type.rank > 1)) return false;
     for (uint32_t i = 0; i < inst->operand_count; i++) {
         const PlaitInst *operand = plait_inst(kernel, inst->operands[i]);
         if (operand->region == region && operand->op != PLAIT_OP_ARGUMENT && !early[inst->operands[i]]) return false;
