@@ -27,11 +27,12 @@ const PlaitTarget *plait_target_by_name(const char *name);
 extern const PlaitTarget plait_targets[];
 
 typedef struct PlaitIsa {
-    const char *suffix, *llvm_cpu;
+    const char *suffix, *llvm_cpu, *llvm_features;
     uint32_t vector_bytes;
 } PlaitIsa;
-enum { PLAIT_ISA_COUNT = 3 };
+enum { PLAIT_ISA_COUNT = 4 };
 extern const PlaitIsa plait_isas[PLAIT_ISA_COUNT];
+static inline bool plait_isa_has_matrix_units(const PlaitIsa *isa) { return isa == &plait_isas[PLAIT_ISA_COUNT - 1]; }
 /* From x86-64-v3 on there are fused multiply-add and f16 conversions. */
 static inline bool plait_isa_is_modern(const PlaitIsa *isa) { return isa->vector_bytes >= 32; }
 

@@ -14,7 +14,7 @@
 
 /* The structures below are written field by field, with the padding that C gives them. */
 _Static_assert(sizeof(PlaitAxisDescriptor) == 32 && sizeof(PlaitTensorDescriptor) == 48, "descriptor.h changed");
-_Static_assert(sizeof(PlaitKernelDescriptor) == 128 && sizeof(PlaitImageDescriptor) == 64, "descriptor.h changed");
+_Static_assert(sizeof(PlaitKernelDescriptor) == 136 && sizeof(PlaitImageDescriptor) == 64, "descriptor.h changed");
 _Static_assert(sizeof(PlaitTargetDescriptor) == 24 && sizeof(PlaitVariantDescriptor) == 40, "descriptor.h changed");
 _Static_assert(sizeof(PlaitOperatorDescriptor) == 24 && sizeof(PlaitLibraryDescriptor) == 32, "descriptor.h changed");
 _Static_assert((int)PLAIT_DESCRIPTOR_MAX_RANK == (int)PLAIT_MAX_RANK, "a tensor of the IR fits its descriptor");
@@ -191,7 +191,7 @@ static LLVMValueRef kernel_descriptor(const Tables *tables, const PlaitPackageKe
     PlaitTargetKind kind = target->kind;
     MapsFields maps = maps_of(tables, kernel, target);
     const PlaitFunction *function = kernel->function;
-    LLVMValueRef functions[] = {tables->none, tables->none, tables->none};
+    LLVMValueRef functions[] = {tables->none, tables->none, tables->none, tables->none};
     _Static_assert(sizeof functions / sizeof *functions == PLAIT_ISA_COUNT, "one function a level");
     for (uint32_t i = 0; kind == PLAIT_TARGET_CPU && i < PLAIT_ISA_COUNT; i++)
         functions[i] = cpu_function(tables, kernel->symbol, plait_isas[i].suffix);

@@ -12,7 +12,7 @@ const PlaitTarget plait_targets[] = {
 };
 
 const PlaitIsa plait_isas[PLAIT_ISA_COUNT] = {
-#define ISA(id, suffix, cpu, bytes) {suffix, cpu, bytes},
+#define ISA(id, suffix, cpu, features, bytes) {suffix, cpu, features, bytes},
 #include "codegen/isas.def"
 #undef ISA
 };

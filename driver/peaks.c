@@ -37,14 +37,14 @@ static void multiply_adds(void *context, uint32_t number)
 {
     int level = *(const int *)context;
     volatile float seed = (float)(number + 1), result;
-    result = level == 2 ? multiply_adds_v4(seed) : level == 1 ? multiply_adds_v3(seed) : multiply_adds_v2(seed);
+    result = level >= 2 ? multiply_adds_v4(seed) : level == 1 ? multiply_adds_v3(seed) : multiply_adds_v2(seed);
     (void)result;
 }
 
 static double operations_cpu(void)
 {
     int level = plait_isa_level();
-    double lanes = level == 2 ? 16 : level == 1 ? 8 : 4;
+    double lanes = level >= 2 ? 16 : level == 1 ? 8 : 4;
     return 2.0 * CHAINS * ROUNDS * lanes *
            plait_work_times(NULL, multiply_adds, &level, plait_work_threads(), PASSES).rate;
 }

@@ -72,7 +72,10 @@ __attribute__((destructor)) static void free_kept(void)
 static KernelFunction *choose_function(const PlaitKernelDescriptor *kernel)
 {
     const void *code = NULL;
-    for (int level = plait_isa_level(); level >= 0 && !code; level--) code = kernel->functions[level];
+    int level = plait_isa_level();
+    bool tiles = level == 3 && kernel->functions[3] != kernel->functions[2];
+    if (tiles && !plait_isa_may_use_tiles()) level--;
+    for (; level >= 0 && !code; level--) code = kernel->functions[level];
     KernelFunction *function = NULL;
     if (code) memcpy(&function, &code, sizeof function); /* ISO C has no cast from object to function pointer */
     return function;

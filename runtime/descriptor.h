@@ -44,7 +44,7 @@ typedef struct PlaitMapDescriptor {
 
 typedef struct PlaitKernelDescriptor {
     const char *name;          /* symbol in the GPU image; also for messages */
-    const void *functions[3];  /* CPU: for x86-64-v2, v3, v4; NULL on a GPU */
+    const void *functions[4];  /* CPU: for x86-64-v2, v3, v4, v4 with AMX (or that of v4 again); NULL on a GPU */
     const uint16_t *tensors;   /* indices into the variant's tensors */
     const uint16_t *axes;      /* kernel axis -> axis of the variant */
     const uint16_t *grid_axes; /* indices into this kernel's axes */

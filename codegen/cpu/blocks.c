@@ -128,7 +128,8 @@ void plait_nest_choose_blocks(PlaitNest *nest)
     const PlaitCpuNode *first = plait_cpu_node(nest->cpu->kernel, nest->group->members.data[0]);
     bool single = nest->accesses.count && !nest->rows; /* the version that goes lane by lane is large enough */
     if (nest->vector_loop == UINT32_MAX || single) return;
-    if (first->op == PLAIT_OP_DOT && nest->vector_loop < nest->kept_count) block_dot(nest, first);
+    if (nest->matrix) block_pointwise(nest);
+    else if (first->op == PLAIT_OP_DOT && nest->vector_loop < nest->kept_count) block_dot(nest, first);
     else if (reductions && nest->vector_loop >= nest->kept_count) block_across(nest, reductions);
     else if (reductions) block_kept_reduction(nest, reductions);
     else block_pointwise(nest);

@@ -9,7 +9,7 @@
  * its helpers. Loops are ours: which, how blocked and how vectorised. LLVM is asked to select instructions and to clean
  * up, not to find loops.
  */
-#include "codegen/cpu/nest.h"
+#include "codegen/cpu/matrix.h"
 
 #include <string.h>
 
@@ -189,6 +189,11 @@ static void make_buffers(PlaitCpu *cpu)
         const PlaitCpuBuffer *buffer = &cpu->kernel->buffers.data[i];
         cpu->buffers[i] = stack_bytes(cpu, buffer->count * plait_scalar_bytes(buffer->scalar), buffer->cleared);
     }
+    if (plait_isa_has_matrix_units(cpu->emit->isa)) {
+        PlaitMatrixRoom room = plait_matrix_room(cpu->kernel);
+        uint32_t bytes[] = {room.a, room.b, room.c};
+        for (uint32_t i = 0; i < 3 && room.c; i++) cpu->matrix[i] = stack_bytes(cpu, bytes[i], false);
+    }
     cpu->dump = stack_bytes(cpu, PLAIT_CPU_ROW * 8, false);
     cpu->spill = stack_bytes(cpu, (2 + PLAIT_MAX_RANK) * PLAIT_CPU_ROW * 8, false);
 }
@@ -237,18 +242,27 @@ static void set_attribute(const PlaitEmit *emit, const char *key, const char *va
     LLVMAddAttributeAtIndex(emit->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, attribute);
 }
 
-static void add_function(PlaitEmit *emit, const PlaitFunction *function)
+static LLVMTypeRef function_type(const PlaitEmit *emit)
 {
     LLVMTypeRef i64 = LLVMInt64TypeInContext(emit->context);
     LLVMTypeRef parameters[] = {LLVMPointerTypeInContext(emit->context, 0), i64, i64};
+    return LLVMFunctionType(LLVMVoidTypeInContext(emit->context), parameters, 3, 0);
+}
+
+static const char *function_name(const PlaitEmit *emit, const PlaitFunction *function)
+{
     const char *kernel = plait_names_text(function->module->names, function->name);
-    const char *name = plait_arena_printf(emit->arena, "%s.%s", kernel, emit->isa->suffix);
-    emit->function =
-        LLVMAddFunction(emit->module, name, LLVMFunctionType(LLVMVoidTypeInContext(emit->context), parameters, 3, 0));
+    return plait_arena_printf(emit->arena, "%s.%s", kernel, emit->isa->suffix);
+}
+
+static void add_function(PlaitEmit *emit, const PlaitFunction *function)
+{
+    emit->function = LLVMAddFunction(emit->module, function_name(emit, function), function_type(emit));
     unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
     LLVMAddAttributeAtIndex(emit->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
                             LLVMCreateEnumAttribute(emit->context, nounwind, 0));
     set_attribute(emit, "target-cpu", emit->isa->llvm_cpu);
+    if (*emit->isa->llvm_features) set_attribute(emit, "target-features", emit->isa->llvm_features);
     set_attribute(emit, "prefer-vector-width", plait_arena_printf(emit->arena, "%u", emit->isa->vector_bytes * 8));
 }
 
@@ -275,10 +289,12 @@ static void emit_function(PlaitEmit *emit, const PlaitCpuKernel *kernel)
     LLVMBasicBlockRef work = plait_cpu_block_add(&cpu, "work"), leave = plait_cpu_block_add(&cpu, "leave");
     LLVMBuildCondBr(emit->builder, LLVMBuildICmp(emit->builder, LLVMIntSLT, first, end, ""), work, leave);
     LLVMPositionBuilderAtEnd(emit->builder, work);
+    if (cpu.matrix[0]) plait_matrix_begin(&cpu);
     PlaitCpuLoop programs = plait_cpu_loop_begin(&cpu, first);
     find_program(&cpu, programs.index);
     emit_region(&cpu, function->body);
     plait_cpu_loop_end(&cpu, &programs, plait_cpu_number(&cpu, 1), end);
+    if (cpu.matrix[0]) plait_matrix_end(&cpu);
     LLVMBuildBr(emit->builder, leave);
     LLVMPositionBuilderAtEnd(emit->builder, leave);
     LLVMBuildRetVoid(emit->builder);
@@ -325,6 +341,17 @@ static bool has_no_gpu_only(const PlaitFunction *function)
     return false;
 }
 
+static const PlaitCpuKernel *planned(const PlaitEmit *emit, const PlaitFunction *function, bool tiles)
+{
+    PlaitCpuKernel *kernel = PLAIT_NEW(emit->arena, PlaitCpuKernel);
+    *kernel = (PlaitCpuKernel){.arena = emit->arena, .function = function, .tiles = tiles};
+    plait_cpu_graph_build(kernel);
+    plait_cpu_order_choose(kernel);
+    plait_cpu_kinds_choose(kernel);
+    plait_cpu_cluster(kernel);
+    return kernel;
+}
+
 void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module)
 {
     for (uint32_t i = 0; i < module->functions.count; i++) {
@@ -332,18 +359,16 @@ void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module)
         if (function->level != PLAIT_LEVEL_TILE) continue;
         if (strcmp(plait_names_text(module->names, function->target), emit->target->name) != 0) continue;
         if (!has_no_gpu_only(function)) continue;
-        PlaitCpuKernel *kernel = PLAIT_NEW(emit->arena, PlaitCpuKernel);
-        kernel->arena = emit->arena;
-        kernel->function = function;
-        plait_cpu_graph_build(kernel);
-        plait_cpu_order_choose(kernel);
-        plait_cpu_kinds_choose(kernel);
-        plait_cpu_cluster(kernel);
+        const PlaitCpuKernel *kernel = planned(emit, function, false);
         if (!fits_on_stack(kernel)) continue;
         for (uint32_t isa = 0; isa < PLAIT_ISA_COUNT; isa++) {
             if (emit->only && emit->only != &plait_isas[isa]) continue;
             emit->isa = &plait_isas[isa];
-            emit_function(emit, kernel);
+            const PlaitCpuKernel *now = plait_isa_has_matrix_units(emit->isa) ? planned(emit, function, true) : kernel;
+            bool again = now != kernel && !emit->only && !plait_matrix_room(now).c;
+            if (again) /* the function of the level before */
+                LLVMAddAlias2(emit->module, function_type(emit), 0, emit->function, function_name(emit, function));
+            else emit_function(emit, now);
         }
     }
 }

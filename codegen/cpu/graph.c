@@ -7,7 +7,7 @@
  * its own axes is virtual at any cost: it is computed once all the same. Operands of dots are read many times and must
  * lie in a buffer.
  */
-#include "codegen/cpu/plan.h"
+#include "codegen/cpu/matrix.h"
 
 enum { OPERATION = 2, READ = 1, CHEAP = 8, EXPENSIVE = 100 };
 
@@ -205,9 +205,21 @@ static PlaitCpuId packed(PlaitCpuKernel *kernel, PlaitCpuId operand, PlaitScalar
     return plait_cpu_node_add(kernel, copy, operand);
 }
 
+/* Matrix units take bf16 operands as they are. */
+static void take_sources(PlaitCpuKernel *kernel, PlaitCpuId id)
+{
+    if (!plait_matrix_fits(kernel, id)) return;
+    PlaitCpuNode *dot = plait_cpu_node(kernel, id);
+    for (uint32_t i = 0; i < 2; i++) {
+        PlaitCpuId source = plait_matrix_source(kernel, dot->operands[i]);
+        if (source) dot->operands[i] = source;
+    }
+}
+
 void plait_cpu_kinds_choose(PlaitCpuKernel *kernel)
 {
     uint32_t count = kernel->nodes.count;
+    for (PlaitCpuId id = 1; id < count; id++) take_sources(kernel, id);
     Uses uses = {PLAIT_NEW_ARRAY(kernel->arena, bool, count), PLAIT_NEW_ARRAY(kernel->arena, bool, count),
                  PLAIT_NEW_ARRAY(kernel->arena, bool, count)};
     for (PlaitCpuId id = 1; id < count; id++) note_uses(kernel, id, &uses);
@@ -216,8 +228,9 @@ void plait_cpu_kinds_choose(PlaitCpuKernel *kernel)
         if (plait_cpu_node(kernel, id)->op != PLAIT_OP_DOT) continue;
         PlaitAxis vector = plait_cpu_top(kernel, plait_cpu_node(kernel, id)->axes);
         for (uint32_t i = 0; i < 2; i++) {
-            PlaitScalar scalar = plait_cpu_node(kernel, id)->scalar;
-            PlaitCpuId operand = packed(kernel, plait_cpu_node(kernel, id)->operands[i], scalar, vector);
+            PlaitCpuId given = plait_cpu_node(kernel, id)->operands[i];
+            PlaitScalar scalar = plait_cpu_node(kernel, plait_matrix_fits(kernel, id) ? given : id)->scalar;
+            PlaitCpuId operand = packed(kernel, given, scalar, vector);
             plait_cpu_node(kernel, id)->operands[i] = operand;
         }
     }

@@ -11,7 +11,7 @@
  * A value that does not depend on the inner loops is computed before them. The broken last vector stands in the rest,
  * so that its lanes are known.
  */
-#include "codegen/cpu/nest.h"
+#include "codegen/cpu/matrix.h"
 
 static PlaitNest nest_create(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place)
 {
@@ -83,7 +83,8 @@ static void collect_hoisted(PlaitNest *nest)
     for (uint32_t i = 0; i < nest->group->members.count; i++) {
         const PlaitCpuNode *node = plait_cpu_node(nest->cpu->kernel, nest->group->members.data[i]);
         uint32_t count = node->op == PLAIT_OP_DOT ? 2 : node->operand_count;
-        for (uint32_t k = 0; k < count && node->phase == 0; k++) collect(nest, node->operands[k], seen);
+        for (uint32_t k = 0; k < count && node->phase == 0 && !nest->matrix; k++)
+            collect(nest, node->operands[k], seen);
     }
 }
 
@@ -98,7 +99,8 @@ static void number_instances(PlaitNest *nest)
         }
 }
 
-static PlaitNest nest_of_group(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place, bool rows)
+static PlaitNest nest_of_group(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place, bool rows,
+                               const PlaitMatrixProduct *matrix)
 {
     PlaitNest nest = nest_create(cpu, plan, place);
     nest.group = &plan->groups.data[place];
@@ -106,7 +108,8 @@ static PlaitNest nest_of_group(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t
     if (nest.group->vector != PLAIT_NO_AXIS) nest.lanes = lanes_of(cpu, nest.group->vector);
     add_loops(&nest, nest.group->axes & ~nest.group->reduced);
     nest.kept_count = nest.loop_count;
-    add_loops(&nest, nest.group->reduced);
+    nest.matrix = matrix;
+    if (!matrix) add_loops(&nest, nest.group->reduced);
     plait_nest_find_accesses(&nest);
     forget_tail(&nest);
     plait_nest_choose_blocks(&nest);
@@ -221,10 +224,21 @@ static LLVMValueRef across(const PlaitNest *nest, const PlaitCpuNode *node, LLVM
     return value;
 }
 
+/* A sum that matrix units have computed, and what it is added to. */
+static LLVMValueRef multiplied(PlaitNest *nest, const PlaitCpuNode *node, uint32_t kept)
+{
+    uint32_t row = 1 - nest->vector_loop;
+    LLVMValueRef at[] = {plait_nest_position(nest, row, kept), plait_nest_position(nest, nest->vector_loop, kept)};
+    LLVMValueRef value = plait_matrix_sums(nest->cpu, nest->matrix, at[0], at[1], nest->lanes);
+    return node->operand_count == 3 ? combine(nest, node, plait_nest_wide(nest, node->operands[2], kept), value)
+                                    : value;
+}
+
 /* Combines the partial results that belong to one kept point. */
 static LLVMValueRef finished(PlaitNest *nest, uint32_t index, uint32_t kept)
 {
     const PlaitCpuNode *node = member(nest, index);
+    if (nest->matrix) return multiplied(nest, node, kept);
     LLVMValueRef parts[64];
     uint32_t count = 0;
     for (uint32_t instance = 0; instance < nest->instances; instance++)
@@ -373,16 +387,18 @@ static void emit_level(PlaitNest *nest, uint32_t level)
 {
     bool sums = level == nest->kept_count && nest->kept_count < nest->loop_count;
     if (sums) begin_sums(nest);
-    if (level == nest->loop_count) emit_point(nest);
-    else emit_copies(nest, level);
+    if (level < nest->loop_count) emit_copies(nest, level);
+    else if (nest->matrix) end_sums(nest);
+    else emit_point(nest);
     if (sums) end_sums(nest);
 }
 
 /* ---- versions ---- */
 
-static void emit_version(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place, bool rows, LLVMValueRef *results)
+static void emit_version(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place, bool rows,
+                         const PlaitMatrixProduct *matrix, LLVMValueRef *results)
 {
-    PlaitNest nest = nest_of_group(cpu, plan, place, rows);
+    PlaitNest nest = nest_of_group(cpu, plan, place, rows, matrix);
     hoist(&nest, 0);
     emit_level(&nest, 0);
     for (uint32_t i = 0; i < nest.group->members.count; i++) {
@@ -391,7 +407,8 @@ static void emit_version(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place
     }
 }
 
-static void emit_versions(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place, LLVMValueRef allowed)
+static void emit_versions(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place, LLVMValueRef allowed,
+                          const PlaitMatrixProduct *matrix)
 {
     const PlaitCpuGroup *group = &plan->groups.data[place];
     LLVMBuilderRef builder = cpu->emit->builder;
@@ -402,7 +419,7 @@ static void emit_versions(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t plac
     for (uint32_t i = 0; i < 2; i++) {
         results[i] = PLAIT_NEW_ARRAY(cpu->emit->arena, LLVMValueRef, group->members.count);
         LLVMPositionBuilderAtEnd(builder, starts[i]);
-        emit_version(cpu, plan, place, i == 0, results[i]);
+        emit_version(cpu, plan, place, i == 0, matrix, results[i]);
         ends[i] = LLVMGetInsertBlock(builder);
         LLVMBuildBr(builder, join);
     }
@@ -419,14 +436,18 @@ static void emit_versions(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t plac
 void plait_nest_emit(PlaitCpu *cpu, const PlaitCpuPlan *plan, uint32_t place)
 {
     const PlaitCpuGroup *group = &plan->groups.data[place];
-    PlaitNest nest = nest_of_group(cpu, plan, place, true);
+    PlaitMatrixProduct product, *matrix = NULL;
+    if (cpu->matrix[0] && plait_matrix_find(cpu->kernel, group, &product)) matrix = &product;
+    if (matrix) plait_matrix_multiply(cpu, matrix);
+    if (matrix && matrix->result) return;
+    PlaitNest nest = nest_of_group(cpu, plan, place, true, matrix);
     LLVMValueRef allowed = plait_nest_rows_allowed(&nest);
     if (allowed) {
-        emit_versions(cpu, plan, place, allowed);
+        emit_versions(cpu, plan, place, allowed, matrix);
         return;
     }
     LLVMValueRef *results = PLAIT_NEW_ARRAY(cpu->emit->arena, LLVMValueRef, group->members.count);
-    emit_version(cpu, plan, place, false, results);
+    emit_version(cpu, plan, place, false, matrix, results);
     for (uint32_t i = 0; i < group->members.count; i++)
         if (results[i]) cpu->scalars[group->members.data[i]] = results[i];
 }

@@ -18,6 +18,8 @@ typedef struct PlaitCpuTensor {
 } PlaitCpuTensor;
 
 /* One function being written. */
+typedef struct PlaitMatrixProduct PlaitMatrixProduct;
+
 typedef struct PlaitCpu {
     PlaitEmit *emit;
     const PlaitCpuKernel *kernel;
@@ -28,6 +30,7 @@ typedef struct PlaitCpu {
     LLVMValueRef *extents;    /* by axis: i64 */
     PlaitCpuTensor *tensors;  /* by node */
     LLVMValueRef zeros, dump; /* what a load outside of its tensor reads, what a store outside writes to */
+    LLVMValueRef matrix[3];   /* operands and sums of products on matrix units (matrix.h); NULL: there are none */
     LLVMValueRef spill;       /* rows of memory in which vectors are taken apart */
 } PlaitCpu;
 
@@ -52,8 +55,9 @@ typedef struct PlaitNestAccess {
 typedef struct PlaitNest {
     PlaitCpu *cpu;
     const PlaitCpuPlan *plan;
-    const PlaitCpuGroup *group; /* NULL: scalars between groups */
-    uint32_t place;             /* of the group in the plan */
+    const PlaitCpuGroup *group;       /* NULL: scalars between groups */
+    uint32_t place;                   /* of the group in the plan */
+    const PlaitMatrixProduct *matrix; /* computed before the nest by matrix units; then no loop is reduced */
     uint32_t lanes;
     PlaitNestLoop loops[PLAIT_MAX_RANK * 3];      /* a dot has up to the axes of both operands */
     uint32_t loop_count, kept_count, vector_loop; /* vector_loop: UINT32_MAX when there is none */

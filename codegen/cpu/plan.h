@@ -88,6 +88,7 @@ typedef struct PlaitCpuPlan {
 typedef struct PlaitCpuKernel {
     PlaitArena *arena;
     const PlaitFunction *function;
+    bool tiles;                           /* plan for a machine with matrix units (matrix.h) */
     PLAIT_VECTOR(PlaitCpuNode) nodes;     /* data[0] is unused */
     PLAIT_VECTOR(PlaitCpuBuffer) buffers; /* data[0] is unused */
     PLAIT_VECTOR(PlaitCpuPlan *) plans;   /* one for each region */

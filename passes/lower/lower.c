@@ -257,12 +257,14 @@ static PlaitValue program_start(PlaitFunction *kernel, PlaitAxis axis, uint32_t 
     return start;
 }
 
-/* Blocks of features vary fastest over the grid, then heads, then rows, then the rest. */
+/* Blocks of features vary fastest over the grid, then heads, then rows, then the rest. Processors of a CPU take programs
+ * one after another: there rows come before heads, so that what all rows of a head read stays in the cache. */
 static int grid_rank(const PlaitLowering *lowering, PlaitAxis axis)
 {
     const PlaitAxisPlan *plan = &lowering->plan.axes[axis];
-    if (plan->use == PLAIT_AXIS_BLOCK) return axis == lowering->plan.rows ? 2 : 0;
-    return lowering->operator_->axes.data[axis].role == PLAIT_ROLE_HEAD ? 1 : 3;
+    if (plan->use == PLAIT_AXIS_BLOCK && axis != lowering->plan.rows) return 0;
+    if (plan->use == PLAIT_AXIS_BLOCK) return lowering->target->gpu ? 2 : 1;
+    return lowering->operator_->axes.data[axis].role != PLAIT_ROLE_HEAD ? 3 : lowering->target->gpu ? 1 : 2;
 }
 
 static void place_axis(PlaitLowering *lowering, PlaitAxis axis)

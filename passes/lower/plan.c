@@ -21,7 +21,7 @@ typedef struct Limits {
 static Limits limits_of(const PlaitTileTarget *target, bool has_fold)
 {
     if (target->gpu) return (Limits){4096, 8192, has_fold ? 64 : 16, 32, 16, 128};
-    return (Limits){16384, 16384, has_fold ? 64 : 16, 64, 16, 128};
+    return (Limits){16384, 16384, has_fold ? 128 : 16, 64, 16, 128};
 }
 
 /* Blocks for the matrix units of a GPU: a group of four warps has 64 rows. */

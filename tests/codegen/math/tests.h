@@ -28,7 +28,7 @@ typedef struct Variant {
     void *function;
 } Variant;
 
-enum { VARIANTS = 6 };
+enum { VARIANTS = 8 };
 typedef struct Compiled {
     Variant variants[VARIANTS];
     void *owner; /* of the first one: what `release` frees */
