@@ -2,7 +2,7 @@
  * Nothing here becomes a libm call on x86 or an intrinsic that NVPTX cannot select.
  *
  * exp: x = n ln2 + r with |r| <= ln2 / 2 (Cody and Waite: n ln2 in two parts), e^x = 2^n (1 + r + r^2 P(r)); 2^n in two
- * factors, so that denormal and infinite results come out by themselves.
+ * factors, so that denormal and infinite results come out by themselves; x86-64-v4 has an instruction for that.
  *
  * expm1: 2 (2^(n-1) q + (2^(n-1) - 1/2)) with q = r + r^2 P(r).
  *
@@ -39,8 +39,9 @@ static bool uses_approximate_units(const PlaitMath *m) { return plait_math_on_gp
 /* ---- exponentials ---- */
 
 typedef struct Reduced {
-    LLVMValueRef whole; /* n, integer */
-    LLVMValueRef rest;  /* x - n ln2 */
+    LLVMValueRef whole;   /* n, integer */
+    LLVMValueRef rest;    /* x - n ln2 */
+    LLVMValueRef shifted; /* n, as a number, and format->magic */
 } Reduced;
 
 static Reduced reduce(const PlaitMath *m, LLVMValueRef x)
@@ -50,7 +51,26 @@ static Reduced reduce(const PlaitMath *m, LLVMValueRef x)
     LLVMValueRef minus_n = minus(m, magic, shifted);
     LLVMValueRef rest = fused(m, minus_n, number(m, m->format->ln2_high), x);
     return (Reduced){LLVMBuildSub(m->emit->builder, bits_of(m, shifted), bits_of(m, magic), ""),
-                     fused(m, minus_n, number(m, m->format->ln2_low), rest)};
+                     fused(m, minus_n, number(m, m->format->ln2_low), rest), shifted};
+}
+
+/* x 2^n; n is given as a whole number, and as `shifted` (see Reduced). Rounds once. */
+static LLVMValueRef scaled(const PlaitMath *m, LLVMValueRef x, LLVMValueRef whole, LLVMValueRef shifted)
+{
+    LLVMBuilderRef b = m->emit->builder;
+    bool f32 = m->scalar == PLAIT_F32;
+    if (!plait_math_on_gpu(m) && m->emit->isa->vector_bytes == 64 && m->lanes == (f32 ? 16 : 8)) {
+        enum { CURRENT_ROUNDING = 4 };
+        LLVMValueRef n = minus(m, shifted, number(m, m->format->magic));
+        LLVMTypeRef all = LLVMIntTypeInContext(m->emit->context, m->lanes);
+        LLVMTypeRef i32 = LLVMInt32TypeInContext(m->emit->context);
+        LLVMValueRef operands[] = {x, n, x, LLVMConstAllOnes(all), LLVMConstInt(i32, CURRENT_ROUNDING, 0)};
+        return plait_emit_intrinsic(
+            m->emit, f32 ? "llvm.x86.avx512.mask.scalef.ps.512" : "llvm.x86.avx512.mask.scalef.pd.512", operands, 5);
+    }
+    LLVMValueRef half = LLVMBuildAShr(b, whole, whole_number(m, 1), "");
+    LLVMValueRef other_half = LLVMBuildSub(b, whole, half, "");
+    return times(m, times(m, x, power_of_two(m, half)), power_of_two(m, other_half));
 }
 
 /* e^r - 1 */
@@ -61,14 +81,11 @@ static LLVMValueRef expm1_near_zero(const PlaitMath *m, LLVMValueRef r)
 
 LLVMValueRef plait_math_exp_sum(const PlaitMath *m, LLVMValueRef x, LLVMValueRef correction)
 {
-    LLVMBuilderRef b = m->emit->builder;
     x = at_most(m, at_least(m, x, m->format->exp_lowest), m->format->exp_highest);
     Reduced reduced = reduce(m, x);
     LLVMValueRef rest = correction ? plus(m, reduced.rest, correction) : reduced.rest;
     LLVMValueRef near_one = plus(m, expm1_near_zero(m, rest), number(m, 1));
-    LLVMValueRef half = LLVMBuildAShr(b, reduced.whole, whole_number(m, 1), "");
-    LLVMValueRef other_half = LLVMBuildSub(b, reduced.whole, half, "");
-    return times(m, times(m, near_one, power_of_two(m, half)), power_of_two(m, other_half));
+    return scaled(m, near_one, reduced.whole, reduced.shifted);
 }
 
 static LLVMValueRef exp_by_unit(const PlaitMath *m, LLVMValueRef x)
@@ -100,9 +117,7 @@ static LLVMValueRef exp2_of(const PlaitMath *m, LLVMValueRef x)
     LLVMValueRef rest = minus(m, x, minus(m, shifted, magic));
     LLVMValueRef whole = LLVMBuildSub(b, bits_of(m, shifted), bits_of(m, magic), "");
     LLVMValueRef near_one = plus(m, expm1_near_zero(m, times(m, rest, number(m, 0.69314718055994531))), number(m, 1));
-    LLVMValueRef half = LLVMBuildAShr(b, whole, whole_number(m, 1), "");
-    LLVMValueRef other_half = LLVMBuildSub(b, whole, half, "");
-    return times(m, times(m, near_one, power_of_two(m, half)), power_of_two(m, other_half));
+    return scaled(m, near_one, whole, shifted);
 }
 
 LLVMValueRef plait_math_expm1(const PlaitMath *m, LLVMValueRef x)
