@@ -113,6 +113,7 @@ static void emit_for(PlaitCpu *cpu, PlaitCpuId id)
                       join = plait_cpu_block_add(cpu, "done");
     LLVMBuildCondBr(builder, LLVMBuildICmp(builder, LLVMIntSGT, loop.count, plait_cpu_number(cpu, 0), ""), first, join);
     LLVMPositionBuilderAtEnd(builder, first);
+    plait_matrix_prepare(cpu, plait_cpu_plan_of(cpu->kernel, body));
     PlaitCpuLoop counter = plait_cpu_loop_begin(cpu, plait_cpu_number(cpu, 0));
     begin_for(cpu, &loop, first, counter.index);
     emit_region(cpu, body);
@@ -183,17 +184,15 @@ static LLVMValueRef stack_bytes(PlaitCpu *cpu, uint64_t bytes, bool cleared)
     return memory;
 }
 
+static LLVMValueRef plain_bytes(PlaitCpu *cpu, uint64_t bytes) { return stack_bytes(cpu, bytes, false); }
+
 static void make_buffers(PlaitCpu *cpu)
 {
     for (uint32_t i = 1; i < cpu->kernel->buffers.count; i++) {
         const PlaitCpuBuffer *buffer = &cpu->kernel->buffers.data[i];
         cpu->buffers[i] = stack_bytes(cpu, buffer->count * plait_scalar_bytes(buffer->scalar), buffer->cleared);
     }
-    if (plait_isa_has_matrix_units(cpu->emit->isa)) {
-        PlaitMatrixRoom room = plait_matrix_room(cpu->kernel);
-        uint32_t bytes[] = {room.a, room.b, room.c};
-        for (uint32_t i = 0; i < 3 && room.c; i++) cpu->matrix[i] = stack_bytes(cpu, bytes[i], false);
-    }
+    if (cpu->kernel->tiles) plait_matrix_make_room(cpu, plain_bytes);
     cpu->dump = stack_bytes(cpu, PLAIT_CPU_ROW * 8, false);
     cpu->spill = stack_bytes(cpu, (2 + PLAIT_MAX_RANK) * PLAIT_CPU_ROW * 8, false);
 }
@@ -365,7 +364,7 @@ void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module)
             if (emit->only && emit->only != &plait_isas[isa]) continue;
             emit->isa = &plait_isas[isa];
             const PlaitCpuKernel *now = plait_isa_has_matrix_units(emit->isa) ? planned(emit, function, true) : kernel;
-            bool again = now != kernel && !emit->only && !plait_matrix_room(now).c;
+            bool again = now != kernel && !emit->only && !plait_matrix_has_products(now);
             if (again) /* the function of the level before */
                 LLVMAddAlias2(emit->module, function_type(emit), 0, emit->function, function_name(emit, function));
             else emit_function(emit, now);

@@ -71,7 +71,8 @@ static bool stores_halves(const PlaitCpuKernel *kernel)
     return true;
 }
 
-static PlaitMatrixOperand operand_of(const PlaitCpuKernel *kernel, PlaitCpuId id, PlaitAxis own)
+static PlaitMatrixOperand operand_of(const PlaitCpuKernel *kernel, PlaitCpuId id, PlaitAxis own,
+                                     const PlaitRegion *region)
 {
     const PlaitCpuNode *node = plait_cpu_node(kernel, id);
     const PlaitCpuBuffer *buffer = &kernel->buffers.data[node->buffer];
@@ -79,8 +80,9 @@ static PlaitMatrixOperand operand_of(const PlaitCpuKernel *kernel, PlaitCpuId id
     uint32_t at = buffer->axes[0] == own ? 0 : 1;
     bool exact = buffer->scalar == PLAIT_BF16, rounded = !exact && stores_halves(kernel);
     uint32_t parts = exact || rounded ? 1 : 2;
-    return (PlaitMatrixOperand){node->buffer, buffer->scalar, buffer->strides[at], buffer->strides[1 - at],
-                                parts,        rounded};
+    return (PlaitMatrixOperand){
+        node->buffer,           buffer->scalar, buffer->strides[at], buffer->strides[1 - at], parts,
+        node->region != region, rounded};
 }
 
 /* The buffer that may take the sums as they come: the dot's only one, where the group does nothing else. */
@@ -101,8 +103,9 @@ bool plait_matrix_find(const PlaitCpuKernel *kernel, const PlaitCpuGroup *group,
     if (group->loop || !group->members.count || !plait_matrix_fits(kernel, group->members.data[0])) return false;
     const PlaitCpuNode *dot = plait_cpu_node(kernel, group->members.data[0]);
     find_axes(kernel, dot, &axes);
-    *product = (PlaitMatrixProduct){.a = operand_of(kernel, dot->operands[axes.a], axes.rows),
-                                    .b = operand_of(kernel, dot->operands[1 - axes.a], axes.columns),
+    *product = (PlaitMatrixProduct){.dot = group->members.data[0],
+                                    .a = operand_of(kernel, dot->operands[axes.a], axes.rows, dot->region),
+                                    .b = operand_of(kernel, dot->operands[1 - axes.a], axes.columns, dot->region),
                                     .rows = plait_cpu_tile(kernel, axes.rows),
                                     .columns = plait_cpu_tile(kernel, axes.columns),
                                     .depth = plait_cpu_tile(kernel, axes.depth)};
@@ -114,20 +117,70 @@ bool plait_matrix_find(const PlaitCpuKernel *kernel, const PlaitCpuGroup *group,
 /* Whether the operand lies in its buffer as the unit wants it. */
 static bool is_ordered(const PlaitMatrixOperand *a) { return a->scalar == PLAIT_BF16 && a->depth_stride == 1; }
 
-static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
-
-PlaitMatrixRoom plait_matrix_room(const PlaitCpuKernel *kernel)
+/* Calls `visit` for every product of the kernel. */
+static void each_product(const PlaitCpuKernel *kernel, void (*visit)(void *context, const PlaitMatrixProduct *product),
+                         void *context)
 {
-    PlaitMatrixRoom room = {0};
     PlaitMatrixProduct product;
     for (uint32_t i = 0; i < kernel->plans.count; i++)
-        for (uint32_t g = 0; g < kernel->plans.data[i]->groups.count; g++) {
-            if (!plait_matrix_find(kernel, &kernel->plans.data[i]->groups.data[g], &product)) continue;
-            if (!is_ordered(&product.a)) room.a = larger(room.a, product.rows * product.depth * product.a.parts * 2);
-            room.b = larger(room.b, product.columns * product.depth * product.b.parts * 2);
-            room.c = larger(room.c, product.rows * product.columns * 4); /* never 0: says that there is a product */
-        }
-    return room;
+        for (uint32_t g = 0; g < kernel->plans.data[i]->groups.count; g++)
+            if (plait_matrix_find(kernel, &kernel->plans.data[i]->groups.data[g], &product)) visit(context, &product);
+}
+
+static void note_product(void *context, const PlaitMatrixProduct *product)
+{
+    (void)product;
+    *(bool *)context = true;
+}
+
+bool plait_matrix_has_products(const PlaitCpuKernel *kernel)
+{
+    bool has = false;
+    each_product(kernel, note_product, &has);
+    return has;
+}
+
+static uint64_t bytes_of_a(const PlaitMatrixProduct *product)
+{
+    return is_ordered(&product->a) ? 0 : (uint64_t)product->rows * product->depth * product->a.parts * 2;
+}
+
+static uint64_t bytes_of_b(const PlaitMatrixProduct *product)
+{
+    return (uint64_t)product->columns * product->depth * product->b.parts * 2;
+}
+
+typedef struct Room {
+    PlaitCpu *cpu;
+    LLVMValueRef (*memory)(PlaitCpu *cpu, uint64_t bytes);
+    uint64_t bytes[3]; /* of memory that products share: what the largest one needs */
+} Room;
+
+static void make_own(void *context, const PlaitMatrixProduct *product)
+{
+    Room *room = context;
+    const PlaitMatrixOperand *operands[] = {&product->a, &product->b};
+    uint64_t bytes[] = {bytes_of_a(product), bytes_of_b(product), (uint64_t)product->rows * product->columns * 4};
+    for (uint32_t i = 0; i < 3; i++)
+        if (i < 2 && operands[i]->outside && bytes[i])
+            room->cpu->ordered[i][product->dot] = room->memory(room->cpu, bytes[i]);
+        else if (bytes[i] > room->bytes[i]) room->bytes[i] = bytes[i];
+}
+
+void plait_matrix_make_room(PlaitCpu *cpu, LLVMValueRef (*memory)(PlaitCpu *cpu, uint64_t bytes))
+{
+    Room room = {.cpu = cpu, .memory = memory};
+    for (uint32_t i = 0; i < 2; i++)
+        cpu->ordered[i] = PLAIT_NEW_ARRAY(cpu->emit->arena, LLVMValueRef, cpu->kernel->nodes.count);
+    each_product(cpu->kernel, make_own, &room);
+    for (uint32_t i = 0; i < 3; i++)
+        if (room.bytes[2]) cpu->matrix[i] = memory(cpu, room.bytes[i] ? room.bytes[i] : ROW_BYTES);
+}
+
+static LLVMValueRef memory_of(const PlaitCpu *cpu, const PlaitMatrixProduct *product, uint32_t operand)
+{
+    LLVMValueRef own = cpu->ordered[operand][product->dot];
+    return own ? own : cpu->matrix[operand];
 }
 
 /* ---- the unit ---- */
@@ -321,8 +374,8 @@ static void order_b(PlaitCpu *cpu, const PlaitMatrixProduct *product)
     LLVMValueRef first = load_words(cpu, b, at), second = load_words(cpu, b, linear(cpu, at, 1, row));
     LLVMValueRef place = linear(cpu, sum(cpu, linear(cpu, pairs.index, product->columns, 0), along.index), 4, 0);
     for (uint32_t part = 0; part < b->parts; part++)
-        store_words(cpu, paired(cpu, part_of(cpu, b, first, part), part_of(cpu, b, second, part)), cpu->matrix[1],
-                    linear(cpu, place, 1, part * whole));
+        store_words(cpu, paired(cpu, part_of(cpu, b, first, part), part_of(cpu, b, second, part)),
+                    memory_of(cpu, product, 1), linear(cpu, place, 1, part * whole));
     end_turns(cpu, &along);
     end_turns(cpu, &pairs);
 }
@@ -337,8 +390,8 @@ static void order_a_rows(PlaitCpu *cpu, const PlaitMatrixProduct *product)
     LLVMValueRef first = load_words(cpu, a, at), second = load_words(cpu, a, linear(cpu, at, 1, EDGE));
     LLVMValueRef place = linear(cpu, sum(cpu, linear(cpu, rows.index, product->depth, 0), along.index), 2, 0);
     for (uint32_t part = 0; part < a->parts; part++)
-        store_words(cpu, joined(cpu, part_of(cpu, a, first, part), part_of(cpu, a, second, part)), cpu->matrix[0],
-                    linear(cpu, place, 1, part * whole));
+        store_words(cpu, joined(cpu, part_of(cpu, a, first, part), part_of(cpu, a, second, part)),
+                    memory_of(cpu, product, 0), linear(cpu, place, 1, part * whole));
     end_turns(cpu, &along);
     end_turns(cpu, &rows);
 }
@@ -360,7 +413,7 @@ static void order_a_columns(PlaitCpu *cpu, const PlaitMatrixProduct *product)
         transpose(cpu, block);
         LLVMValueRef place = sum(cpu, linear(cpu, rows.index, product->depth, 0), along.index);
         for (uint32_t i = 0; i < EDGE; i++)
-            store_words(cpu, block[i], cpu->matrix[0],
+            store_words(cpu, block[i], memory_of(cpu, product, 0),
                         linear(cpu, place, 2, part * whole + (uint64_t)i * product->depth * 2));
         end_turns(cpu, &rows);
         end_turns(cpu, &along);
@@ -383,7 +436,7 @@ static void multiply_block(PlaitCpu *cpu, const PlaitMatrixProduct *product, LLV
     enum { A = 4, B = 6 };
     LLVMBuilderRef builder = cpu->emit->builder;
     bool ordered = is_ordered(&product->a);
-    LLVMValueRef a_memory = ordered ? cpu->buffers[product->a.buffer] : cpu->matrix[0];
+    LLVMValueRef a_memory = ordered ? cpu->buffers[product->a.buffer] : memory_of(cpu, product, 0);
     uint64_t depth = product->depth, columns = product->columns, a_whole = product->rows * depth * 2,
              b_whole = columns * depth * 2, a_row = 2 * (ordered ? product->a.own_stride : depth);
     uint32_t parts = product->a.parts * product->b.parts;
@@ -400,8 +453,8 @@ static void multiply_block(PlaitCpu *cpu, const PlaitMatrixProduct *product, LLV
         for (uint32_t i = 0; i < tall; i++)
             move_tile(cpu, "llvm.x86.tileloadd64", A + i, a_memory, linear(cpu, a, 1, i * EDGE * a_row), a_row);
         for (uint32_t i = 0; i < wide; i++)
-            move_tile(cpu, "llvm.x86.tileloadd64", B + i, cpu->matrix[1], linear(cpu, b, 1, (uint64_t)i * ROW_BYTES),
-                      columns * 4);
+            move_tile(cpu, "llvm.x86.tileloadd64", B + i, memory_of(cpu, product, 1),
+                      linear(cpu, b, 1, (uint64_t)i * ROW_BYTES), columns * 4);
         for (uint32_t i = 0; i < tall * wide; i++) {
             LLVMValueRef tiles[] = {tile(cpu, i), tile(cpu, A + i / wide), tile(cpu, B + i % wide)};
             call(cpu, "llvm.x86.tdpbf16ps", tiles, 3);
@@ -418,11 +471,27 @@ static void multiply_block(PlaitCpu *cpu, const PlaitMatrixProduct *product, LLV
 
 static uint32_t tiles_at_once(uint32_t points) { return points % (2 * EDGE) ? 1 : 2; }
 
+static void order(PlaitCpu *cpu, const PlaitMatrixProduct *product, uint32_t operand)
+{
+    if (operand == 1) order_b(cpu, product);
+    else if (product->a.depth_stride != 1) order_a_columns(cpu, product);
+    else if (!is_ordered(&product->a)) order_a_rows(cpu, product);
+}
+
+void plait_matrix_prepare(PlaitCpu *cpu, const PlaitCpuPlan *inside)
+{
+    PlaitMatrixProduct product;
+    for (uint32_t g = 0; g < inside->groups.count && cpu->matrix[0]; g++) {
+        if (!plait_matrix_find(cpu->kernel, &inside->groups.data[g], &product)) continue;
+        for (uint32_t i = 0; i < 2; i++)
+            if (cpu->ordered[i][product.dot]) order(cpu, &product, i);
+    }
+}
+
 void plait_matrix_multiply(PlaitCpu *cpu, const PlaitMatrixProduct *product)
 {
-    order_b(cpu, product);
-    if (product->a.depth_stride != 1) order_a_columns(cpu, product);
-    else if (!is_ordered(&product->a)) order_a_rows(cpu, product);
+    for (uint32_t i = 0; i < 2; i++)
+        if (!cpu->ordered[i][product->dot]) order(cpu, product, i);
     uint32_t tall = tiles_at_once(product->rows), wide = tiles_at_once(product->columns);
     Turns rows = begin_turns(cpu, tall * EDGE, product->rows);
     Turns columns = begin_turns(cpu, wide * EDGE, product->columns);

@@ -30,6 +30,7 @@ typedef struct PlaitCpu {
     LLVMValueRef *extents;    /* by axis: i64 */
     PlaitCpuTensor *tensors;  /* by node */
     LLVMValueRef zeros, dump; /* what a load outside of its tensor reads, what a store outside writes to */
+    LLVMValueRef *ordered[2]; /* by dot: memory of its own for an operand that a loop does not change; or NULL */
     LLVMValueRef matrix[3];   /* operands and sums of products on matrix units (matrix.h); NULL: there are none */
     LLVMValueRef spill;       /* rows of memory in which vectors are taken apart */
 } PlaitCpu;
