@@ -107,5 +107,7 @@ bool plait_ptx_maps_version(const PlaitFunction *kernel, const PlaitTarget *targ
                             PlaitPtxVersion *version);
 /* Dynamic shared memory that the PTX of a kernel takes at launch: what the generator writes as "plait.shared". */
 uint32_t plait_ptx_shared_bytes(const PlaitFunction *kernel);
+/* CPU: bytes of the stack that tiles of a program take, at the level that needs most. */
+uint32_t plait_cpu_stack_bytes(PlaitArena *arena, const PlaitFunction *kernel);
 
 #endif

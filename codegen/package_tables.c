@@ -195,7 +195,8 @@ static LLVMValueRef kernel_descriptor(const Tables *tables, const PlaitPackageKe
     _Static_assert(sizeof functions / sizeof *functions == PLAIT_ISA_COUNT, "one function a level");
     for (uint32_t i = 0; kind == PLAIT_TARGET_CPU && i < PLAIT_ISA_COUNT; i++)
         functions[i] = cpu_function(tables, kernel->symbol, plait_isas[i].suffix);
-    uint32_t shared = kind == PLAIT_TARGET_PTX ? plait_ptx_shared_bytes(function) : 0;
+    uint32_t shared = kind == PLAIT_TARGET_PTX ? plait_ptx_shared_bytes(function)
+                                               : plait_cpu_stack_bytes(tables->codegen->arena, function);
     return RECORD(
         tables, PlaitKernelDescriptor, text(tables, kernel->symbol),
         LLVMConstArray2(tables->pointer, functions, PLAIT_ISA_COUNT),

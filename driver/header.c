@@ -28,21 +28,94 @@ static const struct {
 
 static const char *const role_texts[PLAIT_ROLE_COUNT] = {"feature", "batch", "head", "time"};
 
+static bool is_among(const char *name, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i], name) == 0) return true;
+    return false;
+}
+
+static bool begins(const char *name, const char *start) { return strncmp(name, start, strlen(start)) == 0; }
+
 static bool is_keyword(const char *name)
 {
-    static const char *const keywords[] = {
-        "alignas",  "alignof",  "and",     "asm",       "auto",     "bool",     "break",     "case",      "catch",
-        "char",     "class",    "const",   "constexpr", "continue", "decltype", "default",   "delete",    "do",
-        "double",   "else",     "enum",    "explicit",  "export",   "extern",   "false",     "float",     "for",
-        "friend",   "goto",     "if",      "inline",    "int",      "long",     "mutable",   "namespace", "new",
-        "noexcept", "not",      "nullptr", "operator",  "or",       "private",  "protected", "public",    "register",
-        "requires", "restrict", "return",  "short",     "signed",   "sizeof",   "static",    "struct",    "switch",
-        "template", "this",     "throw",   "true",      "try",      "typedef",  "typeid",    "typename",  "typeof",
-        "union",    "unsigned", "using",   "virtual",   "void",     "volatile", "while",     "xor",       "main",
-        "linux",    "unix"};
-    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
-        if (strcmp(keywords[i], name) == 0) return true;
-    return false;
+    static const char *const keywords[] = {"alignas",      "alignof",
+                                           "and",          "and_eq",
+                                           "asm",          "auto",
+                                           "bitand",       "bitor",
+                                           "bool",         "break",
+                                           "case",         "catch",
+                                           "char",         "char16_t",
+                                           "char32_t",     "char8_t",
+                                           "class",        "co_await",
+                                           "co_return",    "co_yield",
+                                           "compl",        "complex",
+                                           "concept",      "const",
+                                           "const_cast",   "consteval",
+                                           "constexpr",    "constinit",
+                                           "continue",     "decltype",
+                                           "default",      "delete",
+                                           "do",           "double",
+                                           "dynamic_cast", "else",
+                                           "enum",         "explicit",
+                                           "export",       "extern",
+                                           "false",        "float",
+                                           "for",          "friend",
+                                           "goto",         "if",
+                                           "imaginary",    "inline",
+                                           "int",          "linux",
+                                           "long",         "main",
+                                           "mutable",      "namespace",
+                                           "new",          "noexcept",
+                                           "noreturn",     "not",
+                                           "not_eq",       "nullptr",
+                                           "operator",     "or",
+                                           "or_eq",        "private",
+                                           "protected",    "public",
+                                           "register",     "reinterpret_cast",
+                                           "requires",     "restrict",
+                                           "return",       "short",
+                                           "signed",       "sizeof",
+                                           "static",       "static_assert",
+                                           "static_cast",  "struct",
+                                           "switch",       "template",
+                                           "this",         "thread_local",
+                                           "throw",        "true",
+                                           "try",          "typedef",
+                                           "typeid",       "typename",
+                                           "typeof",       "typeof_unqual",
+                                           "union",        "unix",
+                                           "unsigned",     "using",
+                                           "virtual",      "void",
+                                           "volatile",     "wchar_t",
+                                           "while",        "xor",
+                                           "xor_eq"};
+    return is_among(name, keywords, sizeof keywords / sizeof *keywords);
+}
+
+/* Types and macros of the headers that plait.h and hosts include, plait.h's own among them: dlsym finds no macros. */
+static bool is_of_headers(const char *name)
+{
+    static const char *const macros[] = {"EOF",        "HUGE_VAL",    "HUGE_VALF",     "I",
+                                         "INFINITY",   "NAN",         "NULL",          "alloca",
+                                         "assert",     "atexit",      "at_quick_exit", "errno",
+                                         "fpclassify", "isfinite",    "isgreater",     "isgreaterequal",
+                                         "isinf",      "isless",      "islessequal",   "islessgreater",
+                                         "isnan",      "isnormal",    "isunordered",   "offsetof",
+                                         "setjmp",     "signbit",     "stderr",        "stdin",
+                                         "stdout",     "unreachable", "va_arg",        "va_copy",
+                                         "va_end",     "va_start"};
+    size_t length = strlen(name);
+    bool type = length > 2 && strcmp(name + length - 2, "_t") == 0 &&
+                (begins(name, "int") || begins(name, "uint") || begins(name, "size") || begins(name, "ptrdiff") ||
+                 begins(name, "max_align"));
+    bool limit = length > 4 &&
+                 (begins(name, "INT") || begins(name, "UINT") || begins(name, "SIZE_") || begins(name, "PTRDIFF_")) &&
+                 (strcmp(name + length - 4, "_MAX") == 0 || strcmp(name + length - 4, "_MIN") == 0);
+    bool ours = begins(name, "PLAIT_") || begins(name, "Plait") || begins(name, "kDL") || begins(name, "DLPACK_") ||
+                (begins(name, "DL") && isupper((unsigned char)name[2]) && islower((unsigned char)name[3]));
+    ours = ours && name[length - 1] != '_'; /* what `parameter` makes of them */
+    return type || limit || ours || is_among(name, macros, sizeof macros / sizeof *macros);
 }
 
 /* What the names of an operator's C functions end in. */
@@ -81,10 +154,11 @@ static bool is_of_c_library(Header *header, const PlaitFunction *function)
 static bool check_name(Header *header, const PlaitFunction *function)
 {
     const char *name = plait_names_text(header->modules[0]->names, function->name);
-    bool word = is_keyword(name), ours = strncmp(name, "plait_", 6) == 0, reserved = name[0] == '_',
-         sibling = is_sibling(header, function);
-    if (!word && !ours && !reserved && !sibling && !is_of_c_library(header, function)) return true;
+    bool word = is_keyword(name), macro = is_of_headers(name), ours = strncmp(name, "plait_", 6) == 0,
+         reserved = name[0] == '_', sibling = is_sibling(header, function);
+    if (!word && !macro && !ours && !reserved && !sibling && !is_of_c_library(header, function)) return true;
     const char *why = word       ? "a word of C or C++"
+                      : macro    ? "a type or macro of C's headers or of plait.h"
                       : ours     ? "reserved for Plait's own functions"
                       : reserved ? "reserved in C"
                       : sibling  ? "one of its C functions has the name of another operator's"
@@ -99,14 +173,26 @@ static bool check_name(Header *header, const PlaitFunction *function)
     return false;
 }
 
-/* The name of a parameter in C. */
-static const char *parameter(Header *header, PlaitName name)
+static bool is_tensor(const PlaitFunction *function, const char *text)
 {
-    const char *text = plait_names_text(header->modules[0]->names, name);
+    const PlaitNames *names = function->module->names;
+    for (uint32_t i = 0; i < function->params.count; i++)
+        if (strcmp(plait_names_text(names, plait_inst(function, function->params.data[i])->name), text) == 0)
+            return true;
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        if (strcmp(plait_names_text(names, function->outputs.data[i].name), text) == 0) return true;
+    return false;
+}
+
+/* The name of a parameter in C: with as many `_` behind it as make it free. */
+static const char *parameter(Header *header, const PlaitFunction *function, PlaitName name)
+{
+    const char *own = plait_names_text(header->modules[0]->names, name), *text = own;
     static const char *const ours[] = {"stream", "workspace", "workspace_bytes", "bytes"};
-    bool taken = is_keyword(text);
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) taken = taken || strcmp(text, ours[i]) == 0;
-    return taken ? plait_session_text(header->session, "%s_", text) : text;
+    while (is_keyword(text) || is_of_headers(text) || is_among(text, ours, sizeof ours / sizeof *ours) ||
+           (text != own && is_tensor(function, text)))
+        text = plait_session_text(header->session, "%s_", text);
+    return text;
 }
 
 static const char *type_text(Header *header, const PlaitFunction *function, PlaitType type)
@@ -119,7 +205,7 @@ static const char *type_text(Header *header, const PlaitFunction *function, Plai
 static void print_tensor(Header *header, const PlaitFunction *function, PlaitName name, PlaitType type,
                          const char *kind, double fallback)
 {
-    plait_text_printf(&header->text, " *     %-12s %-7s %s", parameter(header, name), kind,
+    plait_text_printf(&header->text, " *     %-12s %-7s %s", parameter(header, function, name), kind,
                       type_text(header, function, type));
     if (fallback == fallback) {
         plait_text_add(&header->text, "   (optional: NULL stands for ");
@@ -176,7 +262,7 @@ static void print_axes(Header *header, const PlaitFunction *function)
 static void print_example_tensor(Header *header, const PlaitFunction *function, PlaitName name, PlaitType type)
 {
     static const int usual[PLAIT_ROLE_COUNT] = {64, 2, 8, 4096};
-    const char *text = parameter(header, name);
+    const char *text = parameter(header, function, name);
     if (type.rank) plait_text_printf(&header->text, " *     int64_t %s_shape[] = {", text);
     for (uint32_t i = 0; i < type.rank; i++) {
         const PlaitAxisInfo *axis = &function->axes.data[plait_axis_extent_of(function, type.axes[i])];
@@ -201,9 +287,9 @@ static void print_example(Header *header, const PlaitFunction *function)
     plait_text_printf(&header->text, " *     if (%s(", plait_names_text(header->modules[0]->names, function->name));
     for (uint32_t i = 0; i < function->params.count; i++)
         plait_text_printf(&header->text, "&%s, ",
-                          parameter(header, plait_inst(function, function->params.data[i])->name));
+                          parameter(header, function, plait_inst(function, function->params.data[i])->name));
     for (uint32_t i = 0; i < function->outputs.count; i++)
-        plait_text_printf(&header->text, "&%s, ", parameter(header, function->outputs.data[i].name));
+        plait_text_printf(&header->text, "&%s, ", parameter(header, function, function->outputs.data[i].name));
     plait_text_printf(&header->text, "NULL) != PLAIT_STATUS_OK) fprintf(stderr, \"%%s\\n\", %s_error());\n */\n",
                       plait_names_text(header->modules[0]->names, function->name));
 }
@@ -213,9 +299,9 @@ static void print_prototype(Header *header, const PlaitFunction *function, const
     plait_text_printf(&header->text, "int %s%s(", plait_names_text(header->modules[0]->names, function->name), suffix);
     for (uint32_t i = 0; i < function->params.count; i++)
         plait_text_printf(&header->text, "const DLTensor *%s, ",
-                          parameter(header, plait_inst(function, function->params.data[i])->name));
+                          parameter(header, function, plait_inst(function, function->params.data[i])->name));
     for (uint32_t i = 0; i < function->outputs.count; i++)
-        plait_text_printf(&header->text, "DLTensor *%s, ", parameter(header, function->outputs.data[i].name));
+        plait_text_printf(&header->text, "DLTensor *%s, ", parameter(header, function, function->outputs.data[i].name));
     plait_text_printf(&header->text, "%s);\n", rest);
 }
 

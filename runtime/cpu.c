@@ -6,6 +6,7 @@
 #include "runtime/isa.h"
 #include "runtime/launch.h"
 #include "runtime/pool.h"
+#include "runtime/stack.h"
 
 typedef void KernelFunction(const int64_t *slots, int64_t first_program, int64_t end_program);
 
@@ -101,7 +102,13 @@ static PlaitStatus run_kernels(PlaitCall *call)
         PlaitStatus status = plait_call_slots(call, kernel, &programs);
         if (status) return status;
         Launch launch = {.function = choose_function(kernel), .slots = call->slots};
-        plait_pool_run(run_programs, &launch, programs);
+        if (plait_stack_has(kernel->shared_bytes)) plait_pool_run(run_programs, &launch, programs);
+        else if (!plait_pool_run_apart(run_programs, &launch, programs))
+            return plait_fail(
+                PLAIT_STATUS_OUT_OF_MEMORY,
+                "kernel `%s` needs %u bytes of stack, more than the calling thread has left, and no thread "
+                "with more could be started",
+                kernel->name, kernel->shared_bytes);
     }
     return PLAIT_STATUS_OK;
 }

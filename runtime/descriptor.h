@@ -51,7 +51,7 @@ typedef struct PlaitKernelDescriptor {
     const uint32_t *grid_blocks;
     uint32_t tensor_count, axis_count, grid_count;
     uint32_t threads;      /* per program, GPU */
-    uint32_t shared_bytes; /* dynamic shared memory, GPU */
+    uint32_t shared_bytes; /* GPU: dynamic shared memory; CPU: of the stack, for tiles */
     uint32_t slot_count;
     /* A second version, for tensors that the copy engine can move; map_count 0: there is none. */
     const char *maps_name;

@@ -157,19 +157,19 @@ __attribute__((destructor)) static void unregister(void)
 }
 
 /* The host's signals are for the host's threads. */
-static void start_threads(int count)
+static int start_threads(pthread_t *threads, int count, void *(*body)(void *), void *context)
 {
     sigset_t all, before;
     pthread_attr_t attributes;
-    if (pthread_attr_init(&attributes) != 0) return;
+    int started = 0;
+    if (pthread_attr_init(&attributes) != 0) return 0;
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (pool.thread_count < count &&
-           pthread_create(&pool.threads[pool.thread_count], &attributes, thread_main, NULL) == 0)
-        pool.thread_count++;
+    while (started < count && pthread_create(&threads[started], &attributes, body, context) == 0) started++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
+    return started;
 }
 
 static void start(void)
@@ -177,7 +177,9 @@ static void start(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pool.started = true;
     pthread_once(&once, register_for_fork);
-    if (registered == 0) start_threads(plait_pool_thread_count() - 1); /* a child without its handler would hang */
+    if (registered == 0)
+        pool.thread_count = start_threads(pool.threads, plait_pool_thread_count() - 1, thread_main,
+                                          NULL); /* a child without its handler would hang */
 }
 
 __attribute__((destructor)) void plait_pool_stop(void)
@@ -235,4 +237,20 @@ void plait_pool_run(PlaitPoolWork *work, void *context, int64_t count)
     if (pool.thread_count > 0) run_together(work, context, count);
     else work(context, 0, count);
     atomic_store(&pool.taken, false);
+}
+
+static void *run_job(void *context)
+{
+    const Job *job = context;
+    plait_pool_run(job->work, job->context, job->count);
+    return NULL;
+}
+
+bool plait_pool_run_apart(PlaitPoolWork *work, void *context, int64_t count)
+{
+    Job job = {.work = work, .context = context, .count = count};
+    pthread_t thread;
+    if (start_threads(&thread, 1, run_job, &job) != 1) return false;
+    pthread_join(thread, NULL);
+    return true;
 }

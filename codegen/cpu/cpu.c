@@ -114,6 +114,7 @@ static void emit_for(PlaitCpu *cpu, PlaitCpuId id)
     LLVMBuildCondBr(builder, LLVMBuildICmp(builder, LLVMIntSGT, loop.count, plait_cpu_number(cpu, 0), ""), first, join);
     LLVMPositionBuilderAtEnd(builder, first);
     plait_matrix_prepare(cpu, plait_cpu_plan_of(cpu->kernel, body));
+    first = LLVMGetInsertBlock(builder);
     PlaitCpuLoop counter = plait_cpu_loop_begin(cpu, plait_cpu_number(cpu, 0));
     begin_for(cpu, &loop, first, counter.index);
     emit_region(cpu, body);
@@ -340,15 +341,23 @@ static bool has_no_gpu_only(const PlaitFunction *function)
     return false;
 }
 
-static const PlaitCpuKernel *planned(const PlaitEmit *emit, const PlaitFunction *function, bool tiles)
+static const PlaitCpuKernel *planned(PlaitArena *arena, const PlaitFunction *function, bool tiles)
 {
-    PlaitCpuKernel *kernel = PLAIT_NEW(emit->arena, PlaitCpuKernel);
-    *kernel = (PlaitCpuKernel){.arena = emit->arena, .function = function, .tiles = tiles};
+    PlaitCpuKernel *kernel = PLAIT_NEW(arena, PlaitCpuKernel);
+    *kernel = (PlaitCpuKernel){.arena = arena, .function = function, .tiles = tiles};
     plait_cpu_graph_build(kernel);
     plait_cpu_order_choose(kernel);
     plait_cpu_kinds_choose(kernel);
     plait_cpu_cluster(kernel);
+    if (tiles) kernel->stack_bytes += plait_matrix_bytes(kernel);
     return kernel;
+}
+
+uint32_t plait_cpu_stack_bytes(PlaitArena *arena, const PlaitFunction *kernel)
+{
+    enum { BESIDE = PLAIT_CPU_ROW * 8 * (3 + PLAIT_MAX_RANK) }; /* see make_buffers */
+    uint64_t plain = planned(arena, kernel, false)->stack_bytes, tiles = planned(arena, kernel, true)->stack_bytes;
+    return (uint32_t)((plain > tiles ? plain : tiles) + BESIDE);
 }
 
 void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module)
@@ -358,13 +367,17 @@ void plait_cpu_emit_module(PlaitEmit *emit, const PlaitModule *module)
         if (function->level != PLAIT_LEVEL_TILE) continue;
         if (strcmp(plait_names_text(module->names, function->target), emit->target->name) != 0) continue;
         if (!has_no_gpu_only(function)) continue;
-        const PlaitCpuKernel *kernel = planned(emit, function, false);
+        const PlaitCpuKernel *kernel = planned(emit->arena, function, false);
         if (!fits_on_stack(kernel)) continue;
         for (uint32_t isa = 0; isa < PLAIT_ISA_COUNT; isa++) {
             if (emit->only && emit->only != &plait_isas[isa]) continue;
             emit->isa = &plait_isas[isa];
-            const PlaitCpuKernel *now = plait_isa_has_matrix_units(emit->isa) ? planned(emit, function, true) : kernel;
-            bool again = now != kernel && !emit->only && !plait_matrix_has_products(now);
+            /* One plan for all levels, but for matrix units where their memory fits too. */
+            const PlaitCpuKernel *now =
+                plait_isa_has_matrix_units(emit->isa) ? planned(emit->arena, function, true) : kernel;
+            if (now->stack_bytes > PLAIT_CPU_MOST_STACK) now = kernel;
+            bool last = plait_isa_has_matrix_units(emit->isa);
+            bool again = last && !emit->only && (now == kernel || !plait_matrix_bytes(now));
             if (again) /* the function of the level before */
                 LLVMAddAlias2(emit->module, function_type(emit), 0, emit->function, function_name(emit, function));
             else emit_function(emit, now);

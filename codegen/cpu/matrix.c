@@ -127,19 +127,6 @@ static void each_product(const PlaitCpuKernel *kernel, void (*visit)(void *conte
             if (plait_matrix_find(kernel, &kernel->plans.data[i]->groups.data[g], &product)) visit(context, &product);
 }
 
-static void note_product(void *context, const PlaitMatrixProduct *product)
-{
-    (void)product;
-    *(bool *)context = true;
-}
-
-bool plait_matrix_has_products(const PlaitCpuKernel *kernel)
-{
-    bool has = false;
-    each_product(kernel, note_product, &has);
-    return has;
-}
-
 static uint64_t bytes_of_a(const PlaitMatrixProduct *product)
 {
     return is_ordered(&product->a) ? 0 : (uint64_t)product->rows * product->depth * product->a.parts * 2;
@@ -151,9 +138,10 @@ static uint64_t bytes_of_b(const PlaitMatrixProduct *product)
 }
 
 typedef struct Room {
-    PlaitCpu *cpu;
+    PlaitCpu *cpu; /* NULL: counts only */
     LLVMValueRef (*memory)(PlaitCpu *cpu, uint64_t bytes);
-    uint64_t bytes[3]; /* of memory that products share: what the largest one needs */
+    uint64_t own;      /* bytes of memory that single products have */
+    uint64_t bytes[3]; /* of memory that they share: what the largest one needs */
 } Room;
 
 static void make_own(void *context, const PlaitMatrixProduct *product)
@@ -161,10 +149,19 @@ static void make_own(void *context, const PlaitMatrixProduct *product)
     Room *room = context;
     const PlaitMatrixOperand *operands[] = {&product->a, &product->b};
     uint64_t bytes[] = {bytes_of_a(product), bytes_of_b(product), (uint64_t)product->rows * product->columns * 4};
-    for (uint32_t i = 0; i < 3; i++)
-        if (i < 2 && operands[i]->outside && bytes[i])
-            room->cpu->ordered[i][product->dot] = room->memory(room->cpu, bytes[i]);
+    for (uint32_t i = 0; i < 3; i++) {
+        bool own = i < 2 && operands[i]->outside;
+        if (own) room->own += bytes[i];
         else if (bytes[i] > room->bytes[i]) room->bytes[i] = bytes[i];
+        if (own && bytes[i] && room->cpu) room->cpu->ordered[i][product->dot] = room->memory(room->cpu, bytes[i]);
+    }
+}
+
+uint64_t plait_matrix_bytes(const PlaitCpuKernel *kernel)
+{
+    Room room = {0};
+    each_product(kernel, make_own, &room);
+    return room.own + room.bytes[0] + room.bytes[1] + room.bytes[2];
 }
 
 void plait_matrix_make_room(PlaitCpu *cpu, LLVMValueRef (*memory)(PlaitCpu *cpu, uint64_t bytes))

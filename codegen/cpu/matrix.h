@@ -27,7 +27,8 @@ PlaitCpuId plait_matrix_source(const PlaitCpuKernel *kernel, PlaitCpuId id);
 bool plait_matrix_fits(const PlaitCpuKernel *kernel, PlaitCpuId id);
 /* The product that a group is, once there are buffers; false: it is none. */
 bool plait_matrix_find(const PlaitCpuKernel *kernel, const PlaitCpuGroup *group, PlaitMatrixProduct *product);
-bool plait_matrix_has_products(const PlaitCpuKernel *kernel);
+/* Memory that the products of a kernel need for their operands and sums; 0: it has none. */
+uint64_t plait_matrix_bytes(const PlaitCpuKernel *kernel);
 
 /* Around all products of a function: sets the tiles up, gives them back. */
 void plait_matrix_begin(PlaitCpu *cpu);

@@ -479,6 +479,8 @@ bool plait_lower_scan(PlaitLowering *lowering, PlaitValue scan)
     const PlaitInst *inst = plait_inst(lowering->operator_, scan);
     const PlaitScan *outer = lowering->scans[inst->region->owner];
     if (lowering->scans[scan]) return !lowering->failed;
+    if (!outer)
+        return plait_lower_fail(lowering, scan, "a scan inside an attend", "put the scan before the attend") != 0;
     PlaitRegion *region = plait_region_create(kernel, outer->region);
     PlaitPlaces inside = plait_places_copy(lowering, &outer->inside);
     inside.index[inst->axes[0]] = plait_build_argument(kernel, region, plait_type(PLAIT_I32), lowering->span);

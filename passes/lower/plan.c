@@ -21,8 +21,11 @@ typedef struct Limits {
 static Limits limits_of(const PlaitTileTarget *target, bool has_fold)
 {
     if (target->gpu) return (Limits){4096, 8192, has_fold ? 64 : 16, 32, 16, 128};
-    return (Limits){16384, 16384, has_fold ? 128 : 16, 64, 16, 128};
+    return (Limits){16384, 16384, has_fold ? 64 : 16, 64, 16, 128};
 }
+
+/* Rows of a fold with products on the CPU: what it loads and puts in order along the fold serves more of them. */
+enum { CPU_PRODUCT_ROWS = 128 };
 
 /* Blocks for the matrix units of a GPU: a group of four warps has 64 rows. */
 static const Limits matrix_limits = {4096, 32768, 128, 128, 64, 256};
@@ -503,7 +506,12 @@ PlaitKernelPlan plait_plan_kernel(const PlaitFunction *operator_, const PlaitReg
     plan_axes(&planner, &limits);
     /* Sums of products live in registers: more columns of a result leave room for fewer positions of the fold, as do
      * operands that pass through registers. */
-    if (target->gpu && planner.plan.rows != PLAIT_NO_AXIS && has_fold && has_matrix_products(&planner, region)) {
+    bool products = planner.plan.rows != PLAIT_NO_AXIS && has_fold && has_matrix_products(&planner, region);
+    if (products && !target->gpu) {
+        limits.rows = CPU_PRODUCT_ROWS;
+        plan_axes(&planner, &limits);
+    }
+    if (products && target->gpu) {
         limits = matrix_limits;
         plan_axes(&planner, &limits);
         if (widest_carry(&planner, region) > MOST_COLUMNS || has_computed_operands(&planner, region)) limits.fold /= 2;

@@ -165,7 +165,7 @@ for file in cpu.tir cpu.o sm_80.tir sm_80.ptx program.d2.sir program.d3.sir libs
 run 1 build sum.plait --target cpu --keep-intermediates /proc/none; has err 'E0610'
 
 # Names that C does not take.
-for name in int exp plait_call malloc; do
+for name in int exp plait_call malloc compl signbit uint8_t DLTensor; do
     sed "s/running/$name/" sum.plait >named.plait
     run 1 build named.plait --target cpu; has err 'E0806' 'rename it'
 done

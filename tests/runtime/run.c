@@ -279,13 +279,70 @@ static void test_fork_while_busy(void)
     CHECK(atomic_load(&failures) == 0);
 }
 
+/* ---- callers with little stack ---- */
+
+enum { TILES = 1 << 20 };
+
+static void fill_tiles(const int64_t *slots, int64_t first, int64_t end)
+{
+    volatile char tiles[TILES];
+    (void)first, (void)end;
+    for (int i = 0; i < TILES; i += 512) tiles[i] = 1;
+    *(double *)(intptr_t)slots[0] = tiles[512];
+}
+
+static PlaitStatus fill_once(void)
+{
+    double memory = 0;
+    static const uint16_t tensors[] = {0};
+    const PlaitTensorDescriptor tensor = {.name = "y", .kind = 1, .scalar = 6};
+    const void *code = __extension__(const void *) fill_tiles;
+    const PlaitKernelDescriptor kernel = {.name = "k",
+                                          .functions = {code, code, code, code},
+                                          .tensors = tensors,
+                                          .tensor_count = 1,
+                                          .slot_count = 1,
+                                          .shared_bytes = TILES};
+    const PlaitTargetDescriptor target = {.kernels = &kernel, .kernel_count = 1};
+    const PlaitVariantDescriptor variant = {
+        .tensors = &tensor, .targets = &target, .tensor_count = 1, .target_count = 1, .argument_count = 1};
+    const PlaitOperatorDescriptor op = {.name = "stack", .variants = &variant, .variant_count = 1};
+    DLTensor y = {.data = &memory, .device = {.device_type = kDLCPU}, .dtype = {kDLFloat, 64, 1}}, *list[] = {&y};
+    PlaitStatus status = plait_runtime_call(&op, list, NULL, NULL, 0);
+    CHECK(status != PLAIT_STATUS_OK || memory == 1);
+    return status;
+}
+
+static void *call_once(void *status)
+{
+    *(PlaitStatus *)status = fill_once();
+    return NULL;
+}
+
+static void test_small_stack(void)
+{
+    CHECK(fill_once() == PLAIT_STATUS_OK);
+    for (size_t bytes = 96 * 1024; bytes <= 4 * TILES; bytes *= 2) {
+        pthread_attr_t attributes;
+        pthread_t thread;
+        PlaitStatus status = PLAIT_STATUS_NO_CODE;
+        pthread_attr_init(&attributes);
+        pthread_attr_setstacksize(&attributes, bytes);
+        CHECK(pthread_create(&thread, &attributes, call_once, &status) == 0);
+        pthread_join(thread, NULL);
+        pthread_attr_destroy(&attributes);
+        CHECK(status == PLAIT_STATUS_OK);
+    }
+}
+
 /* ---- levels of x86-64 ---- */
 
 static void test_isa(void)
 {
     CHECK(plait_isa_lower(2, NULL) == 2 && plait_isa_lower(2, "v3") == 1 && plait_isa_lower(2, "v2") == 0);
     CHECK(plait_isa_lower(0, "v4") == 0 && plait_isa_lower(-1, "v2") == -1 && plait_isa_lower(2, "fast") == 2);
-    CHECK(plait_isa_level() >= 0 && plait_isa_level() <= 2);
+    CHECK(plait_isa_level() >= 0 && plait_isa_level() <= 3);
+    CHECK(plait_isa_lower(3, "v4") == 2 && plait_isa_lower(3, "amx") == 3 && plait_isa_lower(2, "amx") == 2);
     CHECK_TEXT(plait_isa_text(0), "x86-64-v2");
     CHECK_TEXT(plait_isa_text(-1), "x86-64");
 }
@@ -297,6 +354,7 @@ int main(void)
     test_empty_time();
     test_missing();
     test_strides();
+    test_small_stack();
     test_threads();
     test_thread_count();
     test_each_item_once();

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "codegen/machine.h"
+#include "runtime/isa.h"
 
 struct TestJit {
     LLVMOrcLLJITRef jit;
@@ -78,6 +79,7 @@ bool test_jit_machine_has(uint32_t isa)
     __builtin_cpu_init();
     if (isa == 0) return __builtin_cpu_supports("sse4.2");
     if (isa == 1) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (isa == 3 && (plait_isa_level() < 3 || !plait_isa_may_use_tiles())) return false;
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
