@@ -137,7 +137,12 @@ typedef struct Facts {
 static void judge_ptxas(PlaitSession *session, PlaitBuild *build, const PlaitJob *job, const PlaitTargetRow *target,
                         Facts *facts)
 {
-    plait_job_report(session, job, PLAIT_OWN_MISTAKE);
+    const char *help =
+        plait_session_text(session,
+                           "%s would not take Plait's PTX: if it is the ptxas of a CUDA toolkit of 12.0 or "
+                           "later, please report it with the program; PLAIT_PTXAS names another one",
+                           build->tools.ptxas.path);
+    plait_job_report(session, job, help);
     if (plait_job_succeeded(job))
         plait_ptxas_read(plait_text_string(&job->errors), target->name, &facts->kernels, &build->warnings);
 }

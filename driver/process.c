@@ -250,15 +250,18 @@ static const char *disk_words(const PlaitJob *job)
     return NULL;
 }
 
-/* A child that finds its disk full fails, or (LLVM) stops as after a mistake of its own: neither is one. */
+/* A child that finds its disk full, or may not write files so large, fails, or (LLVM) stops as after a mistake of its
+ * own: neither is one. */
 static bool report_full_disk(PlaitSession *session, const PlaitJob *job)
 {
-    const char *words = disk_words(job);
+    bool limit = job->ended && WIFSIGNALED(job->status) && WTERMSIG(job->status) == SIGXFSZ;
+    const char *words = limit ? strerror(EFBIG) : disk_words(job);
     if (!words) return false;
-    plait_session_error(session, PLAIT_FILE_UNWRITABLE,
-                        plait_session_text(session, "an intermediate file of %s: %s", job->name, words),
-                        "room for temporary files",
-                        "make room on the disk of the temporary folder, or name a folder on another disk in TMPDIR");
+    plait_session_error(
+        session, PLAIT_FILE_UNWRITABLE, plait_session_text(session, "an intermediate file of %s: %s", job->name, words),
+        limit ? "files as large as the library needs" : "room for temporary files",
+        limit ? "raise the limit on the size of files (`ulimit -f`)"
+              : "make room on the disk of the temporary folder, or name a folder on another disk in TMPDIR");
     return true;
 }
 
