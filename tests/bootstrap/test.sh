@@ -54,4 +54,9 @@ expect "the package lists were fetched" grep -q ' update$' "$folder/apt.log"
 expect "just the missing package was asked for" grep -q 'install -y --no-install-recommends re2c$' "$folder/apt.log"
 expect "it is said what is still missing" grep -q 'still missing after installing: re2c' "$folder/out"
 
+rm "$folder/bin/cc" "$folder/apt.log"
+run debian build
+expect "without a compiler what only it can find is asked for" \
+    grep -q 'install .* gcc libc6-dev re2c .*libzstd-dev libstdc++-12-dev' "$folder/apt.log"
+
 [ $failures = 0 ] || { cat "$folder/out"; exit 1; }
