@@ -216,6 +216,28 @@ static void take_sources(PlaitCpuKernel *kernel, PlaitCpuId id)
     }
 }
 
+/* A store of a tile whose vectors do not lie along the tensor's last axis would go lane by lane: its value is turned in
+ * a buffer first. */
+static void turn_stored(PlaitCpuKernel *kernel, PlaitCpuId id)
+{
+    enum { LEAST = 8 }; /* positions along both axes from which that pays */
+    const PlaitCpuNode *store = plait_cpu_node(kernel, id);
+    uint32_t rank = plait_cpu_node(kernel, store->operands[0])->inst->type.rank;
+    if (!rank || store->operand_count != rank + 2 || kernel->hazard[store->operands[0]]) return;
+    const PlaitCpuNode *last = plait_cpu_node(kernel, store->operands[rank]);
+    const PlaitCpuNode *value = plait_cpu_node(kernel, store->operands[rank + 1]);
+    if (last->op != PLAIT_OP_IOTA || value->axes != store->space) return;
+    PlaitAxis row = last->inst->axes[0], top = plait_cpu_top(kernel, value->axes);
+    if (row == top || !(value->axes & plait_axis_bit(row))) return;
+    if (plait_cpu_tile(kernel, row) < LEAST || plait_cpu_tile(kernel, top) < LEAST) return;
+    if (value->cost == 0) return; /* constants, positions: computed as well along the other axis */
+    PlaitCpuId id_of_value = store->operands[rank + 1];
+    if (value->kind == PLAIT_CPU_VIRTUAL) plait_cpu_node(kernel, id_of_value)->kind = PLAIT_CPU_REAL;
+    PlaitCpuId turned = packed(kernel, id_of_value, value->scalar, row);
+    plait_cpu_node(kernel, id)->operands[rank + 1] = turned;
+    plait_cpu_node(kernel, id)->inner = row;
+}
+
 void plait_cpu_kinds_choose(PlaitCpuKernel *kernel)
 {
     uint32_t count = kernel->nodes.count;
@@ -225,6 +247,7 @@ void plait_cpu_kinds_choose(PlaitCpuKernel *kernel)
     for (PlaitCpuId id = 1; id < count; id++) note_uses(kernel, id, &uses);
     choose_kinds(kernel, kernel->function->body, &uses);
     for (PlaitCpuId id = 1; id < count; id++) {
+        if (plait_cpu_node(kernel, id)->op == PLAIT_OP_STORE) turn_stored(kernel, id);
         if (plait_cpu_node(kernel, id)->op != PLAIT_OP_DOT) continue;
         PlaitAxis vector = plait_cpu_top(kernel, plait_cpu_node(kernel, id)->axes);
         for (uint32_t i = 0; i < 2; i++) {
