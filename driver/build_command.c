@@ -13,9 +13,10 @@ static const char *default_library(PlaitSession *session, const char *path)
     return name;
 }
 
-/* "out/libscan.so" -> "out/scan.h". */
+/* "out/libscan.so" -> "out/scan.h"; a device takes both. */
 static const char *default_header(PlaitSession *session, const char *library)
 {
+    if (plait_file_is_special(library)) return library; /* /dev/null */
     const char *stem = plait_path_stem(session->arena, library);
     const char *name = plait_session_text(session, "%s.h", strncmp(stem, "lib", 3) == 0 && stem[3] ? stem + 3 : stem);
     return strchr(library, '/') ? plait_path_join(session->arena, plait_path_folder(session->arena, library), name)

@@ -153,7 +153,7 @@ static bool write_all(int file, const void *data, size_t length)
 }
 
 /* What exists and is no regular file (/dev/null, a pipe) is written in place: renaming would replace it. */
-static bool is_special(const char *path)
+bool plait_file_is_special(const char *path)
 {
     struct stat status;
     return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
@@ -181,7 +181,7 @@ static bool write_beside(const char *path, const void *const *parts, const size_
                          char beside[PLAIT_CLEANUP_PATH_LENGTH])
 {
     beside[0] = '\0';
-    if (is_special(path)) return write_special(path, parts, lengths, count);
+    if (plait_file_is_special(path)) return write_special(path, parts, lengths, count);
     int length = snprintf(beside, PLAIT_CLEANUP_PATH_LENGTH, "%s.XXXXXX", path);
     if (length < 0 || (size_t)length >= PLAIT_CLEANUP_PATH_LENGTH) {
         beside[0] = '\0';

@@ -27,6 +27,8 @@ uint32_t plait_file_read_source(PlaitSession *session, const char *path);
 
 /* Writes beside `path` and renames, so that readers see the old file or the new one. Reports and returns false on
  * failure. */
+/* Whether something that is no regular file is there (a device, a pipe, a folder). */
+bool plait_file_is_special(const char *path);
 bool plait_file_write(PlaitSession *session, const char *path, const void *data, size_t length);
 /* Several files at once: all are complete before the first gets its name, so that after a failure the old ones stay. */
 bool plait_files_write(PlaitSession *session, const PlaitOutputFile *files, uint32_t count);

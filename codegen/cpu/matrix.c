@@ -3,8 +3,8 @@
  *
  * A dot may run there where one of its operands holds bf16 numbers (it is a cast of them: its buffer has the numbers
  * themselves). If the other one does not, it is rounded to bf16, as on a GPU, where the kernel stores nothing but
- * 16-bit numbers; else it is split into two bf16 numbers x = hi + lo (hi: x without its last 16 bits, lo: x - hi,
- * rounded), which leaves 2^-17 of x. Operands are put in order in memory first, then multiplied:
+ * 16-bit numbers; else it is split into two bf16 numbers x = hi + lo (both rounded), which leaves
+ * 2^-17 of x. Operands are put in order in memory first, then multiplied:
  *
  *     a     a row of the result after the other: [m][k]
  *     b     two neighbours along k side by side: [k / 2][n][2]
@@ -78,11 +78,9 @@ static PlaitMatrixOperand operand_of(const PlaitCpuKernel *kernel, PlaitCpuId id
     const PlaitCpuBuffer *buffer = &kernel->buffers.data[node->buffer];
     plait_assert(node->buffer && buffer->rank == 2);
     uint32_t at = buffer->axes[0] == own ? 0 : 1;
-    bool exact = buffer->scalar == PLAIT_BF16, rounded = !exact && stores_halves(kernel);
-    uint32_t parts = exact || rounded ? 1 : 2;
-    return (PlaitMatrixOperand){
-        node->buffer,           buffer->scalar, buffer->strides[at], buffer->strides[1 - at], parts,
-        node->region != region, rounded};
+    uint32_t parts = buffer->scalar == PLAIT_BF16 || stores_halves(kernel) ? 1 : 2;
+    return (PlaitMatrixOperand){node->buffer, buffer->scalar,        buffer->strides[at], buffer->strides[1 - at],
+                                parts,        node->region != region};
 }
 
 /* The buffer that may take the sums as they come: the dot's only one, where the group does nothing else. */
@@ -289,15 +287,14 @@ static LLVMValueRef rounded(PlaitCpu *cpu, LLVMValueRef x)
 static LLVMValueRef part_of(PlaitCpu *cpu, const PlaitMatrixOperand *operand, LLVMValueRef x, uint32_t part)
 {
     LLVMBuilderRef builder = cpu->emit->builder;
-    if (operand->rounded) return rounded(cpu, x);
-    if (part == 0) return x;
+    if (operand->scalar == PLAIT_BF16) return x;
+    LLVMValueRef high = rounded(cpu, x), exponent = all_words(cpu, 0x7f800000);
+    if (part == 0) return high;
     LLVMTypeRef floats = LLVMVectorType(LLVMFloatTypeInContext(cpu->emit->context), EDGE);
-    LLVMValueRef exponent = all_words(cpu, 0x7f800000), high = LLVMBuildAnd(builder, x, all_words(cpu, 0xffff0000), "");
     LLVMValueRef rest = LLVMBuildFSub(builder, LLVMBuildBitCast(builder, x, floats, ""),
                                       LLVMBuildBitCast(builder, high, floats, ""), "");
-    rest = LLVMBuildBitCast(builder, rest, words(cpu), "");
-    rest = LLVMBuildAdd(builder, rest, all_words(cpu, 0x8000), "");
-    LLVMValueRef finite = LLVMBuildICmp(builder, LLVMIntNE, LLVMBuildAnd(builder, x, exponent, ""), exponent,
+    rest = rounded(cpu, LLVMBuildBitCast(builder, rest, words(cpu), ""));
+    LLVMValueRef finite = LLVMBuildICmp(builder, LLVMIntNE, LLVMBuildAnd(builder, high, exponent, ""), exponent,
                                         ""); /* inf - inf: no part */
     return plait_emit_select(cpu->emit, finite, rest, all_words(cpu, 0));
 }

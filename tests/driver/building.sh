@@ -164,6 +164,9 @@ run 0 build sum.plait --target cpu,sm_80 --keep-intermediates kept/here -D d=2,3
 for file in cpu.tir cpu.o sm_80.tir sm_80.ptx program.d2.sir program.d3.sir libsum.so; do [ -s "kept/here/$file" ] || fail "no $file"; done
 run 1 build sum.plait --target cpu --keep-intermediates /proc/none; has err 'E0610'
 
+# A device takes the library and its header, in place.
+run 0 build sum.plait --target cpu -o /dev/null; [ -c /dev/null ] && [ ! -e /dev/null.h ] || fail '-o /dev/null'
+
 # Names that C does not take.
 for name in int exp plait_call malloc compl signbit uint8_t DLTensor; do
     sed "s/running/$name/" sum.plait >named.plait
