@@ -1,7 +1,8 @@
 /* Peaks of arithmetic, and the floor under a time.
  *
  * CPU: every processor does independent multiply-adds in the widest registers that the runtime would use, without
- * touching memory: what the clock and the units really give, whatever they are called. GPU: a table.
+ * touching memory, and products of tiles where there is AMX: what the clock and the units really give, whatever they
+ * are called. GPU: a table.
  */
 #include "driver/peaks.h"
 
@@ -49,10 +50,35 @@ static double operations_cpu(void)
            plait_work_times(NULL, multiply_adds, &level, plait_work_threads(), PASSES).rate;
 }
 
+enum { TILE_ROUNDS = 1 << 13, TILE_SUMS = 4, TILE_OPERATIONS = 2 * 16 * 16 * 32 };
+
+/* Products of tiles of zeros into four tiles in turn. */
+static void multiply_tiles(void *context, uint32_t number)
+{
+    _Alignas(64) uint8_t tiles[64] = {1}; /* palette 1; 16 rows of 64 bytes each */
+    (void)context, (void)number;
+    for (int i = 0; i < 8; i++) {
+        tiles[16 + 2 * i] = 64;
+        tiles[48 + i] = 16;
+    }
+    __asm__ volatile("ldtilecfg %0" ::"m"(tiles));
+    for (int i = 0; i < TILE_ROUNDS; i++)
+        __asm__ volatile("tdpbf16ps %%tmm5, %%tmm4, %%tmm0\n\ttdpbf16ps %%tmm5, %%tmm4, %%tmm1\n\t"
+                         "tdpbf16ps %%tmm5, %%tmm4, %%tmm2\n\ttdpbf16ps %%tmm5, %%tmm4, %%tmm3" ::);
+    __asm__ volatile("tilerelease" ::);
+}
+
+static double products_cpu(void)
+{
+    if (plait_isa_level() < 3 || !plait_isa_may_use_tiles()) return 0;
+    return (double)TILE_OPERATIONS * TILE_SUMS * TILE_ROUNDS *
+           plait_work_times(NULL, multiply_tiles, NULL, plait_work_threads(), PASSES).rate;
+}
+
 PlaitPeaks plait_peaks_cpu(void)
 {
-    double operations = operations_cpu();
-    return (PlaitPeaks){.bytes = plait_bandwidth_cpu(), .operations = operations};
+    double operations = operations_cpu(), products = products_cpu();
+    return (PlaitPeaks){.bytes = plait_bandwidth_cpu(), .operations = operations, .products = products};
 }
 
 PlaitPeaks plait_peaks_of_gpu(uint32_t architecture, double multiprocessors, double hertz)
