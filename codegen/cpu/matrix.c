@@ -2,7 +2,7 @@
  * 16 x 32 and 32 x 16 bf16 numbers to 16 x 16 f32 sums.
  *
  * A dot may run there where one of its operands holds bf16 numbers (it is a cast of them: its buffer has the numbers
- * themselves). If the other one does not, it is rounded to bf16, as on a GPU, where the kernel stores nothing but
+ * themselves). If the other one does not, it is rounded to bf16, as on a GPU, where all outputs of the operator are
  * 16-bit numbers; else it is split into two bf16 numbers x = hi + lo (both rounded), which leaves
  * 2^-17 of x. Operands are put in order in memory first, then multiplied:
  *
@@ -47,6 +47,43 @@ static bool find_axes(const PlaitCpuKernel *kernel, const PlaitCpuNode *dot, Axe
            plait_cpu_node(kernel, dot->operands[1 - axes->a])->axes == (column | dot->reduced);
 }
 
+static bool loads(const PlaitFunction *kernel, PlaitName tensor)
+{
+    for (PlaitValue value = 1; value < kernel->insts.count; value++) {
+        const PlaitInst *inst = plait_inst(kernel, value);
+        if (inst->op == PLAIT_OP_LOAD && plait_inst(kernel, inst->operands[0])->name == tensor) return true;
+    }
+    return false;
+}
+
+/* Whether `other` loads every tensor that the node is made of in its kernel; `seen`: nodes that were looked at. */
+static bool can_make(const PlaitCpuKernel *kernel, PlaitCpuId id, const PlaitFunction *other, bool *seen)
+{
+    const PlaitCpuNode *node = plait_cpu_node(kernel, id);
+    if (seen[id] || node->op == PLAIT_OP_ARGUMENT || node->op == PLAIT_OP_RESULT) return true;
+    seen[id] = true;
+    if (node->op == PLAIT_OP_LOAD) return loads(other, plait_cpu_node(kernel, node->operands[0])->inst->name);
+    for (uint32_t i = 0; i < node->operand_count; i++)
+        if (!can_make(kernel, node->operands[i], other, seen)) return false;
+    return true;
+}
+
+/* Whether another kernel of the operator may make the product again. It would have to add in the same order, for what
+ * is made twice and subtracted to be 0 (gradients of softmax): vector units do, whatever the tiles. */
+static bool is_made_again(const PlaitCpuKernel *kernel, PlaitCpuId dot)
+{
+    const PlaitFunction *function = kernel->function;
+    const PlaitCpuId *operands = plait_cpu_node(kernel, dot)->operands;
+    for (uint32_t i = 0; i < function->module->functions.count; i++) {
+        const PlaitFunction *other = function->module->functions.data[i];
+        if (other == function || other->level != PLAIT_LEVEL_TILE || other->of != function->of) continue;
+        if (other->target != function->target) continue;
+        bool *seen = PLAIT_NEW_ARRAY(kernel->arena, bool, kernel->nodes.count);
+        if (can_make(kernel, operands[0], other, seen) && can_make(kernel, operands[1], other, seen)) return true;
+    }
+    return false;
+}
+
 bool plait_matrix_fits(const PlaitCpuKernel *kernel, PlaitCpuId id)
 {
     const PlaitCpuNode *dot = plait_cpu_node(kernel, id);
@@ -57,18 +94,24 @@ bool plait_matrix_fits(const PlaitCpuKernel *kernel, PlaitCpuId id)
              depth = plait_cpu_tile(kernel, axes.depth);
     bool small = rows <= MOST_TILE && columns <= MOST_TILE && depth <= MOST_TILE;
     bool exact = plait_matrix_source(kernel, dot->operands[0]) || plait_matrix_source(kernel, dot->operands[1]);
+    if (is_made_again(kernel, id)) return false;
     return small && exact && rows % EDGE == 0 && columns % EDGE == 0 && depth % DEPTH == 0;
 }
 
-/* Whether 16-bit numbers are all that the kernel stores. */
-static bool stores_halves(const PlaitCpuKernel *kernel)
+/* Whether 16-bit numbers are all that the operator gives. Its kernels decide alike: one may make again what another
+ * made, and subtract it. */
+static bool gives_halves(const PlaitFunction *function)
 {
-    for (PlaitCpuId id = 1; id < kernel->function->insts.count; id++) {
-        const PlaitCpuNode *node = plait_cpu_node(kernel, id);
-        if (node->op != PLAIT_OP_STORE) continue;
-        if (!plait_scalar_is_16_bit(plait_cpu_node(kernel, node->operands[0])->scalar)) return false;
+    for (uint32_t i = 0; i < function->module->signatures.count; i++) {
+        const PlaitSignature *signature = function->module->signatures.data[i];
+        bool halves = signature->name == function->of;
+        for (uint32_t k = 0; k < signature->tensors.count && halves; k++) {
+            const PlaitTensorInfo *tensor = &signature->tensors.data[k];
+            halves = tensor->kind != PLAIT_TENSOR_OUTPUT || plait_scalar_is_16_bit((PlaitScalar)tensor->type.scalar);
+        }
+        if (halves) return true;
     }
-    return true;
+    return false;
 }
 
 static PlaitMatrixOperand operand_of(const PlaitCpuKernel *kernel, PlaitCpuId id, PlaitAxis own,
@@ -78,7 +121,7 @@ static PlaitMatrixOperand operand_of(const PlaitCpuKernel *kernel, PlaitCpuId id
     const PlaitCpuBuffer *buffer = &kernel->buffers.data[node->buffer];
     plait_assert(node->buffer && buffer->rank == 2);
     uint32_t at = buffer->axes[0] == own ? 0 : 1;
-    uint32_t parts = buffer->scalar == PLAIT_BF16 || stores_halves(kernel) ? 1 : 2;
+    uint32_t parts = buffer->scalar == PLAIT_BF16 || gives_halves(kernel->function) ? 1 : 2;
     return (PlaitMatrixOperand){node->buffer, buffer->scalar,        buffer->strides[at], buffer->strides[1 - at],
                                 parts,        node->region != region};
 }
