@@ -130,12 +130,19 @@ static inline LLVMValueRef from_bits(const PlaitMath *m, LLVMValueRef bits)
     return LLVMBuildBitCast(m->emit->builder, bits, plait_emit_type(m->emit, m->scalar, m->lanes), "");
 }
 
-/* |value| with the sign of `sign`. */
+/* |value| with the sign of `sign`.
+ *
+ * Not by `or` for 64-byte vectors: LLVM 22 makes llvm.copysign of that, and drops the select in
+ * select(c, copysign(value, x), x) for AVX-512 (one vpternlogd without its mask). */
 static inline LLVMValueRef with_sign(const PlaitMath *m, LLVMValueRef value, LLVMValueRef sign)
 {
     LLVMBuilderRef b = m->emit->builder;
     LLVMValueRef mask = bits_of(m, number(m, -0.0));
     LLVMValueRef kept = LLVMBuildAnd(b, bits_of(m, value), LLVMBuildNot(b, mask, ""), "");
+    if (m->lanes > 1 && !plait_math_on_gpu(m) && m->emit->isa->vector_bytes == 64) {
+        LLVMValueRef negative = LLVMBuildICmp(b, LLVMIntSLT, bits_of(m, sign), whole_number(m, 0), "");
+        return from_bits(m, plait_emit_select(m->emit, negative, LLVMBuildXor(b, kept, mask, ""), kept));
+    }
     return from_bits(m, LLVMBuildOr(b, kept, LLVMBuildAnd(b, bits_of(m, sign), mask, ""), ""));
 }
 

@@ -156,6 +156,9 @@ static int64_t program_count(const Trial *trial, const PlaitFunction *kernel)
 static bool run_kernels(Trial *trial, const PlaitModule *tiles)
 {
     uint32_t isa = PLAIT_ISA_COUNT - 1 - (uint32_t)(trial->seed % PLAIT_ISA_COUNT);
+    const char *wanted = getenv("PLAIT_ISA"); /* for all operators; else each seed has its own */
+    for (uint32_t i = 0; wanted && i < PLAIT_ISA_COUNT; i++)
+        if (strcmp(wanted, plait_isas[i].suffix) == 0) isa = i;
     while (isa > 0 && !test_jit_machine_has(isa)) isa--;
     TestJit *jit = test_jit_create_for(trial->arena, tiles, &plait_isas[isa]);
     if (!jit) return false;
