@@ -2,9 +2,9 @@
  * 16 x 32 and 32 x 16 bf16 numbers to 16 x 16 f32 sums.
  *
  * A dot may run there where one of its operands holds bf16 numbers (it is a cast of them: its buffer has the numbers
- * themselves). If the other one does not, it is rounded to bf16, as on a GPU, where all outputs of the operator are
- * 16-bit numbers; else it is split into two bf16 numbers x = hi + lo (both rounded), which leaves
- * 2^-17 of x. Operands are put in order in memory first, then multiplied:
+ * themselves). If the other one does not, it is split into two bf16 numbers x = hi + lo (both rounded), which leaves
+ * 2^-17 of x: rounding it once would be seen in sums that no softmax divides. Operands are put in order in memory
+ * first, then multiplied:
  *
  *     a     a row of the result after the other: [m][k]
  *     b     two neighbours along k side by side: [k / 2][n][2]
@@ -98,22 +98,6 @@ bool plait_matrix_fits(const PlaitCpuKernel *kernel, PlaitCpuId id)
     return small && exact && rows % EDGE == 0 && columns % EDGE == 0 && depth % DEPTH == 0;
 }
 
-/* Whether 16-bit numbers are all that the operator gives. Its kernels decide alike: one may make again what another
- * made, and subtract it. */
-static bool gives_halves(const PlaitFunction *function)
-{
-    for (uint32_t i = 0; i < function->module->signatures.count; i++) {
-        const PlaitSignature *signature = function->module->signatures.data[i];
-        bool halves = signature->name == function->of;
-        for (uint32_t k = 0; k < signature->tensors.count && halves; k++) {
-            const PlaitTensorInfo *tensor = &signature->tensors.data[k];
-            halves = tensor->kind != PLAIT_TENSOR_OUTPUT || plait_scalar_is_16_bit((PlaitScalar)tensor->type.scalar);
-        }
-        if (halves) return true;
-    }
-    return false;
-}
-
 static PlaitMatrixOperand operand_of(const PlaitCpuKernel *kernel, PlaitCpuId id, PlaitAxis own,
                                      const PlaitRegion *region)
 {
@@ -121,7 +105,7 @@ static PlaitMatrixOperand operand_of(const PlaitCpuKernel *kernel, PlaitCpuId id
     const PlaitCpuBuffer *buffer = &kernel->buffers.data[node->buffer];
     plait_assert(node->buffer && buffer->rank == 2);
     uint32_t at = buffer->axes[0] == own ? 0 : 1;
-    uint32_t parts = buffer->scalar == PLAIT_BF16 || gives_halves(kernel->function) ? 1 : 2;
+    uint32_t parts = buffer->scalar == PLAIT_BF16 ? 1 : 2;
     return (PlaitMatrixOperand){node->buffer, buffer->scalar,        buffer->strides[at], buffer->strides[1 - at],
                                 parts,        node->region != region};
 }

@@ -8,7 +8,7 @@ typedef struct PlaitMatrixOperand {
     uint32_t buffer;
     PlaitScalar scalar;                /* of the buffer: f32 or bf16 */
     uint32_t own_stride, depth_stride; /* in elements: along the result's axis, along the contracted one */
-    uint32_t parts;                    /* bf16 numbers that stand for an element: 1 (itself, or rounded) or 2 */
+    uint32_t parts;                    /* bf16 numbers that stand for an element: 1 (itself) or 2 */
     bool outside;                      /* made before the loop in which the product is */
 } PlaitMatrixOperand;
 
